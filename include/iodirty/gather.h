@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file gather.h
+ * iod_gather: what must be invalidated, and what may be freed afterwards.
+ *
+ * A mutation or a cleaning sweep adds to a gather what hardware may still hold: ranges, the levels of
+ * leaves and of table entries that changed, and the tables that were cut off. iod_gather_sync() hands
+ * the ranges to the caller's iod_inv_ops, waits for their sync, waits for a grace period of every
+ * reader (liburcu, bp flavour), and only then frees the tables.
+ *
+ * Locking: a gather belongs to one thread at a time; use one per thread.
+ */
+#ifndef IODIRTY_GATHER_H
+#define IODIRTY_GATHER_H
+
+#include <iodirty/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a neutral invalidation covers. */
+enum iod_inv_kind {
+	IOD_INV_ALL = 1,    /**< everything */
+	IOD_INV_DOMAIN = 2, /**< everything of one domain */
+	IOD_INV_RANGE = 3,  /**< [iova, last] of one domain */
+};
+
+/** Only leaf entries changed: walk caches may be kept (VT-d IH=1, AMD PDE=0, ARM Leaf=1). */
+#define IOD_INV_LEAF_ONLY (1u << 0)
+
+/** A neutral invalidation. */
+struct iod_inv {
+	enum iod_inv_kind kind;
+	uint32_t flags;	       /**< 0 or IOD_INV_LEAF_ONLY */
+	uint64_t domain;       /**< iod_pgtable_cfg.domain; not for IOD_INV_ALL */
+	uint64_t iova;	       /**< first byte; IOD_INV_RANGE only */
+	uint64_t last;	       /**< last byte, inclusive */
+	uint32_t leaf_levels;  /**< bit l: leaves at level l changed (level 0 = leaf table); 0: unknown */
+	uint32_t table_levels; /**< bit l: table entries at level l changed */
+	uint32_t granule_lg2;  /**< the table's smallest page */
+	uint32_t reserved;
+};
+
+/**
+ * How a gather reaches hardware. Called by iod_gather_flush() and iod_gather_sync() (and by
+ * iod_map() when it replaces an empty table), in the calling thread, never inside a reader's section.
+ */
+struct iod_inv_ops {
+	size_t size; /**< sizeof(struct iod_inv_ops) */
+	/** Issue @p nr invalidations (IOTLB, walk caches and ATCs). 0 or a negative errno. */
+	int (*invalidate)(void *cookie, const struct iod_inv *inv, size_t nr);
+	/** Return when all that was issued is complete. NULL: invalidate is synchronous. */
+	int (*sync)(void *cookie);
+};
+
+/** Configuration of a gather. */
+struct iod_gather_cfg {
+	size_t size;		       /**< sizeof(struct iod_gather_cfg) */
+	const struct iod_inv_ops *ops; /**< copied; NULL: nothing to invalidate (no hardware) */
+	void *cookie;		       /**< handed to ops */
+	uint32_t max_ranges;	       /**< ranges kept apart before neighbours are joined; 0: 256 */
+	uint32_t reserved;	       /**< 0 */
+};
+
+/**
+ * Create a gather for one page table.
+ * @return 0, -EINVAL, -E2BIG, -ENOMEM
+ */
+IOD_API int iod_gather_create(struct iod_gather **out, struct iod_pgtable *pt,
+			      const struct iod_gather_cfg *cfg);
+
+/**
+ * Destroy an empty gather.
+ * @return 0; -EBUSY while something gathered was not synced; -EINVAL
+ */
+IOD_API int iod_gather_destroy(struct iod_gather *gather);
+
+/**
+ * Invalidate and sync what was gathered, but keep the detached tables: for callers that must know
+ * that hardware has let go (final pass of a migration) and reclaim later.
+ * @return 0 or what iod_inv_ops returned (then nothing is forgotten: call again)
+ */
+IOD_API int iod_gather_flush(struct iod_gather *gather);
+
+/**
+ * Invalidate, sync, wait for a grace period, free the detached tables.
+ * Not to be called from a callback of iod_visit() (-EINVAL): that would wait for itself.
+ * @return 0; -EINVAL; or what iod_inv_ops returned (then nothing is freed or forgotten: call again)
+ */
+IOD_API int iod_gather_sync(struct iod_gather *gather);
+
+/** What a gather holds. */
+struct iod_gather_info {
+	size_t size;	       /**< sizeof(struct iod_gather_info) */
+	uint64_t ranges;       /**< ranges that wait for invalidation */
+	uint64_t first;	       /**< lowest address among them */
+	uint64_t last;	       /**< highest address among them, inclusive */
+	uint32_t leaf_levels;  /**< levels of changed leaves */
+	uint32_t table_levels; /**< levels of changed table entries */
+	uint64_t subtrees;     /**< detached (sub)trees that wait to be freed */
+	uint64_t invalidations; /**< neutral invalidations issued since creation */
+	uint64_t syncs;	       /**< syncs issued since creation */
+};
+
+/** Read what a gather holds. @return 0, -EINVAL, -E2BIG */
+IOD_API int iod_gather_get_info(const struct iod_gather *gather, struct iod_gather_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

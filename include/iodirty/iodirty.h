@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file iodirty.h
+ * Everything.
+ */
+#ifndef IODIRTY_IODIRTY_H
+#define IODIRTY_IODIRTY_H
+
+#include <iodirty/bitmap.h>
+#include <iodirty/devices.h>
+#include <iodirty/gather.h>
+#include <iodirty/iotlb.h>
+#include <iodirty/mem.h>
+#include <iodirty/pgtable.h>
+#include <iodirty/sweep.h>
+#include <iodirty/types.h>
+#include <iodirty/version.h>
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file sweep.h
+ * iod_sweep: read, read-and-clear, or clear by bitmap the dirty state of a range.
+ *
+ * Order of the protocol (docs/dirty.md): sweep with IOD_SWEEP_CLEAR, iod_gather_sync() or _flush(),
+ * and only then trust the bitmap and copy pages.
+ *
+ * - A page that is dirty sets every granule of the bitmap that it touches inside the range.
+ * - A page only partly inside the range is reported for the part inside and left dirty.
+ * - Runs (ARM contiguous, AMD replicas): dirty if any item is; reported and cleaned as one.
+ * - Holes are clean. Unreadable or malformed tables of a guest are skipped and counted in `bad`.
+ * - ARM leaves without DBM that are writable are reported every time, unless asked otherwise.
+ */
+#ifndef IODIRTY_SWEEP_H
+#define IODIRTY_SWEEP_H
+
+#include <iodirty/bitmap.h>
+#include <iodirty/gather.h>
+#include <iodirty/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a sweep does. */
+enum iod_sweep_mode {
+	IOD_SWEEP_READ = 1,  /**< report what is dirty, change nothing */
+	IOD_SWEEP_CLEAR = 2, /**< report what is dirty and clean it */
+	/** Clean the dirty pages all of whose granules are set in the bitmap; report nothing. */
+	IOD_SWEEP_CLEAR_BY_BITMAP = 3,
+};
+
+/** Do not report writable leaves that hardware does not track (ARM without DBM). */
+#define IOD_SWEEP_SKIP_UNTRACKED (1u << 0)
+
+/** Arguments and results of a sweep. */
+struct iod_sweep {
+	size_t size;		   /**< sizeof(struct iod_sweep) */
+	enum iod_sweep_mode mode;  /**< in */
+	uint32_t flags;		   /**< in: 0 or IOD_SWEEP_SKIP_UNTRACKED */
+	uint64_t iova;		   /**< in: range, multiples of the table's smallest page */
+	uint64_t len;		   /**< in */
+	struct iod_bitmap *bitmap; /**< in: must cover the range */
+	struct iod_gather *gather; /**< in: where cleaned pages go; not for IOD_SWEEP_READ (NULL) */
+	uint64_t budget;	   /**< in: items to look at before it stops; 0: no limit */
+	uint64_t next_iova;	   /**< out: where to go on (iova + len when complete) */
+	uint64_t done;		   /**< out: next_iova - iova; equals len when complete */
+	uint64_t items;		   /**< out: items looked at, at all levels */
+	uint64_t dirty;		   /**< out: dirty entries met (a run counts once per table) */
+	uint64_t cleaned;	   /**< out: items cleaned */
+	uint64_t bad;		   /**< out: malformed entries and unreadable tables skipped */
+};
+
+/**
+ * Sweep. The budget is looked at between tables, so that at least one table is done; call again with
+ * iova = next_iova and the rest of len to go on.
+ * @return 0 (complete when done == len); -EINVAL; -E2BIG; -ERANGE range outside the table or the
+ *         bitmap; -EOPNOTSUPP without IOD_PT_HW_DIRTY, or cleaning in read-only memory; -EFAULT the
+ *         root is unreadable. After an error nothing was cleaned.
+ */
+IOD_API int iod_sweep(struct iod_pgtable *pt, struct iod_sweep *sweep);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
