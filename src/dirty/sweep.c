@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* The format-neutral part of sweeps: checks, recording, what goes to the gather. */
+#include "dirty/sweep.h"
+
+#include <errno.h>
+
+int iod_sweep(struct iod_pgtable *pt, struct iod_sweep *sweep)
+{
+	if (!pt)
+		return -EINVAL;
+	return pt->ops->sweep ? pt->ops->sweep(pt, sweep) : -EOPNOTSUPP;
+}
+
+static bool bitmap_sane(const struct iod_bitmap *bm)
+{
+	return bm && bm->words && bm->nbits && bm->granule_lg2 >= 12 && bm->granule_lg2 < 64;
+}
+
+/* Both ends inside; compared without sums, so that the top of the space works. */
+static bool bitmap_covers(const struct iod_bitmap *bm, uint64_t first, uint64_t last)
+{
+	return first >= bm->base_iova && (last - bm->base_iova) >> bm->granule_lg2 < bm->nbits;
+}
+
+int iod_sweep_check(struct iod_pgtable *pt, struct iod_sweep *s, const struct iod_sweep *user,
+		    struct pt_range *r)
+{
+	int ret = iod_struct_in(s, sizeof(*s), user, sizeof(*s));
+
+	if (ret)
+		return ret;
+	if (!pt || s->mode < IOD_SWEEP_READ || s->mode > IOD_SWEEP_CLEAR_BY_BITMAP ||
+	    (s->flags & ~IOD_SWEEP_SKIP_UNTRACKED) || !bitmap_sane(s->bitmap))
+		return -EINVAL;
+	/* Whoever cleans must invalidate; whoever reads has nothing to. */
+	if ((s->mode == IOD_SWEEP_READ) != !s->gather)
+		return -EINVAL;
+	if (s->gather && !iod_gather_is_for(s->gather, pt))
+		return -EINVAL;
+	if (!(pt->features & IOD_PT_HW_DIRTY))
+		return -EOPNOTSUPP;
+	ret = iod_pt_range(pt, s->iova, s->len, r);
+	if (ret)
+		return ret;
+	if (!bitmap_covers(s->bitmap, s->iova, s->iova + (s->len - 1)))
+		return -ERANGE;
+	s->items = s->dirty = s->cleaned = s->bad = 0;
+	return 0;
+}
+
+void iod_sweep_record(struct iod_bitmap *bm, uint64_t first, uint64_t last)
+{
+	iod_bitmap_set_bits(bm, (first - bm->base_iova) >> bm->granule_lg2,
+			    (last - bm->base_iova) >> bm->granule_lg2);
+}
+
+bool iod_sweep_recorded(const struct iod_bitmap *bm, uint64_t first, uint64_t last)
+{
+	return iod_bitmap_all_set(bm, (first - bm->base_iova) >> bm->granule_lg2,
+				  (last - bm->base_iova) >> bm->granule_lg2);
+}
+
+/* Granule other than the item: each stretch of set bits becomes a stretch of granules. */
+static void record_scaled(struct iod_bitmap *bm, uint64_t iova, unsigned shift, uint64_t word)
+{
+	while (word) {
+		unsigned from = ctz64(word);
+		uint64_t rest = ~(word >> from);
+		unsigned n = rest ? ctz64(rest) : 64; /* a run that reaches bit 63 stops there: 0s */
+
+		iod_sweep_record(bm, iova + ((uint64_t)from << shift),
+				 iova + ((uint64_t)(from + n) << shift) - 1);
+		word &= from + n >= 64 ? 0 : ~low_mask(from + n);
+	}
+}
+
+void iod_sweep_record_words(struct iod_bitmap *bm, uint64_t iova, unsigned shift,
+			    const uint64_t *words, unsigned n)
+{
+	uint64_t bit = (iova - bm->base_iova) >> bm->granule_lg2;
+	unsigned i;
+
+	for (i = 0; i * 64 < n; i++) {
+		if (!words[i])
+			continue;
+		if (bm->granule_lg2 == shift)
+			iod_bitmap_or_word(bm, bit + i * 64u, words[i], 64);
+		else
+			record_scaled(bm, iova + ((uint64_t)i << (shift + 6)), shift, words[i]);
+	}
+}
+
+void iod_sweep_span_end(struct pt_sweep_ctx *ctx, const struct sweep_span *span, unsigned level)
+{
+	if (span->spans)
+		iod_gather_add(ctx->s->gather, span->first, span->last, 1u << level, 0);
+}
+
+void iod_sweep_span_add(struct pt_sweep_ctx *ctx, struct sweep_span *span, uint64_t first,
+			uint64_t last, unsigned level)
+{
+	if (span->spans && (first <= span->last + 1 || span->spans >= SWEEP_MAX_SPANS)) {
+		if (last > span->last)
+			span->last = last;
+		return;
+	}
+	iod_sweep_span_end(ctx, span, level);
+	span->first = first;
+	span->last = last;
+	span->spans++;
+}

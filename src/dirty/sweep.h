@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* What the sweeps of all formats share (sweep.c), and the state of one (sweep_tmpl.h). */
+#ifndef IOD_DIRTY_SWEEP_H
+#define IOD_DIRTY_SWEEP_H
+
+#include "dirty/bitmap.h"
+#include "dirty/scan.h"
+#include "pgtable/gather.h"
+
+/* Items looked at in one reader section: bounds how long a grace period waits for a sweep. */
+#define SWEEP_SECTION_ITEMS (UINT64_C(1) << 18)
+
+struct pt_sweep_ctx {
+	struct iod_pgtable *pt;
+	struct iod_sweep *s;
+	struct pt_range r;
+	struct pt_scan_spec spec;
+	struct iod_scan_words words;
+	const struct iod_scan_kernels *kernels;
+	uint64_t pos;	  /* x to go on at */
+	uint64_t stop_at; /* value of s->items to stop at, between tables */
+	bool stopped;	  /* did; pos says where */
+	bool cleaning;	  /* IOD_SWEEP_CLEAR or _BY_BITMAP */
+};
+
+/* Neighbouring items that were cleaned, on their way to the gather. */
+struct sweep_span {
+	uint64_t first, last; /* x */
+	unsigned spans;	      /* begun so far in this table */
+};
+
+/* Past this many spans in one table they are joined: cheaper to invalidate, and to remember. */
+#define SWEEP_MAX_SPANS 16u
+
+/* Takes the user's struct in and checks all but what depends on the format. */
+int iod_sweep_check(struct iod_pgtable *pt, struct iod_sweep *s, const struct iod_sweep *user,
+		    struct pt_range *r);
+
+/* Sets the granules that [first, last] (IOVA) touches. */
+void iod_sweep_record(struct iod_bitmap *bm, uint64_t first, uint64_t last);
+
+/* Whether all granules that [first, last] (IOVA) touches are set. */
+bool iod_sweep_recorded(const struct iod_bitmap *bm, uint64_t first, uint64_t last);
+
+/* Sets the granules of the items of 2^shift bytes from iova on whose bits are set in words[0..n/64]. */
+void iod_sweep_record_words(struct iod_bitmap *bm, uint64_t iova, unsigned shift,
+			    const uint64_t *words, unsigned n);
+
+/* Adds [first, last] to the span, or hands the span to the gather and begins another. */
+void iod_sweep_span_add(struct pt_sweep_ctx *ctx, struct sweep_span *span, uint64_t first,
+			uint64_t last, unsigned level);
+void iod_sweep_span_end(struct pt_sweep_ctx *ctx, const struct sweep_span *span, unsigned level);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The gather: ranges to invalidate, subtrees to free afterwards.
+ *
+ * Ranges are kept in the order they come. When there is no room, they are sorted and neighbours are
+ * joined two by two: over-invalidation is allowed, forgetting is not.
+ */
+#include "pgtable/gather.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "rcu.h"
+
+#define GATHER_DEFAULT_RANGES 256u
+#define GATHER_MAX_RANGES     (1u << 20)
+#define GATHER_BATCH	      32u /* invalidations handed over at a time */
+
+struct gather_range {
+	uint64_t first, last; /* table space */
+	uint32_t leaf_levels, table_levels;
+};
+
+struct gather_subtree {
+	uint64_t pa;
+	uint64_t level;
+};
+
+struct iod_gather {
+	struct iod_pgtable *pt;
+	struct iod_inv_ops ops;
+	void *cookie;
+	struct gather_range *range;
+	uint32_t max_ranges, nr_ranges;
+	struct gather_subtree *subtree;
+	uint64_t max_subtrees, nr_subtrees;
+	uint64_t invalidations, syncs;
+};
+
+static int gather_config(struct iod_gather_cfg *cfg, const struct iod_gather_cfg *user,
+			 struct iod_inv_ops *ops)
+{
+	int ret;
+
+	if (user) {
+		ret = iod_struct_in(cfg, sizeof(*cfg), user, sizeof(*cfg));
+		if (ret)
+			return ret;
+	}
+	if (cfg->reserved || cfg->max_ranges > GATHER_MAX_RANGES || cfg->max_ranges == 1)
+		return -EINVAL;
+	if (!cfg->ops)
+		return 0;
+	ret = iod_struct_in(ops, sizeof(*ops), cfg->ops, sizeof(*ops));
+	if (ret)
+		return ret;
+	return ops->invalidate ? 0 : -EINVAL;
+}
+
+int iod_gather_create(struct iod_gather **out, struct iod_pgtable *pt,
+		      const struct iod_gather_cfg *user)
+{
+	struct iod_gather_cfg cfg = { 0 };
+	struct iod_inv_ops ops = { 0 };
+	struct iod_gather *g;
+	int ret;
+
+	if (!out || !pt)
+		return -EINVAL;
+	ret = gather_config(&cfg, user, &ops);
+	if (ret)
+		return ret;
+	g = iod_mem_zalloc(pt->mem, sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	g->pt = pt;
+	g->ops = ops;
+	g->cookie = cfg.cookie;
+	g->max_ranges = cfg.max_ranges ? cfg.max_ranges : GATHER_DEFAULT_RANGES;
+	g->range = iod_mem_zalloc(pt->mem, g->max_ranges * sizeof(*g->range));
+	if (!g->range) {
+		iod_mem_zfree(pt->mem, g, sizeof(*g));
+		return -ENOMEM;
+	}
+	iod_mem_get(pt->mem);
+	word_add(&pt->gathers, 1);
+	*out = g;
+	return 0;
+}
+
+int iod_gather_destroy(struct iod_gather *g)
+{
+	struct iod_mem *mem;
+
+	if (!g)
+		return -EINVAL;
+	if (g->nr_ranges || g->nr_subtrees)
+		return -EBUSY;
+	mem = g->pt->mem;
+	word_sub(&g->pt->gathers, 1);
+	iod_mem_zfree(mem, g->subtree, g->max_subtrees * sizeof(*g->subtree));
+	iod_mem_zfree(mem, g->range, g->max_ranges * sizeof(*g->range));
+	iod_mem_zfree(mem, g, sizeof(*g));
+	iod_mem_put(mem);
+	return 0;
+}
+
+bool iod_gather_is_for(const struct iod_gather *g, const struct iod_pgtable *pt)
+{
+	return g->pt == pt;
+}
+
+/* ---- ranges ---- */
+
+static int range_order(const void *a, const void *b)
+{
+	const struct gather_range *x = a, *y = b;
+
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static void range_join(struct gather_range *to, const struct gather_range *from)
+{
+	if (from->first < to->first)
+		to->first = from->first;
+	if (from->last > to->last)
+		to->last = from->last;
+	to->leaf_levels |= from->leaf_levels;
+	to->table_levels |= from->table_levels;
+}
+
+/* Half as many ranges, each covering two neighbours. */
+static void gather_compact(struct iod_gather *g)
+{
+	uint32_t i, n = 0;
+
+	qsort(g->range, g->nr_ranges, sizeof(*g->range), range_order);
+	for (i = 0; i < g->nr_ranges; i += 2, n++) {
+		g->range[n] = g->range[i];
+		if (i + 1 < g->nr_ranges)
+			range_join(&g->range[n], &g->range[i + 1]);
+	}
+	g->nr_ranges = n;
+}
+
+void iod_gather_add(struct iod_gather *g, uint64_t first, uint64_t last, uint32_t leaf_levels,
+		    uint32_t table_levels)
+{
+	struct gather_range r = { first, last, leaf_levels, table_levels };
+	struct gather_range *prev = g->nr_ranges ? &g->range[g->nr_ranges - 1] : NULL;
+	bool touches;
+
+	if (prev) {
+		touches = first <= prev->last + 1 && last >= prev->first && prev->last != UINT64_MAX;
+		if (touches && !prev->table_levels == !table_levels) {
+			range_join(prev, &r);
+			return;
+		}
+	}
+	if (g->nr_ranges == g->max_ranges)
+		gather_compact(g);
+	g->range[g->nr_ranges++] = r;
+}
+
+/* ---- subtrees ---- */
+
+int iod_gather_reserve(struct iod_gather *g)
+{
+	uint64_t max = g->max_subtrees ? g->max_subtrees * 2 : 64, i;
+	struct gather_subtree *bigger;
+
+	if (g->nr_subtrees < g->max_subtrees)
+		return 0;
+	bigger = iod_mem_zalloc(g->pt->mem, max * sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	for (i = 0; i < g->nr_subtrees; i++)
+		bigger[i] = g->subtree[i];
+	iod_mem_zfree(g->pt->mem, g->subtree, g->max_subtrees * sizeof(*g->subtree));
+	g->subtree = bigger;
+	g->max_subtrees = max;
+	return 0;
+}
+
+void iod_gather_subtree(struct iod_gather *g, uint64_t pa, unsigned level)
+{
+	g->subtree[g->nr_subtrees++] = (struct gather_subtree){ pa, level };
+	iod_mem_pending(g->pt->mem, 1);
+}
+
+uint64_t iod_gather_subtrees(const struct iod_gather *g)
+{
+	return g->nr_subtrees;
+}
+
+/* ---- sync ---- */
+
+static struct iod_inv gather_inv(const struct iod_gather *g, const struct gather_range *r)
+{
+	uint64_t off = iod_pt_offset(g->pt, r->first);
+
+	return (struct iod_inv){
+		.kind = IOD_INV_RANGE,
+		.flags = r->table_levels ? 0 : IOD_INV_LEAF_ONLY,
+		.domain = g->pt->domain,
+		.iova = r->first + off,
+		.last = r->last + off,
+		.leaf_levels = r->leaf_levels,
+		.table_levels = r->table_levels,
+		.granule_lg2 = g->pt->granule_lg2,
+	};
+}
+
+int iod_gather_flush(struct iod_gather *g)
+{
+	struct iod_inv inv[GATHER_BATCH];
+	uint32_t done = 0, n;
+	int ret = 0;
+
+	if (!g)
+		return -EINVAL;
+	if (!g->nr_ranges)
+		return 0;
+	while (g->ops.invalidate && !ret && done < g->nr_ranges) {
+		for (n = 0; n < GATHER_BATCH && done + n < g->nr_ranges; n++)
+			inv[n] = gather_inv(g, &g->range[done + n]);
+		ret = g->ops.invalidate(g->cookie, inv, n);
+		done += n;
+		g->invalidations += ret ? 0 : n;
+	}
+	if (!ret && g->ops.sync) {
+		ret = g->ops.sync(g->cookie);
+		g->syncs += ret ? 0 : 1;
+	}
+	if (!ret)
+		g->nr_ranges = 0;
+	return ret;
+}
+
+int iod_gather_sync(struct iod_gather *g)
+{
+	unsigned top_level;
+	int ret;
+
+	if (!g || rcu_inside())
+		return -EINVAL;
+	ret = iod_gather_flush(g);
+	if (ret || !g->nr_subtrees)
+		return ret;
+	iod_rcu_wait();
+	top_level = PT_MAX_LEVELS; /* subtrees are never the root */
+	while (g->nr_subtrees) {
+		const struct gather_subtree *s = &g->subtree[--g->nr_subtrees];
+
+		g->pt->engine->free_subtree(g->pt, s->pa, (unsigned)s->level, top_level);
+		iod_mem_pending(g->pt->mem, -1);
+	}
+	return 0;
+}
+
+int iod_gather_get_info(const struct iod_gather *g, struct iod_gather_info *user)
+{
+	struct iod_gather_info info = { .first = UINT64_MAX };
+	uint32_t i;
+
+	if (!g || !user)
+		return -EINVAL;
+	for (i = 0; i < g->nr_ranges; i++) {
+		struct iod_inv inv = gather_inv(g, &g->range[i]);
+
+		info.first = inv.iova < info.first ? inv.iova : info.first;
+		info.last = inv.last > info.last ? inv.last : info.last;
+		info.leaf_levels |= inv.leaf_levels;
+		info.table_levels |= inv.table_levels;
+	}
+	if (!g->nr_ranges)
+		info.first = 0;
+	info.ranges = g->nr_ranges;
+	info.subtrees = g->nr_subtrees;
+	info.invalidations = g->invalidations;
+	info.syncs = g->syncs;
+	return iod_struct_out(user, &info, sizeof(info), sizeof(info));
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine adds to a gather. */
+#ifndef IOD_PGTABLE_GATHER_H
+#define IOD_PGTABLE_GATHER_H
+
+#include <iodirty/gather.h>
+
+#include "pgtable/pt_defs.h"
+
+/* Whether the gather was made for this page table. */
+bool iod_gather_is_for(const struct iod_gather *gather, const struct iod_pgtable *pt);
+
+/* [first, last] of table space changed at these levels (bit l = level l). Cannot fail: when there are
+ * too many ranges, neighbours are joined. */
+void iod_gather_add(struct iod_gather *gather, uint64_t first, uint64_t last, uint32_t leaf_levels,
+		    uint32_t table_levels);
+
+/* Room to remember one more detached subtree; -ENOMEM. */
+int iod_gather_reserve(struct iod_gather *gather);
+
+/* Remember a detached subtree; there is room (iod_gather_reserve). */
+void iod_gather_subtree(struct iod_gather *gather, uint64_t pa, unsigned level);
+
+/* How many subtrees it holds. */
+uint64_t iod_gather_subtrees(const struct iod_gather *gather);
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* iod_pgtable: creation, attaching, destruction, addresses, and the way into the vtable. */
+#include <errno.h>
+
+#include "pgtable/pt_defs.h"
+
+#define PT_KNOWN_FEATURES                                                                          \
+	(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY | IOD_PT_HW_TABLE_ACCESS | IOD_PT_UPPER |              \
+	 IOD_PT_LPAE32 | IOD_PT_SMALL | IOD_PT_S2FWB)
+
+/* ---- addresses ---- */
+
+static bool pt_in_upper(const struct iod_pgtable *pt, uint64_t iova)
+{
+	uint64_t space = low_mask(pt->space_lg2);
+
+	return iova <= space && (iova | pt->x_mask) == space;
+}
+
+static bool pt_canonical(const struct iod_pgtable *pt, uint64_t iova)
+{
+	uint64_t high = iova >> (pt->ias - 1);
+
+	return high == 0 || high == low_mask(65u - pt->ias);
+}
+
+int iod_pt_address(const struct iod_pgtable *pt, uint64_t iova, uint64_t *x)
+{
+	bool ok = pt->half == PT_LOWER ? iova <= pt->x_mask :
+		  pt->half == PT_UPPER ? pt_in_upper(pt, iova) :
+					 pt_canonical(pt, iova);
+
+	*x = iova & pt->x_mask;
+	return ok ? 0 : -ERANGE;
+}
+
+uint64_t iod_pt_offset(const struct iod_pgtable *pt, uint64_t x)
+{
+	uint64_t above = low_mask(pt->space_lg2) & ~pt->x_mask;
+
+	if (pt->half == PT_LOWER || (pt->half == PT_CANONICAL && !(x >> (pt->ias - 1))))
+		return 0;
+	return above;
+}
+
+int iod_pt_range(const struct iod_pgtable *pt, uint64_t iova, uint64_t len, struct pt_range *r)
+{
+	uint64_t last = iova + (len - 1);
+	int ret;
+
+	if (!len || !is_aligned(iova | len, pt->min_lg2))
+		return -EINVAL;
+	if (last < iova)
+		return -ERANGE;
+	ret = iod_pt_address(pt, iova, &r->first);
+	if (!ret)
+		ret = iod_pt_address(pt, last, &r->last);
+	if (!ret && r->last - r->first != len - 1) /* over the canonical hole */
+		ret = -ERANGE;
+	r->off = iova - r->first;
+	return ret;
+}
+
+/* ---- creation ---- */
+
+static int pt_config(struct iod_pgtable_cfg *cfg, const struct iod_pgtable_cfg *user,
+		     uint32_t known_flags, const struct pt_engine **engine)
+{
+	int ret = iod_struct_in(cfg, sizeof(*cfg), user, sizeof(*cfg));
+
+	if (ret)
+		return ret;
+	if (!cfg->mem || (cfg->features & ~PT_KNOWN_FEATURES) || (cfg->flags & ~known_flags))
+		return -EINVAL;
+	if (!iod_format_name(cfg->format))
+		return -EINVAL;
+	*engine = iod_pt_engine(cfg->format);
+	return *engine ? 0 : -EOPNOTSUPP;
+}
+
+/* A page table without tables yet. */
+static int pt_new(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg,
+		  const struct pt_engine *engine, unsigned *top_level)
+{
+	struct iod_pgtable *pt = iod_mem_zalloc(cfg->mem, sizeof(*pt));
+	int ret;
+
+	if (!pt)
+		return -ENOMEM;
+	pt->ops = engine->ops;
+	pt->engine = engine;
+	pt->mem = cfg->mem;
+	pt->domain = cfg->domain;
+	pt->features = cfg->features;
+	if (pt->features & IOD_PT_HW_DIRTY)
+		pt->features |= IOD_PT_HW_ACCESS;
+	ret = engine->init(pt, cfg, top_level);
+	if (!ret) {
+		pt->x_mask = low_mask(pt->ias);
+		pt->max_pa = low_mask(pt->oas);
+		pt->pgsize_bitmap = engine->page_sizes(pt, *top_level, cfg->pgsize_bitmap);
+		ret = pt->pgsize_bitmap ? 0 : -EINVAL;
+	}
+	if (ret) {
+		iod_mem_zfree(cfg->mem, pt, sizeof(*pt));
+		return ret;
+	}
+	pt->min_lg2 = (uint8_t)ctz64(pt->pgsize_bitmap);
+	*out = pt;
+	return 0;
+}
+
+int iod_pgtable_create(struct iod_pgtable **out, const struct iod_pgtable_cfg *user)
+{
+	const struct pt_engine *engine;
+	struct iod_pgtable_cfg cfg;
+	struct iod_pgtable *pt;
+	unsigned top_level, lg2;
+	uint64_t root;
+	int ret;
+
+	if (!out)
+		return -EINVAL;
+	ret = pt_config(&cfg, user, 0, &engine);
+	if (!ret)
+		ret = pt_new(&pt, &cfg, engine, &top_level);
+	if (ret)
+		return ret;
+	lg2 = engine->table_lg2(pt, top_level, top_level);
+	ret = iod_mem_table_alloc(pt->mem, lg2, MEM_UPPER, pt->max_pa, true, &root);
+	if (ret) {
+		iod_mem_zfree(pt->mem, pt, sizeof(*pt));
+		return ret;
+	}
+	pt->owned = true;
+	pt->top = root | top_level;
+	pt->tables = 1;
+	pt->table_bytes = BIT64(lg2);
+	iod_mem_get(pt->mem);
+	*out = pt;
+	return 0;
+}
+
+static int pt_attach_root(struct iod_pgtable *pt, uint64_t root, unsigned top_level, bool adopt)
+{
+	unsigned lg2 = pt->engine->table_lg2(pt, top_level, top_level), align = lg2;
+
+	if (align < pt->engine->root_align_lg2)
+		align = pt->engine->root_align_lg2;
+	if (!is_aligned(root, align))
+		return -EINVAL;
+	if (root > pt->max_pa)
+		return -ERANGE;
+	if (!iod_mem_ptr(pt->mem, root, BIT64(lg2), adopt))
+		return -EFAULT;
+	pt->top = root | top_level;
+	if (!adopt)
+		return 0;
+	pt->owned = true;
+	return pt->engine->adopt(pt);
+}
+
+int iod_pgtable_attach(struct iod_pgtable **out, const struct iod_pgtable_cfg *user, uint64_t root)
+{
+	const struct pt_engine *engine;
+	struct iod_pgtable_cfg cfg;
+	struct iod_pgtable *pt;
+	unsigned top_level;
+	int ret;
+
+	if (!out)
+		return -EINVAL;
+	ret = pt_config(&cfg, user, IOD_ATTACH_ADOPT, &engine);
+	if (!ret && cfg.format == IOD_AMD_V1 && !cfg.levels)
+		ret = -EINVAL;
+	if (!ret)
+		ret = pt_new(&pt, &cfg, engine, &top_level);
+	if (ret)
+		return ret;
+	ret = pt_attach_root(pt, root, top_level, cfg.flags & IOD_ATTACH_ADOPT);
+	if (ret) {
+		iod_mem_zfree(pt->mem, pt, sizeof(*pt));
+		return ret;
+	}
+	iod_mem_get(pt->mem);
+	*out = pt;
+	return 0;
+}
+
+int iod_pgtable_destroy(struct iod_pgtable *pt)
+{
+	struct iod_mem *mem;
+	struct pt_top top;
+
+	if (!pt)
+		return -EINVAL;
+	if (word_load(&pt->gathers))
+		return -EBUSY;
+	mem = pt->mem;
+	top = pt_get_top(pt);
+	if (pt->owned)
+		pt->engine->free_subtree(pt, top.pa, top.level, top.level);
+	iod_mem_zfree(mem, pt, sizeof(*pt));
+	iod_mem_put(mem);
+	return 0;
+}
+
+/* ---- getters ---- */
+
+int iod_pgtable_get_info(const struct iod_pgtable *pt, struct iod_pgtable_info *user)
+{
+	struct iod_pgtable_info info = { 0 };
+
+	if (!pt || !user)
+		return -EINVAL;
+	info.format = pt->ops->format;
+	info.features = pt->features;
+	info.pgsize_bitmap = pt->pgsize_bitmap;
+	info.domain = pt->domain;
+	info.first = pt->half == PT_UPPER ? iod_pt_offset(pt, 0) : 0;
+	info.last = pt->x_mask + iod_pt_offset(pt, pt->x_mask);
+	if (pt->half == PT_CANONICAL) {
+		info.hole_first = BIT64(pt->ias - 1);
+		info.hole_last = ~low_mask(pt->ias - 1u) - 1;
+	}
+	info.ias = pt->ias;
+	info.oas = pt->oas;
+	info.levels = pt_get_top(pt).level + 1;
+	info.granule_lg2 = pt->granule_lg2;
+	info.tables = word_load(&pt->tables);
+	info.table_bytes = word_load(&pt->table_bytes);
+	return iod_struct_out(user, &info, sizeof(info), sizeof(info));
+}
+
+const struct iod_pgtable_ops *iod_pgtable_get_ops(const struct iod_pgtable *pt)
+{
+	return pt ? pt->ops : NULL;
+}
+
+/* ---- into the vtable: the slots check their arguments ---- */
+
+int iod_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t len, uint32_t prot,
+	    struct iod_gather *gather, uint64_t *done)
+{
+	if (!pt)
+		return -EINVAL;
+	return pt->ops->map ? pt->ops->map(pt, iova, pa, len, prot, gather, done) : -EOPNOTSUPP;
+}
+
+int iod_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flags,
+	      struct iod_gather *gather, uint64_t *done)
+{
+	if (!pt)
+		return -EINVAL;
+	return pt->ops->unmap ? pt->ops->unmap(pt, iova, len, flags, gather, done) : -EOPNOTSUPP;
+}
+
+int iod_translate(const struct iod_pgtable *pt, uint64_t iova, struct iod_mapping *out)
+{
+	if (!pt)
+		return -EINVAL;
+	return pt->ops->translate ? pt->ops->translate(pt, iova, out) : -EOPNOTSUPP;
+}
+
+int iod_iova_to_phys(const struct iod_pgtable *pt, uint64_t iova, uint64_t *pa)
+{
+	struct iod_mapping m;
+	int ret;
+
+	if (!pa)
+		return -EINVAL;
+	ret = iod_translate(pt, iova, &m);
+	if (!ret)
+		*pa = m.pa + (iova - m.iova);
+	return ret;
+}
+
+int iod_visit(const struct iod_pgtable *pt, struct iod_visit *visit)
+{
+	if (!pt)
+		return -EINVAL;
+	return pt->ops->visit ? pt->ops->visit(pt, visit) : -EOPNOTSUPP;
+}
+
+int iod_pgtable_get_hw_info(const struct iod_pgtable *pt, struct iod_hw_info *info)
+{
+	if (!pt)
+		return -EINVAL;
+	return pt->ops->hw_info ? pt->ops->hw_info(pt, info) : -EOPNOTSUPP;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vocabulary of the engine.
+ *
+ * level    0 = leaf table; the root is at the top level
+ * item     one 8-byte slot of a table; entry: one mapping, which may span items (a run)
+ * x        an address in table space: the IOVA with its sign extension or upper-half ones cut off, so
+ *          that indices are plain shifts. IOVA = x + off, with one off per range (struct pt_range).
+ * last     always inclusive, so that the top of the 64-bit space works
+ * _lg2     a base-2 logarithm
+ */
+#ifndef IOD_PT_DEFS_H
+#define IOD_PT_DEFS_H
+
+#include <iodirty/iotlb.h>
+#include <iodirty/pgtable.h>
+#include <iodirty/sweep.h>
+
+#include "atomic.h"
+#include "bits.h"
+#include "pgtable/mem.h"
+
+#define PT_MAX_LEVELS 6u
+#define PT_RW	      (IOD_PROT_READ | IOD_PROT_WRITE)
+
+/* What an item is. */
+enum pt_type { PT_NONE, PT_TABLE, PT_LEAF, PT_BAD };
+
+/* Which IOVAs a table translates. */
+enum pt_half {
+	PT_LOWER,     /* 0 .. 2^ias - 1 */
+	PT_UPPER,     /* the topmost 2^ias of 2^space_lg2 */
+	PT_CANONICAL, /* sign-extended from bit ias - 1 */
+};
+
+/*
+ * Dirty state as data. An item is dirty iff (pte & mask) == match; it may be cleaned iff
+ * (pte & clean_mask) == clean_match, by setting or clearing clean_bit; it belongs to a run iff run_mask
+ * is not 0 and (pte & run_mask) == run_match.
+ */
+struct pt_scan_spec {
+	uint64_t mask, match;
+	uint64_t clean_mask, clean_match;
+	uint64_t clean_bit;
+	uint64_t run_mask, run_match;
+	bool clean_sets;
+};
+
+struct pt_engine;
+
+struct iod_pgtable {
+	const struct iod_pgtable_ops *ops;
+	const struct pt_engine *engine;
+	struct iod_mem *mem;
+	uint64_t top; /* atomic: table address of the root | its level */
+	uint64_t pgsize_bitmap;
+	uint64_t domain;
+	uint64_t mair;
+	uint64_t x_mask; /* low ias bits */
+	uint64_t max_pa; /* 2^oas - 1 */
+	uint64_t tables, table_bytes; /* atomic */
+	uint64_t gathers;	      /* atomic: gathers that refer to it */
+	uint32_t features;
+	uint8_t granule_lg2;
+	uint8_t ias, oas;
+	uint8_t space_lg2; /* width of an IOVA: 64, or 32 for 32-bit LPAE */
+	uint8_t min_lg2;   /* smallest page in use */
+	enum pt_half half;
+	bool owned; /* created or adopted: we may change and free its tables */
+};
+
+/* The root as one consistent pair. */
+struct pt_top {
+	uint64_t pa;
+	unsigned level;
+};
+
+static inline struct pt_top pt_top_unpack(uint64_t word)
+{
+	return (struct pt_top){ .pa = word & ~UINT64_C(7), .level = (unsigned)(word & 7) };
+}
+
+static inline struct pt_top pt_get_top(const struct iod_pgtable *pt)
+{
+	return pt_top_unpack(word_load(&pt->top));
+}
+
+/* A checked range in table space. */
+struct pt_range {
+	uint64_t first, last;
+	uint64_t off; /* IOVA = x + off (mod 2^64) */
+};
+
+/*
+ * One access as hardware makes it (iotlb.c asks, pt_hw.h answers). The walk begins at the root or at a
+ * table remembered from an earlier walk.
+ */
+struct pt_hw_walk {
+	/* in */
+	uint64_t iova;
+	uint32_t access;     /* IOD_ACCESS_* */
+	bool set_dirty;	     /* may mark the leaf dirty (false: speculation, or early read) */
+	bool table_access;   /* sets Accessed in table entries where the format leaves it open */
+	uint64_t start_pa;   /* table to begin at; 0: the root */
+	unsigned start_level;
+	uint32_t start_deny; /* what the levels above deny */
+	/* out */
+	uint64_t x;		  /* iova in table space */
+	struct pt_top top;	  /* the root used */
+	uint64_t table_pa[PT_MAX_LEVELS];   /* table walked at each level, 0 when none */
+	uint32_t table_deny[PT_MAX_LEVELS]; /* what the entries above that table deny */
+	uint8_t table_lg2[PT_MAX_LEVELS];   /* log2 of the bytes that table covers */
+	uint64_t pa;		  /* output address of iova */
+	unsigned page_lg2;	  /* size of the translation (the whole run) */
+	unsigned level;		  /* of the leaf, or of the entry at fault */
+	uint64_t pte_pa;	  /* the item used or at fault */
+	uint32_t prot;		  /* effective permissions */
+	bool dirty;		  /* the leaf is dirty now: later writes need no update */
+	unsigned set_access, set_dirty_bits; /* bits set, for statistics */
+};
+
+/* What the engine's format-neutral files need of a compiled format; never seen by users. */
+struct pt_engine {
+	const struct iod_pgtable_ops *ops;
+	unsigned root_align_lg2; /* least alignment of a root */
+	/* Check cfg (features are in pt->features already) and fill the geometry. */
+	int (*init)(struct iod_pgtable *pt, const struct iod_pgtable_cfg *cfg, unsigned *top_level);
+	/* Page sizes in use: those that the format has, of those wanted (0: the usual ones). */
+	uint64_t (*page_sizes)(const struct iod_pgtable *pt, unsigned top_level, uint64_t wanted);
+	/* log2 of the bytes of a table at a level, given the top level. */
+	unsigned (*table_lg2)(const struct iod_pgtable *pt, unsigned level, unsigned top_level);
+	/* Free a detached subtree (or everything). */
+	void (*free_subtree)(struct iod_pgtable *pt, uint64_t pa, unsigned level,
+			     unsigned top_level);
+	/* Check adopted tables: every one readable, none reached twice. */
+	int (*adopt)(struct iod_pgtable *pt);
+	/* One access as hardware makes it: walks, checks, marks. 0, or -EFAULT with *fault filled. */
+	int (*hw_walk)(struct iod_pgtable *pt, struct pt_hw_walk *walk, struct iod_fault *fault);
+};
+
+/* pgtable.c: checks a range against the input size; also the alignment to the smallest page. */
+int iod_pt_range(const struct iod_pgtable *pt, uint64_t iova, uint64_t len, struct pt_range *range);
+/* pgtable.c: one address into table space. -ERANGE when the table does not translate it. */
+int iod_pt_address(const struct iod_pgtable *pt, uint64_t iova, uint64_t *x);
+/* pgtable.c: IOVA = x + this. */
+uint64_t iod_pt_offset(const struct iod_pgtable *pt, uint64_t x);
+/* formats.c: the compiled-in formats. */
+const struct pt_engine *iod_pt_engine(enum iod_format format);
+
+#endif

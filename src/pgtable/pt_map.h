@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Map. Three walks over the range: check that nothing is mapped there; take away empty tables that
+ * stand where a large page will go (only with a gather, and only when there are some); write leaves,
+ * from the root down, in the largest sizes that fit.
+ */
+#ifndef IOD_PT_MAP_H
+#define IOD_PT_MAP_H
+
+#include "pgtable/gather.h"
+#include "pgtable/pt_walk.h"
+
+struct pt_map_ctx {
+	struct iod_pgtable *pt;
+	struct iod_gather *gather;
+	uint64_t x, last; /* what is left to do */
+	uint64_t delta;	  /* output address = x + delta */
+	uint64_t attr;
+	bool complete;
+	bool covers_tables; /* the range covers whole existing tables */
+};
+
+/* ---- walk 1: nothing mapped? ---- */
+
+static int pt_check_empty(struct pt_map_ctx *ctx, const struct pt_table *t)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	struct pt_table child;
+	unsigned i, end;
+	uint64_t pte;
+	int ret = 0;
+
+	if (!pt_items_of(pt, t, ctx->x, ctx->last, &i, &end))
+		return 0;
+	for (; !ret && i <= end; i++) {
+		pte = item_load(&t->items[i]);
+		if (!pte)
+			continue;
+		switch (pt_item_type(pt, t->level, pte)) {
+		case PT_NONE:
+			break;
+		case PT_TABLE:
+			if (!pt_open_child(pt, t, i, pte, true, &child))
+				return -EFAULT;
+			if (pt_item_first(pt, t, i) >= ctx->x && pt_item_last(pt, t, i) <= ctx->last)
+				ctx->covers_tables = true;
+			ret = pt_check_empty(ctx, &child);
+			break;
+		default:
+			ret = -EEXIST;
+		}
+	}
+	return ret;
+}
+
+/* ---- sizes ---- */
+
+/* Largest leaf that may go at ctx->x in a table of this level, of those in `sizes`; 0: none. */
+static unsigned pt_best_lg2(const struct pt_map_ctx *ctx, uint64_t sizes)
+{
+	uint64_t both = ctx->x | (ctx->x + ctx->delta), left = ctx->last - ctx->x;
+
+	if (both)
+		sizes &= low_mask(ctz64(both) + 1);
+	if (left != UINT64_MAX)
+		sizes &= low_mask(fls64(left + 1) + 1);
+	return sizes ? fls64(sizes) : 0;
+}
+
+/* How many leaves of 2^lg2 go one after the other before the table, the range or the size ends. */
+static uint64_t pt_leaf_count(const struct pt_map_ctx *ctx, const struct pt_table *t, uint64_t sizes,
+			      unsigned lg2)
+{
+	uint64_t end = pt_min(t->last, ctx->last), larger = sizes & ~low_mask(lg2 + 1);
+	uint64_t n = ((end - ctx->x) >> lg2) + (((end - ctx->x) & low_mask(lg2)) == low_mask(lg2));
+
+	if (larger) {
+		unsigned next = ctz64(larger);
+		uint64_t to_next = -ctx->x & low_mask(next);
+
+		if (to_next && is_aligned(ctx->delta, next))
+			n = pt_min(n, to_next >> lg2);
+	}
+	return n;
+}
+
+static void pt_map_advance(struct pt_map_ctx *ctx, uint64_t last)
+{
+	if (last >= ctx->last)
+		ctx->complete = true;
+	else
+		ctx->x = last + 1;
+}
+
+/* ---- writing ---- */
+
+/* n leaves of 2^lg2 from ctx->x on, into a table that only we change in that range. */
+static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned lg2, uint64_t n)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	unsigned shift = pt_shift(pt, t->level), level = t->level;
+	uint64_t *item = &t->items[pt_index(pt, t, ctx->x)];
+	uint64_t pa = ctx->x + ctx->delta, attr = ctx->attr, items = n << (lg2 - shift), k;
+
+	for (k = 0; k < items; k++, pa += BIT64(shift))
+		item_store_relaxed(&item[k], pt_make_leaf(pt, level, lg2, pa, attr));
+	pt_map_advance(ctx, ctx->x + ((n << lg2) - 1));
+}
+
+/* Gives the table's items to everybody: stores before this are seen by whoever sees the item. */
+static bool pt_install(const struct iod_pgtable *pt, const struct pt_table *t, unsigned i,
+		       uint64_t child_pa, uint64_t *seen)
+{
+	*seen = 0;
+	return item_cas(&t->items[i], seen, pt_make_table(pt, t->level, child_pa));
+}
+
+static int pt_new_table(struct iod_pgtable *pt, unsigned level, bool zero, uint64_t *pa)
+{
+	unsigned lg2 = pt_items_lg2(pt, level, PT_MAX_LEVELS) + 3;
+
+	return iod_mem_table_alloc(pt->mem, lg2, level ? MEM_UPPER : MEM_LEAF, pt->max_pa, zero, pa);
+}
+
+static void pt_count_table(struct iod_pgtable *pt, unsigned level, unsigned top_level)
+{
+	word_add(&pt->tables, 1);
+	word_add(&pt->table_bytes, UINT64_C(8) << pt_items_lg2(pt, level, top_level));
+}
+
+/*
+ * A new table under empty item i. A leaf table that the range covers wholly is written before it is
+ * installed (and needs no zeroing). *pte is the item as it stands afterwards, whoever installed it.
+ */
+static int pt_add_table(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned i, uint64_t *pte)
+{
+	struct iod_pgtable *pt = ctx->pt;
+	struct pt_map_ctx fill = *ctx;
+	struct pt_table child;
+	uint64_t pa, sizes;
+	bool whole = t->level == 1 && ctx->x == pt_item_first(pt, t, i) &&
+		     ctx->last >= pt_item_last(pt, t, i);
+	int ret;
+
+	ret = pt_new_table(pt, t->level - 1, !whole, &pa);
+	if (ret)
+		return ret;
+	if (whole) {
+		sizes = pt_leaf_sizes(pt, 0) & pt->pgsize_bitmap;
+		pt_open(pt, pa, 0, PT_MAX_LEVELS, ctx->x, true, &child);
+		while (!fill.complete && fill.x <= child.last) {
+			unsigned lg2 = pt_best_lg2(&fill, sizes);
+
+			pt_fill(&fill, &child, lg2, pt_leaf_count(&fill, &child, sizes, lg2));
+		}
+	}
+	if (!pt_install(pt, t, i, pa, pte)) {
+		/* Somebody was faster; nobody ever saw ours. */
+		iod_mem_table_free(pt->mem, pa, pt_items_lg2(pt, t->level - 1, PT_MAX_LEVELS) + 3);
+		return 0;
+	}
+	pt_count_table(pt, t->level - 1, PT_MAX_LEVELS);
+	*pte = pt_make_table(pt, t->level, pa);
+	if (whole)
+		pt_map_advance(ctx, child.last);
+	return 0;
+}
+
+/* Whether any item under a leaf of 2^lg2 at ctx->x is taken: by an empty table, or lost a race. */
+static bool pt_leaf_blocked(const struct pt_map_ctx *ctx, const struct pt_table *t, unsigned lg2)
+{
+	unsigned i = pt_index(ctx->pt, t, ctx->x);
+	unsigned n = 1u << (lg2 - pt_shift(ctx->pt, t->level)), k;
+
+	for (k = 0; k < n; k++)
+		if (pt_item_type(ctx->pt, t->level, item_load(&t->items[i + k])) != PT_NONE)
+			return true;
+	return false;
+}
+
+/* Writes leaves at ctx->x in this table if any size fits; false: go down. */
+static bool pt_map_leaves(struct pt_map_ctx *ctx, const struct pt_table *t)
+{
+	uint64_t sizes = pt_leaf_sizes(ctx->pt, t->level) & ctx->pt->pgsize_bitmap;
+	unsigned lg2 = pt_best_lg2(ctx, sizes);
+
+	if (!t->level) {
+		if (lg2)
+			pt_fill(ctx, t, lg2, pt_leaf_count(ctx, t, sizes, lg2));
+		return lg2 != 0;
+	}
+	while (lg2 && pt_leaf_blocked(ctx, t, lg2)) {
+		sizes &= low_mask(lg2);
+		lg2 = pt_best_lg2(ctx, sizes);
+	}
+	if (lg2)
+		pt_fill(ctx, t, lg2, 1);
+	return lg2 != 0;
+}
+
+static int pt_map_table(struct pt_map_ctx *ctx, const struct pt_table *t)
+{
+	struct iod_pgtable *pt = ctx->pt;
+	struct pt_table child;
+	uint64_t pte;
+	unsigned i;
+	int ret;
+
+	while (!ctx->complete && ctx->x <= t->last) {
+		if (pt_map_leaves(ctx, t))
+			continue;
+		if (!t->level)
+			return -EEXIST; /* an adopted leaf table where no page size in use goes */
+		i = pt_index(pt, t, ctx->x);
+		pte = item_load(&t->items[i]);
+		if (pt_item_type(pt, t->level, pte) == PT_NONE) {
+			uint64_t x = ctx->x;
+
+			ret = pt_add_table(ctx, t, i, &pte);
+			if (ret)
+				return ret;
+			if (ctx->complete || ctx->x != x)
+				continue;
+		}
+		if (pt_item_type(pt, t->level, pte) != PT_TABLE)
+			return -EEXIST;
+		if (!pt_open_child(pt, t, i, pte, true, &child))
+			return -EFAULT;
+		ret = pt_map_table(ctx, &child);
+		if (ret)
+			return ret;
+		/* A child that skips levels does not reach to the end of its item. */
+		if (!ctx->complete && ctx->x <= pt_item_last(pt, t, i))
+			return -EEXIST;
+	}
+	return 0;
+}
+
+/* ---- walk 2: empty tables out of the way ---- */
+
+static int pt_detach_empty(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned i, unsigned n)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	uint64_t pte, first;
+
+	for (; n--; i++) {
+		pte = item_load(&t->items[i]);
+		if (pt_item_type(pt, t->level, pte) != PT_TABLE)
+			continue;
+		if (iod_gather_reserve(ctx->gather))
+			return 0; /* no memory to remember it by: smaller pages will do */
+		if (!item_cas(&t->items[i], &pte, 0))
+			return -EAGAIN;
+		first = pt_item_first(pt, t, i);
+		iod_gather_subtree(ctx->gather, pt_table_pa(pt, pte),
+				   pt_table_level(pt, t->level, pte));
+		iod_gather_add(ctx->gather, first, pt_item_last(pt, t, i), 0, 1u << t->level);
+	}
+	return 0;
+}
+
+static int pt_clear_way(struct pt_map_ctx *ctx, const struct pt_table *t)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	uint64_t sizes = pt_leaf_sizes(pt, t->level) & pt->pgsize_bitmap, pte;
+	struct pt_table child;
+	unsigned i, lg2;
+	int ret = 0;
+
+	while (t->level && !ret && !ctx->complete && ctx->x <= t->last) {
+		i = pt_index(pt, t, ctx->x);
+		lg2 = pt_best_lg2(ctx, sizes);
+		if (lg2) {
+			ret = pt_detach_empty(ctx, t, i, 1u << (lg2 - pt_shift(pt, t->level)));
+			pt_map_advance(ctx, ctx->x + low_mask(lg2));
+			continue;
+		}
+		pte = item_load(&t->items[i]);
+		if (pt_item_type(pt, t->level, pte) == PT_TABLE &&
+		    pt_open_child(pt, t, i, pte, true, &child))
+			ret = pt_clear_way(ctx, &child);
+		if (!ctx->complete && ctx->x <= pt_item_last(pt, t, i))
+			pt_map_advance(ctx, pt_item_last(pt, t, i));
+	}
+	return ret;
+}
+
+/* ---- growing the top ---- */
+
+/* Until the root reaches `last`; *root is the root then. */
+static int pt_grow(struct iod_pgtable *pt, uint64_t last, struct pt_table *root)
+{
+	struct pt_table above;
+	struct pt_top top;
+	uint64_t word, pa;
+	int ret;
+
+	for (;;) {
+		word = word_load(&pt->top);
+		top = pt_top_unpack(word);
+		if (!pt_open_top(pt, top, true, root))
+			return -EFAULT;
+		if (last <= root->last)
+			return 0;
+		ret = pt_new_table(pt, top.level + 1, true, &pa);
+		if (ret)
+			return ret;
+		pt_open(pt, pa, top.level + 1, top.level + 1, 0, true, &above);
+		item_store_relaxed(&above.items[0], pt_make_table(pt, top.level + 1, top.pa));
+		if (word_cas(&pt->top, &word, pa | (top.level + 1)))
+			pt_count_table(pt, top.level + 1, top.level + 1);
+		else
+			iod_mem_table_free(pt->mem, pa,
+					   pt_items_lg2(pt, top.level + 1, PT_MAX_LEVELS) + 3);
+	}
+}
+
+/* ---- the operation ---- */
+
+static int pt_map_check(const struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t len,
+			uint32_t prot, const struct iod_gather *gather, struct pt_map_ctx *ctx)
+{
+	struct pt_range r;
+	int ret;
+
+	if (!pt || !(prot & PT_RW) || (gather && !iod_gather_is_for(gather, pt)))
+		return -EINVAL;
+	if (!pt->owned)
+		return -EOPNOTSUPP;
+	ret = iod_pt_range(pt, iova, len, &r);
+	if (ret)
+		return ret;
+	if (!is_aligned(pa, pt->min_lg2))
+		return -EINVAL;
+	if (pa > pt->max_pa || len - 1 > pt->max_pa - pa)
+		return -ERANGE;
+	ctx->x = r.first;
+	ctx->last = r.last;
+	ctx->delta = pa - r.first;
+	return pt_encode_prot(pt, prot, &ctx->attr);
+}
+
+/* Walk 2, and the invalidation it needs, with the reader section left while the caller's ops run. */
+static int pt_replace_empty(const struct pt_map_ctx *map, const struct pt_table *root)
+{
+	struct pt_map_ctx ctx = *map;
+	uint64_t before = iod_gather_subtrees(ctx.gather);
+	int ret = pt_clear_way(&ctx, root);
+
+	if (ret || iod_gather_subtrees(ctx.gather) == before)
+		return ret;
+	rcu_leave();
+	ret = iod_gather_flush(ctx.gather);
+	rcu_enter();
+	return ret;
+}
+
+static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t len, uint32_t prot,
+		  struct iod_gather *gather, uint64_t *done)
+{
+	struct pt_map_ctx ctx = { .pt = pt, .gather = gather };
+	struct pt_table root;
+	uint64_t first;
+	int ret;
+
+	ret = pt_map_check(pt, iova, pa, len, prot, gather, &ctx);
+	if (ret)
+		return ret;
+	first = ctx.x;
+	rcu_enter();
+	ret = pt_open_top(pt, pt_get_top(pt), true, &root) ? 0 : -EFAULT;
+	if (!ret)
+		ret = pt_check_empty(&ctx, &root);
+	if (!ret && PT_CAN_GROW)
+		ret = pt_grow(pt, ctx.last, &root);
+	if (!ret && gather && ctx.covers_tables)
+		ret = pt_replace_empty(&ctx, &root);
+	if (!ret)
+		ret = pt_map_table(&ctx, &root);
+	rcu_leave();
+	if (done && (ctx.complete || ctx.x != first))
+		*done += ctx.complete ? len : ctx.x - first;
+	return ret;
+}
+
+#endif

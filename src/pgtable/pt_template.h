@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine, compiled once per format. The including file has defined PT_FORMAT, PT_NAME, PT_ENGINE
+ * and included the format's header. Emits one const struct iod_pgtable_ops (through its pt_engine).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "rcu.h"
+
+#include "pgtable/pt_fmt_api.h"
+#include "pgtable/pt_walk.h"
+
+#include "pgtable/pt_adopt.h"
+#include "pgtable/pt_hw.h"
+#include "pgtable/pt_map.h"
+#include "pgtable/pt_read.h"
+#include "pgtable/pt_unmap.h"
+
+#include "dirty/sweep_tmpl.h"
+
+/* Sizes that are used only when the caller names them. */
+#ifndef PT_SIZES_OPT_IN
+#define PT_SIZES_OPT_IN 0
+#endif
+
+/* Least alignment of a root. */
+#ifndef PT_ROOT_ALIGN_LG2
+#define PT_ROOT_ALIGN_LG2 12
+#endif
+
+static int pt_hw_info(const struct iod_pgtable *pt, struct iod_hw_info *user)
+{
+	struct iod_hw_info info = { .format = PT_FORMAT };
+	struct pt_top top;
+
+	if (!pt || !user)
+		return -EINVAL;
+	top = pt_get_top(pt);
+	info.levels = top.level + 1;
+	info.root = top.pa;
+	info.root_len = UINT64_C(8) << pt_items_lg2(pt, top.level, top.level);
+	pt_fmt_hw_info(pt, top, &info);
+	return iod_struct_out(user, &info, sizeof(info), sizeof(info));
+}
+
+static uint64_t pt_page_sizes(const struct iod_pgtable *pt, unsigned top_level, uint64_t wanted)
+{
+	uint64_t sizes = 0;
+	unsigned level, end = PT_CAN_GROW ? PT_MAX_LEVELS - 1 : top_level;
+
+	for (level = 0; level <= end; level++)
+		sizes |= pt_leaf_sizes(pt, level);
+	return wanted ? sizes & wanted : sizes & ~PT_SIZES_OPT_IN;
+}
+
+static unsigned pt_table_lg2(const struct iod_pgtable *pt, unsigned level, unsigned top_level)
+{
+	return pt_items_lg2(pt, level, top_level) + 3;
+}
+
+static int pt_init(struct iod_pgtable *pt, const struct iod_pgtable_cfg *cfg, unsigned *top_level)
+{
+	return pt_fmt_init(pt, cfg, top_level);
+}
+
+static const struct iod_pgtable_ops pt_ops = {
+	.size = sizeof(struct iod_pgtable_ops),
+	.format = PT_FORMAT,
+	.name = PT_NAME,
+	.map = pt_map,
+	.unmap = pt_unmap,
+	.translate = pt_translate,
+	.visit = pt_visit,
+	.hw_info = pt_hw_info,
+	.sweep = pt_sweep,
+};
+
+extern const struct pt_engine PT_ENGINE;
+
+const struct pt_engine PT_ENGINE = {
+	.ops = &pt_ops,
+	.root_align_lg2 = PT_ROOT_ALIGN_LG2,
+	.init = pt_init,
+	.page_sizes = pt_page_sizes,
+	.table_lg2 = pt_table_lg2,
+	.free_subtree = pt_free_subtree,
+	.adopt = pt_adopt,
+	.hw_walk = pt_hw_walk,
+};

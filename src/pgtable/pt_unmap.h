@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* Unmap, and freeing of detached subtrees. Included by the template. */
+#ifndef IOD_PT_UNMAP_H
+#define IOD_PT_UNMAP_H
+
+#include "pgtable/gather.h"
+#include "pgtable/pt_walk.h"
+
+struct pt_unmap_ctx {
+	struct iod_pgtable *pt;
+	struct iod_gather *gather;
+	struct pt_range r;
+	uint64_t bytes; /* unmapped */
+	/* what goes to the gather next: neighbours are joined */
+	uint64_t first, last;
+	uint32_t leaf_levels, table_levels;
+};
+
+/* ---- what a subtree holds ---- */
+
+struct pt_content {
+	uint64_t bytes; /* mapped */
+	uint32_t leaf_levels, table_levels;
+};
+
+/* Counts LEAF items between i and end. Kept apart: this loop is most of a bulk unmap. */
+static uint64_t pt_count_items(const struct iod_pgtable *pt, const struct pt_table *t, unsigned i,
+			       unsigned end)
+{
+	uint64_t n = 0;
+
+	for (; i <= end; i++)
+		n += pt_item_type(pt, 0, item_load_relaxed(&t->items[i])) == PT_LEAF;
+	return n;
+}
+
+static void pt_count_content(const struct iod_pgtable *pt, const struct pt_table *t, uint64_t first,
+			     uint64_t last, struct pt_content *c)
+{
+	unsigned shift = pt_shift(pt, t->level), i, end;
+	struct pt_table child;
+	uint64_t pte, n;
+
+	if (!pt_items_of(pt, t, first, last, &i, &end))
+		return;
+	if (!t->level) {
+		n = pt_count_items(pt, t, i, end);
+		c->bytes += n << shift;
+		c->leaf_levels |= n ? 1 : 0;
+		return;
+	}
+	for (; i <= end; i++) {
+		pte = item_load(&t->items[i]);
+		switch (pt_item_type(pt, t->level, pte)) {
+		case PT_LEAF:
+			c->bytes += BIT64(shift);
+			c->leaf_levels |= 1u << t->level;
+			break;
+		case PT_TABLE:
+			c->table_levels |= 1u << t->level;
+			if (pt_open_child(pt, t, i, pte, false, &child))
+				pt_count_content(pt, &child, first, last, c);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+/* ---- what must be invalidated ---- */
+
+static void pt_unmap_flush(struct pt_unmap_ctx *ctx)
+{
+	if (ctx->leaf_levels | ctx->table_levels)
+		iod_gather_add(ctx->gather, ctx->first, ctx->last, ctx->leaf_levels,
+			       ctx->table_levels);
+	ctx->leaf_levels = 0;
+	ctx->table_levels = 0;
+}
+
+static void pt_unmap_note(struct pt_unmap_ctx *ctx, uint64_t first, uint64_t last,
+			  uint32_t leaf_levels, uint32_t table_levels)
+{
+	bool joins = (ctx->leaf_levels | ctx->table_levels) && first == ctx->last + 1 &&
+		     !ctx->table_levels == !table_levels;
+
+	if (!joins) {
+		pt_unmap_flush(ctx);
+		ctx->first = first;
+	}
+	ctx->last = last;
+	ctx->leaf_levels |= leaf_levels;
+	ctx->table_levels |= table_levels;
+}
+
+/* ---- the walk ---- */
+
+/* Takes away LEAF items i..end of a leaf table. */
+static void pt_unmap_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i,
+			   unsigned end)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	unsigned shift = pt_shift(pt, 0), from;
+
+	while (i <= end) {
+		uint64_t pte = item_load_relaxed(&t->items[i]);
+
+		if (pt_item_type(pt, 0, pte) != PT_LEAF) {
+			i++;
+			continue;
+		}
+		for (from = i; i <= end; i++) {
+			pte = item_load_relaxed(&t->items[i]);
+			if (pt_item_type(pt, 0, pte) != PT_LEAF)
+				break;
+			item_store_relaxed(&t->items[i], 0);
+		}
+		ctx->bytes += (uint64_t)(i - from) << shift;
+		pt_unmap_note(ctx, pt_item_first(pt, t, from), pt_item_last(pt, t, i - 1), 1, 0);
+	}
+}
+
+/*
+ * Cuts off the table under item i, which the range covers wholly. False when there is no memory to
+ * remember it by: then the caller clears what is inside and keeps the tables.
+ */
+static bool pt_detach(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i, uint64_t pte,
+		      const struct pt_table *child)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	struct pt_content c = { .table_levels = 1u << t->level };
+
+	if (iod_gather_reserve(ctx->gather))
+		return false;
+	if (!item_cas(&t->items[i], &pte, 0))
+		return false;
+	/* Count after the cut: nobody maps into it any more. */
+	pt_count_content(pt, child, child->base, child->last, &c);
+	iod_gather_subtree(ctx->gather, child->pa, child->level);
+	ctx->bytes += c.bytes;
+	pt_unmap_note(ctx, pt_item_first(pt, t, i), pt_item_last(pt, t, i), c.leaf_levels,
+		      c.table_levels);
+	return true;
+}
+
+static void pt_unmap_table(struct pt_unmap_ctx *ctx, const struct pt_table *t)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	struct pt_table child;
+	uint64_t pte, first, last;
+	unsigned i, end;
+
+	if (!pt_items_of(pt, t, ctx->r.first, ctx->r.last, &i, &end))
+		return;
+	if (!t->level) {
+		pt_unmap_items(ctx, t, i, end);
+		return;
+	}
+	for (; i <= end; i++) {
+		pte = item_load(&t->items[i]);
+		first = pt_item_first(pt, t, i);
+		last = pt_item_last(pt, t, i);
+		switch (pt_item_type(pt, t->level, pte)) {
+		case PT_LEAF:
+			item_store_relaxed(&t->items[i], 0);
+			ctx->bytes += last - first + 1;
+			pt_unmap_note(ctx, first, last, 1u << t->level, 0);
+			break;
+		case PT_TABLE:
+			if (!pt_open_child(pt, t, i, pte, true, &child))
+				break;
+			if (first < ctx->r.first || last > ctx->r.last ||
+			    !pt_detach(ctx, t, i, pte, &child))
+				pt_unmap_table(ctx, &child);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+/* ---- the operation ---- */
+
+/* Whether a page reaches over the edge: x is inside the range, `outside` its neighbour. */
+static bool pt_cuts_page(const struct iod_pgtable *pt, uint64_t x, uint64_t outside)
+{
+	struct pt_found f;
+	unsigned lg2;
+
+	if (pt_lookup(pt, x, &f))
+		return false;
+	lg2 = pt_leaf_lg2(pt, f.t.level, f.pte);
+	return align_down(x, lg2) == align_down(outside, lg2);
+}
+
+static int pt_unmap_check(const struct iod_pgtable *pt, const struct pt_unmap_ctx *ctx,
+			  const struct pt_table *root, uint64_t len, uint32_t flags)
+{
+	struct pt_content c = { 0 };
+
+	if (ctx->r.first && pt_cuts_page(pt, ctx->r.first, ctx->r.first - 1))
+		return -EINVAL;
+	if (ctx->r.last != UINT64_MAX && pt_cuts_page(pt, ctx->r.last, ctx->r.last + 1))
+		return -EINVAL;
+	if (!(flags & IOD_UNMAP_NO_HOLES))
+		return 0;
+	pt_count_content(pt, root, ctx->r.first, ctx->r.last, &c);
+	return c.bytes == len ? 0 : -ENOENT;
+}
+
+static int pt_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flags,
+		    struct iod_gather *gather, uint64_t *done)
+{
+	struct pt_unmap_ctx ctx = { .pt = pt, .gather = gather };
+	struct pt_table root;
+	int ret;
+
+	if (!pt || !gather || (flags & ~IOD_UNMAP_NO_HOLES) || !iod_gather_is_for(gather, pt))
+		return -EINVAL;
+	if (!pt->owned)
+		return -EOPNOTSUPP;
+	ret = iod_pt_range(pt, iova, len, &ctx.r);
+	if (ret)
+		return ret;
+	rcu_enter();
+	ret = pt_open_top(pt, pt_get_top(pt), true, &root) ? 0 : -EFAULT;
+	if (!ret)
+		ret = pt_unmap_check(pt, &ctx, &root, len, flags);
+	if (!ret)
+		pt_unmap_table(&ctx, &root);
+	pt_unmap_flush(&ctx);
+	rcu_leave();
+	if (!ret && done)
+		*done += ctx.bytes;
+	return ret ? ret : ctx.bytes ? 0 : -ENOENT;
+}
+
+/* ---- freeing ---- */
+
+static void pt_free_table(struct iod_pgtable *pt, const struct pt_table *t)
+{
+	word_sub(&pt->tables, 1);
+	word_sub(&pt->table_bytes, UINT64_C(8) << t->bits);
+	iod_mem_table_free(pt->mem, t->pa, t->bits + 3);
+}
+
+static void pt_free_tree(struct iod_pgtable *pt, const struct pt_table *t)
+{
+	struct pt_table child;
+	uint64_t pte;
+	unsigned i;
+
+	for (i = 0; t->level && !(i >> t->bits); i++) {
+		pte = item_load(&t->items[i]);
+		if (pt_item_type(pt, t->level, pte) == PT_TABLE &&
+		    pt_open_child(pt, t, i, pte, false, &child))
+			pt_free_tree(pt, &child);
+	}
+	pt_free_table(pt, t);
+}
+
+static void pt_free_subtree(struct iod_pgtable *pt, uint64_t pa, unsigned level, unsigned top_level)
+{
+	struct pt_table t;
+
+	if (pt_open(pt, pa, level, top_level, 0, false, &t))
+		pt_free_tree(pt, &t);
+}
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables and items: the only place that does index arithmetic. Included by the template. */
+#ifndef IOD_PT_WALK_H
+#define IOD_PT_WALK_H
+
+#include "pgtable/pt_fmt_api.h"
+
+/* A table under a walk. */
+struct pt_table {
+	uint64_t *items;
+	uint64_t pa;
+	uint64_t base, last; /* what it covers, in table space */
+	unsigned level;
+	unsigned bits; /* log2 of its items */
+};
+
+/* Opens the table at pa whose item 0 stands for `base`; false when it is not (writable) memory. */
+static inline bool pt_open(const struct iod_pgtable *pt, uint64_t pa, unsigned level,
+			   unsigned top_level, uint64_t base, bool write, struct pt_table *t)
+{
+	t->pa = pa;
+	t->level = level;
+	t->bits = pt_items_lg2(pt, level, top_level);
+	t->base = base;
+	t->last = base + low_mask(pt_shift(pt, level) + t->bits);
+	t->items = iod_mem_ptr(pt->mem, pa, UINT64_C(8) << t->bits, write);
+	return t->items != NULL;
+}
+
+static inline bool pt_open_top(const struct iod_pgtable *pt, struct pt_top top, bool write,
+			       struct pt_table *t)
+{
+	return pt_open(pt, top.pa, top.level, top.level, 0, write, t);
+}
+
+static inline uint64_t pt_item_first(const struct iod_pgtable *pt, const struct pt_table *t,
+				     unsigned i)
+{
+	return t->base + ((uint64_t)i << pt_shift(pt, t->level));
+}
+
+static inline uint64_t pt_item_last(const struct iod_pgtable *pt, const struct pt_table *t,
+				    unsigned i)
+{
+	return pt_item_first(pt, t, i) + low_mask(pt_shift(pt, t->level));
+}
+
+/* Item that holds x; x must lie inside the table. */
+static inline unsigned pt_index(const struct iod_pgtable *pt, const struct pt_table *t, uint64_t x)
+{
+	return (unsigned)((x - t->base) >> pt_shift(pt, t->level));
+}
+
+/* Opens what TABLE item i of t points to. A child that skips levels covers less than the item. */
+static inline bool pt_open_child(const struct iod_pgtable *pt, const struct pt_table *t, unsigned i,
+				 uint64_t pte, bool write, struct pt_table *child)
+{
+	return pt_open(pt, pt_table_pa(pt, pte), pt_table_level(pt, t->level, pte),
+		       PT_MAX_LEVELS /* never the root */, pt_item_first(pt, t, i), write, child);
+}
+
+static inline uint64_t pt_min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint64_t pt_max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* First and last item of t that [first, last] touches; false when it touches none. */
+static inline bool pt_items_of(const struct iod_pgtable *pt, const struct pt_table *t,
+			       uint64_t first, uint64_t last, unsigned *i, unsigned *end)
+{
+	if (first > t->last || last < t->base)
+		return false;
+	*i = pt_index(pt, t, pt_max(first, t->base));
+	*end = pt_index(pt, t, pt_min(last, t->last));
+	return true;
+}
+
+/* Items of the run that a LEAF belongs to, as a power of two. */
+static inline unsigned pt_run_items(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
+{
+	return 1u << (pt_leaf_lg2(pt, level, pte) - pt_shift(pt, level));
+}
+
+/* What a lookup ended at. */
+struct pt_found {
+	struct pt_table t;
+	unsigned i;
+	uint64_t pte;
+	uint32_t deny;
+};
+
+/* Walks to the leaf that translates x. -ENOENT, or -EFAULT for what is unreadable or malformed. */
+static int pt_lookup(const struct iod_pgtable *pt, uint64_t x, struct pt_found *f)
+{
+	struct pt_table next;
+
+	f->deny = 0;
+	if (!pt_open_top(pt, pt_get_top(pt), false, &next))
+		return -EFAULT;
+	for (;;) {
+		f->t = next;
+		if (x > f->t.last)
+			return -ENOENT;
+		f->i = pt_index(pt, &f->t, x);
+		f->pte = item_load(&f->t.items[f->i]);
+		switch (pt_item_type(pt, f->t.level, f->pte)) {
+		case PT_NONE:
+			return -ENOENT;
+		case PT_BAD:
+			return -EFAULT;
+		case PT_LEAF:
+			return pt_item_reserved(pt, f->t.level, f->pte) ? -EFAULT : 0;
+		case PT_TABLE:
+			break;
+		}
+		f->deny |= pt_table_deny(pt, f->pte);
+		if (pt_item_reserved(pt, f->t.level, f->pte) ||
+		    !pt_open_child(pt, &f->t, f->i, f->pte, false, &next))
+			return -EFAULT;
+	}
+}
+
+#endif
