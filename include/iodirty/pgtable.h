@@ -309,6 +309,7 @@ struct iod_pgtable_ops {
 	int (*visit)(const struct iod_pgtable *pt, struct iod_visit *visit);
 	int (*hw_info)(const struct iod_pgtable *pt, struct iod_hw_info *info);
 	int (*sweep)(struct iod_pgtable *pt, struct iod_sweep *sweep);
+	int (*iova_to_phys)(const struct iod_pgtable *pt, uint64_t iova, uint64_t *pa);
 };
 
 /** The vtable of a page table. NULL when @p pt is NULL. */

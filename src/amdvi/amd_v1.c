@@ -9,4 +9,4 @@
 
 #include "amdvi/amd_v1_fmt.h"
 
-#include "pgtable/pt_template.h"
+#include "format_tmpl.h"

@@ -16,4 +16,4 @@ static inline void x86_hw_info(struct pt_top top, struct iod_hw_info *info)
 
 #include "pgtable/x86_64_fmt.h"
 
-#include "pgtable/pt_template.h"
+#include "format_tmpl.h"

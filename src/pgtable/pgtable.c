@@ -171,7 +171,7 @@ int iod_pgtable_attach(struct iod_pgtable **out, const struct iod_pgtable_cfg *u
 	if (!out)
 		return -EINVAL;
 	ret = pt_config(&cfg, user, IOD_ATTACH_ADOPT, &engine);
-	if (!ret && cfg.format == IOD_AMD_V1 && !cfg.levels)
+	if (!ret && engine->grows && !cfg.levels)
 		ret = -EINVAL;
 	if (!ret)
 		ret = pt_new(&pt, &cfg, engine, &top_level);
@@ -264,15 +264,9 @@ int iod_translate(const struct iod_pgtable *pt, uint64_t iova, struct iod_mappin
 
 int iod_iova_to_phys(const struct iod_pgtable *pt, uint64_t iova, uint64_t *pa)
 {
-	struct iod_mapping m;
-	int ret;
-
-	if (!pa)
+	if (!pt)
 		return -EINVAL;
-	ret = iod_translate(pt, iova, &m);
-	if (!ret)
-		*pa = m.pa + (iova - m.iova);
-	return ret;
+	return pt->ops->iova_to_phys ? pt->ops->iova_to_phys(pt, iova, pa) : -EOPNOTSUPP;
 }
 
 int iod_visit(const struct iod_pgtable *pt, struct iod_visit *visit)

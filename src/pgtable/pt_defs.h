@@ -123,6 +123,7 @@ struct pt_hw_walk {
 struct pt_engine {
 	const struct iod_pgtable_ops *ops;
 	unsigned root_align_lg2; /* least alignment of a root */
+	bool grows;		 /* levels are the root's at present, not the format's */
 	/* Check cfg (features are in pt->features already) and fill the geometry. */
 	int (*init)(struct iod_pgtable *pt, const struct iod_pgtable_cfg *cfg, unsigned *top_level);
 	/* Page sizes in use: those that the format has, of those wanted (0: the usual ones). */

@@ -118,8 +118,10 @@ static bool pt_install(const struct iod_pgtable *pt, const struct pt_table *t, u
 static int pt_new_table(struct iod_pgtable *pt, unsigned level, bool zero, uint64_t *pa)
 {
 	unsigned lg2 = pt_items_lg2(pt, level, PT_MAX_LEVELS) + 3;
+	int ret = iod_mem_table_alloc(pt->mem, lg2, level ? MEM_UPPER : MEM_LEAF, pt->max_pa, zero,
+				      pa);
 
-	return iod_mem_table_alloc(pt->mem, lg2, level ? MEM_UPPER : MEM_LEAF, pt->max_pa, zero, pa);
+	return ret ? -ENOMEM : 0;
 }
 
 static void pt_count_table(struct iod_pgtable *pt, unsigned level, unsigned top_level)

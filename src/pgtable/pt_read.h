@@ -85,6 +85,28 @@ static int pt_translate(const struct iod_pgtable *pt, uint64_t iova, struct iod_
 	return ret;
 }
 
+static int pt_iova_to_phys(const struct iod_pgtable *pt, uint64_t iova, uint64_t *pa)
+{
+	struct pt_found f;
+	unsigned lg2;
+	uint64_t x;
+	int ret;
+
+	if (!pt || !pa)
+		return -EINVAL;
+	ret = iod_pt_address(pt, iova, &x);
+	if (ret)
+		return ret;
+	rcu_enter();
+	ret = pt_walk_to_leaf(pt, x, &f);
+	rcu_leave();
+	if (!ret) {
+		lg2 = pt_leaf_lg2(pt, f.t.level, f.pte);
+		*pa = pt_leaf_pa(pt, f.t.level, f.pte) | (x & low_mask(lg2));
+	}
+	return ret;
+}
+
 struct pt_visit_ctx {
 	const struct iod_pgtable *pt;
 	struct iod_visit *v;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The engine, compiled once per format. The including file has defined PT_FORMAT, PT_NAME, PT_ENGINE
- * and included the format's header. Emits one const struct iod_pgtable_ops (through its pt_engine).
- */
+/* The engine, compiled once per format by format_tmpl.h, after the format's header. */
+#ifndef IOD_PT_TEMPLATE_H
+#define IOD_PT_TEMPLATE_H
+
 #include <errno.h>
 #include <string.h>
 
@@ -16,8 +16,6 @@
 #include "pgtable/pt_map.h"
 #include "pgtable/pt_read.h"
 #include "pgtable/pt_unmap.h"
-
-#include "dirty/sweep_tmpl.h"
 
 /* Sizes that are used only when the caller names them. */
 #ifndef PT_SIZES_OPT_IN
@@ -64,27 +62,4 @@ static int pt_init(struct iod_pgtable *pt, const struct iod_pgtable_cfg *cfg, un
 	return pt_fmt_init(pt, cfg, top_level);
 }
 
-static const struct iod_pgtable_ops pt_ops = {
-	.size = sizeof(struct iod_pgtable_ops),
-	.format = PT_FORMAT,
-	.name = PT_NAME,
-	.map = pt_map,
-	.unmap = pt_unmap,
-	.translate = pt_translate,
-	.visit = pt_visit,
-	.hw_info = pt_hw_info,
-	.sweep = pt_sweep,
-};
-
-extern const struct pt_engine PT_ENGINE;
-
-const struct pt_engine PT_ENGINE = {
-	.ops = &pt_ops,
-	.root_align_lg2 = PT_ROOT_ALIGN_LG2,
-	.init = pt_init,
-	.page_sizes = pt_page_sizes,
-	.table_lg2 = pt_table_lg2,
-	.free_subtree = pt_free_subtree,
-	.adopt = pt_adopt,
-	.hw_walk = pt_hw_walk,
-};
+#endif

@@ -8,4 +8,4 @@
 
 #include "smmuv3/arm_lpae_fmt.h"
 
-#include "pgtable/pt_template.h"
+#include "format_tmpl.h"

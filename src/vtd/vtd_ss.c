@@ -6,4 +6,4 @@
 
 #include "vtd/vtd_ss_fmt.h"
 
-#include "pgtable/pt_template.h"
+#include "format_tmpl.h"
