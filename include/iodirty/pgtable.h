@@ -278,7 +278,8 @@ struct iod_pgtable_info {
 	uint64_t hole_first;	/**< x86 formats: first non-canonical address; 0 when there is none */
 	uint64_t hole_last;	/**< last non-canonical address */
 	uint32_t ias, oas, levels, granule_lg2;
-	uint64_t tables;	/**< tables of this page table, the root included (0: read-only attached) */
+	uint64_t tables;	/**< its tables, the root and those that wait in a gather
+				     included; 0 when attached without adopting */
 	uint64_t table_bytes;	/**< their bytes */
 };
 

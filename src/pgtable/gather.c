@@ -22,8 +22,8 @@ struct gather_range {
 };
 
 struct gather_subtree {
-	uint64_t pa;
-	uint64_t level;
+	uint64_t pa, tables;
+	unsigned level;
 };
 
 struct iod_gather {
@@ -182,10 +182,10 @@ int iod_gather_reserve(struct iod_gather *g)
 	return 0;
 }
 
-void iod_gather_subtree(struct iod_gather *g, uint64_t pa, unsigned level)
+void iod_gather_subtree(struct iod_gather *g, uint64_t pa, unsigned level, uint64_t tables)
 {
-	g->subtree[g->nr_subtrees++] = (struct gather_subtree){ pa, level };
-	iod_mem_pending(g->pt->mem, 1);
+	g->subtree[g->nr_subtrees++] = (struct gather_subtree){ pa, tables, level };
+	iod_mem_pending(g->pt->mem, (int64_t)tables);
 }
 
 uint64_t iod_gather_subtrees(const struct iod_gather *g)
@@ -239,7 +239,6 @@ int iod_gather_flush(struct iod_gather *g)
 
 int iod_gather_sync(struct iod_gather *g)
 {
-	unsigned top_level;
 	int ret;
 
 	if (!g || rcu_inside())
@@ -248,12 +247,11 @@ int iod_gather_sync(struct iod_gather *g)
 	if (ret || !g->nr_subtrees)
 		return ret;
 	iod_rcu_wait();
-	top_level = PT_MAX_LEVELS; /* subtrees are never the root */
 	while (g->nr_subtrees) {
 		const struct gather_subtree *s = &g->subtree[--g->nr_subtrees];
 
-		g->pt->engine->free_subtree(g->pt, s->pa, (unsigned)s->level, top_level);
-		iod_mem_pending(g->pt->mem, -1);
+		g->pt->engine->free_subtree(g->pt, s->pa, s->level, PT_MAX_LEVELS);
+		iod_mem_pending(g->pt->mem, -(int64_t)s->tables);
 	}
 	return 0;
 }

@@ -18,8 +18,8 @@ void iod_gather_add(struct iod_gather *gather, uint64_t first, uint64_t last, ui
 /* Room to remember one more detached subtree; -ENOMEM. */
 int iod_gather_reserve(struct iod_gather *gather);
 
-/* Remember a detached subtree; there is room (iod_gather_reserve). */
-void iod_gather_subtree(struct iod_gather *gather, uint64_t pa, unsigned level);
+/* Remember a detached subtree of that many tables; there is room (iod_gather_reserve). */
+void iod_gather_subtree(struct iod_gather *gather, uint64_t pa, unsigned level, uint64_t tables);
 
 /* How many subtrees it holds. */
 uint64_t iod_gather_subtrees(const struct iod_gather *gather);

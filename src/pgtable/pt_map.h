@@ -8,6 +8,7 @@
 #define IOD_PT_MAP_H
 
 #include "pgtable/gather.h"
+#include "pgtable/pt_unmap.h"
 #include "pgtable/pt_walk.h"
 
 struct pt_map_ctx {
@@ -107,12 +108,19 @@ static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned l
 	pt_map_advance(ctx, ctx->x + ((n << lg2) - 1));
 }
 
-/* Gives the table's items to everybody: stores before this are seen by whoever sees the item. */
+/*
+ * Gives a table to everybody, in place of empty item i: stores before this are seen by whoever sees the
+ * item. *pte is the item as read, and as it stands afterwards.
+ */
 static bool pt_install(const struct iod_pgtable *pt, const struct pt_table *t, unsigned i,
-		       uint64_t child_pa, uint64_t *seen)
+		       uint64_t child_pa, uint64_t *pte)
 {
-	*seen = 0;
-	return item_cas(&t->items[i], seen, pt_make_table(pt, t->level, child_pa));
+	uint64_t table = pt_make_table(pt, t->level, child_pa);
+
+	if (!item_cas(&t->items[i], pte, table))
+		return false;
+	*pte = table;
+	return true;
 }
 
 static int pt_new_table(struct iod_pgtable *pt, unsigned level, bool zero, uint64_t *pa)
@@ -132,7 +140,8 @@ static void pt_count_table(struct iod_pgtable *pt, unsigned level, unsigned top_
 
 /*
  * A new table under empty item i. A leaf table that the range covers wholly is written before it is
- * installed (and needs no zeroing). *pte is the item as it stands afterwards, whoever installed it.
+ * installed (and needs no zeroing). *pte is the item as read, and as it stands afterwards, whoever
+ * installed it.
  */
 static int pt_add_table(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned i, uint64_t *pte)
 {
@@ -162,7 +171,6 @@ static int pt_add_table(struct pt_map_ctx *ctx, const struct pt_table *t, unsign
 		return 0;
 	}
 	pt_count_table(pt, t->level - 1, PT_MAX_LEVELS);
-	*pte = pt_make_table(pt, t->level, pa);
 	if (whole)
 		pt_map_advance(ctx, child.last);
 	return 0;
@@ -243,20 +251,25 @@ static int pt_map_table(struct pt_map_ctx *ctx, const struct pt_table *t)
 static int pt_detach_empty(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned i, unsigned n)
 {
 	const struct iod_pgtable *pt = ctx->pt;
-	uint64_t pte, first;
+	struct pt_table child;
+	uint64_t pte;
 
 	for (; n--; i++) {
+		struct pt_content c = { 0 };
+
 		pte = item_load(&t->items[i]);
 		if (pt_item_type(pt, t->level, pte) != PT_TABLE)
 			continue;
 		if (iod_gather_reserve(ctx->gather))
 			return 0; /* no memory to remember it by: smaller pages will do */
-		if (!item_cas(&t->items[i], &pte, 0))
+		if (!pt_cut_table(pt, t, i, &pte))
 			return -EAGAIN;
-		first = pt_item_first(pt, t, i);
-		iod_gather_subtree(ctx->gather, pt_table_pa(pt, pte),
-				   pt_table_level(pt, t->level, pte));
-		iod_gather_add(ctx->gather, first, pt_item_last(pt, t, i), 0, 1u << t->level);
+		if (!pt_open_child(pt, t, i, pte, false, &child))
+			return -EFAULT;
+		pt_count_content(pt, &child, child.base, child.last, &c);
+		iod_gather_subtree(ctx->gather, child.pa, child.level, c.tables);
+		iod_gather_add(ctx->gather, pt_item_first(pt, t, i), pt_item_last(pt, t, i), 0,
+			       c.table_levels | 1u << t->level);
 	}
 	return 0;
 }
@@ -289,9 +302,30 @@ static int pt_clear_way(struct pt_map_ctx *ctx, const struct pt_table *t)
 
 /* ---- growing the top ---- */
 
-/* Until the root reaches `last`; *root is the root then. */
-static int pt_grow(struct iod_pgtable *pt, uint64_t last, struct pt_table *root)
+/* Lowest level that has room for the largest page that the range may use. */
+static unsigned pt_level_wanted(const struct pt_map_ctx *ctx)
 {
+	const struct iod_pgtable *pt = ctx->pt;
+	uint64_t sizes = pt->pgsize_bitmap, first;
+	unsigned level, lg2;
+
+	for (; sizes; sizes &= low_mask(lg2)) {
+		lg2 = fls64(sizes);
+		first = ctx->x + (-ctx->x & low_mask(lg2));
+		if (is_aligned(ctx->delta, lg2) && first >= ctx->x && first <= ctx->last &&
+		    ctx->last - first >= low_mask(lg2))
+			break;
+	}
+	for (level = 0; sizes && !(pt_leaf_sizes(pt, level) & BIT64(lg2)); level++)
+		;
+	return level;
+}
+
+/* Until the root reaches the range's end, and is high enough; *root is the root then. */
+static int pt_grow(const struct pt_map_ctx *ctx, struct pt_table *root)
+{
+	unsigned wanted = pt_level_wanted(ctx);
+	struct iod_pgtable *pt = ctx->pt;
 	struct pt_table above;
 	struct pt_top top;
 	uint64_t word, pa;
@@ -302,7 +336,7 @@ static int pt_grow(struct iod_pgtable *pt, uint64_t last, struct pt_table *root)
 		top = pt_top_unpack(word);
 		if (!pt_open_top(pt, top, true, root))
 			return -EFAULT;
-		if (last <= root->last)
+		if (ctx->last <= root->last && top.level >= wanted)
 			return 0;
 		ret = pt_new_table(pt, top.level + 1, true, &pa);
 		if (ret)
@@ -374,7 +408,7 @@ static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t l
 	if (!ret)
 		ret = pt_check_empty(&ctx, &root);
 	if (!ret && PT_CAN_GROW)
-		ret = pt_grow(pt, ctx.last, &root);
+		ret = pt_grow(&ctx, &root);
 	if (!ret && gather && ctx.covers_tables)
 		ret = pt_replace_empty(&ctx, &root);
 	if (!ret)

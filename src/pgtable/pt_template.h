@@ -45,10 +45,14 @@ static int pt_hw_info(const struct iod_pgtable *pt, struct iod_hw_info *user)
 static uint64_t pt_page_sizes(const struct iod_pgtable *pt, unsigned top_level, uint64_t wanted)
 {
 	uint64_t sizes = 0;
-	unsigned level, end = PT_CAN_GROW ? PT_MAX_LEVELS - 1 : top_level;
+	unsigned level;
 
-	for (level = 0; level <= end; level++)
+	/* A root that grows does so until it reaches the input size. */
+	for (level = 0; PT_CAN_GROW || level <= top_level; level++) {
 		sizes |= pt_leaf_sizes(pt, level);
+		if (PT_CAN_GROW && pt_shift(pt, level) + pt_items_lg2(pt, level, level) >= pt->ias)
+			break;
+	}
 	return wanted ? sizes & wanted : sizes & ~PT_SIZES_OPT_IN;
 }
 

@@ -19,7 +19,8 @@ struct pt_unmap_ctx {
 /* ---- what a subtree holds ---- */
 
 struct pt_content {
-	uint64_t bytes; /* mapped */
+	uint64_t bytes;	 /* mapped */
+	uint64_t tables; /* the one looked at included */
 	uint32_t leaf_levels, table_levels;
 };
 
@@ -43,6 +44,7 @@ static void pt_count_content(const struct iod_pgtable *pt, const struct pt_table
 
 	if (!pt_items_of(pt, t, first, last, &i, &end))
 		return;
+	c->tables++;
 	if (!t->level) {
 		n = pt_count_items(pt, t, i, end);
 		c->bytes += n << shift;
@@ -122,7 +124,7 @@ static void pt_unmap_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, u
 
 /*
  * Cuts off the table under item i, which the range covers wholly. False when there is no memory to
- * remember it by: then the caller clears what is inside and keeps the tables.
+ * remember it by (or a race is lost): then the caller clears what is inside and keeps the tables.
  */
 static bool pt_detach(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i, uint64_t pte,
 		      const struct pt_table *child)
@@ -130,13 +132,11 @@ static bool pt_detach(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsign
 	const struct iod_pgtable *pt = ctx->pt;
 	struct pt_content c = { .table_levels = 1u << t->level };
 
-	if (iod_gather_reserve(ctx->gather))
-		return false;
-	if (!item_cas(&t->items[i], &pte, 0))
+	if (iod_gather_reserve(ctx->gather) || !pt_cut_table(pt, t, i, &pte))
 		return false;
 	/* Count after the cut: nobody maps into it any more. */
 	pt_count_content(pt, child, child->base, child->last, &c);
-	iod_gather_subtree(ctx->gather, child->pa, child->level);
+	iod_gather_subtree(ctx->gather, child->pa, child->level, c.tables);
 	ctx->bytes += c.bytes;
 	pt_unmap_note(ctx, pt_item_first(pt, t, i), pt_item_last(pt, t, i), c.leaf_levels,
 		      c.table_levels);

@@ -86,6 +86,21 @@ static inline unsigned pt_run_items(const struct iod_pgtable *pt, unsigned level
 	return 1u << (pt_leaf_lg2(pt, level, pte) - pt_shift(pt, level));
 }
 
+/*
+ * Cuts off the table that item i points to (read as *pte), whatever Accessed bits hardware sets there
+ * meanwhile. False when somebody else changed the item.
+ */
+static inline bool pt_cut_table(const struct iod_pgtable *pt, const struct pt_table *t, unsigned i,
+				uint64_t *pte)
+{
+	uint64_t pa = pt_table_pa(pt, *pte);
+
+	while (!item_cas(&t->items[i], pte, 0))
+		if (pt_item_type(pt, t->level, *pte) != PT_TABLE || pt_table_pa(pt, *pte) != pa)
+			return false;
+	return true;
+}
+
 /* What a lookup ended at. */
 struct pt_found {
 	struct pt_table t;
