@@ -19,6 +19,7 @@ struct pt_sweep_ctx {
 	const struct iod_scan_kernels *kernels;
 	uint64_t pos;	  /* x to go on at */
 	uint64_t stop_at; /* value of s->items to stop at, between tables */
+	uint64_t counted; /* x of the dirty entry counted last, item by item: a run counts once */
 	bool stopped;	  /* did; pos says where */
 	bool cleaning;	  /* IOD_SWEEP_CLEAR or _BY_BITMAP */
 };

@@ -149,7 +149,8 @@ static void pt_sweep_leaf(struct pt_sweep_ctx *ctx, const struct pt_table *t, un
 
 	if (!pt_is_dirty(ctx, pte))
 		return;
-	s->dirty++;
+	s->dirty += first != ctx->counted;
+	ctx->counted = first;
 	if (s->mode == IOD_SWEEP_CLEAR_BY_BITMAP)
 		inside = inside && iod_sweep_recorded(s->bitmap, first + ctx->r.off,
 						      last + ctx->r.off);
@@ -275,6 +276,7 @@ static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 	ctx.kernels = iod_scan_kernels();
 	ctx.cleaning = s.mode != IOD_SWEEP_READ;
 	ctx.pos = ctx.r.first;
+	ctx.counted = UINT64_MAX;
 	ret = pt_sweep_run(&ctx);
 	if (ret)
 		return ret;
