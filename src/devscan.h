@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the scanners of the three vendors' device structures share. The structures are a guest's:
- * every address is checked, every word is read once, and structures that many devices can be made to
- * share (tables of PASIDs, context descriptors and leaf stream tables) are paid for from one budget.
+ * every address is checked, every word is read once, and structures that many devices can be made
+ * to share (tables of PASIDs, context descriptors and leaf stream tables) are paid for from one
+ * budget.
  */
 #ifndef IOD_DEVSCAN_H
 #define IOD_DEVSCAN_H

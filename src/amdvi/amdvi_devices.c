@@ -8,38 +8,38 @@
 #include "devscan.h"
 
 /* Device table base register */
-#define DEVTAB_BASE(v)	((v) & MASK64(51, 12))
-#define DEVTAB_PAGES(v) (((v) & 0x1ff) + 1)
-#define DTE_LG2		5u
+#define DEVTAB_BASE(v)	 (MASK64(51, 12) & (v))
+#define DEVTAB_PAGES(v)	 ((0x1ff & (v)) + 1)
+#define DTE_LG2		 5u
 
-#define DTE_V		BIT64(0) /* word 0 */
-#define DTE_TV		BIT64(1)
-#define DTE_HAD(w0)	((w0) >> 7 & 3)
-#define DTE_MODE(w0)	((w0) >> 9 & 7)
-#define DTE_ROOT(w0)	((w0) & MASK64(51, 12))
-#define DTE_GIOV	BIT64(54)
-#define DTE_GV		BIT64(55)
-#define DTE_GLX(w0)	((w0) >> 56 & 3)
-#define DTE_IR_IW	(BIT64(61) | BIT64(62))
-#define DTE_DOMAIN(w1)	((w1) & 0xffff)
-#define DTE_GPM(w2)	((w2) >> 54 & 3) /* guest paging mode */
-#define GCR3_VALID	BIT64(0)
-#define GCR3_PTR(e)	((e) & MASK64(51, 12))
+#define DTE_V		 BIT64(0) /* word 0 */
+#define DTE_TV		 BIT64(1)
+#define DTE_HAD(w0)	 ((w0) >> 7 & 3)
+#define DTE_MODE(w0)	 ((w0) >> 9 & 7)
+#define DTE_ROOT(w0)	 (MASK64(51, 12) & (w0))
+#define DTE_GIOV	 BIT64(54)
+#define DTE_GV		 BIT64(55)
+#define DTE_GLX(w0)	 ((w0) >> 56 & 3)
+#define DTE_IR_IW	 (BIT64(61) | BIT64(62))
+#define DTE_DOMAIN(w1)	 (0xffff & (w1))
+#define DTE_GPM(w2)	 ((w2) >> 54 & 3) /* guest paging mode */
+#define GCR3_VALID	 BIT64(0)
+#define GCR3_PTR(e)	 (MASK64(51, 12) & (e))
 
 #define HAD_ACCESS	 1
 #define HAD_ACCESS_DIRTY 3
 #define GLX_BITS	 9u
 #define PASID_BITS	 20u
 
-#define ERR_NO_GCR3 "GCR3 table is not in memory"
+#define ERR_NO_GCR3	 "GCR3 table is not in memory"
 
 /* The GCR3 table of one device. */
 struct gcr3 {
 	struct devscan *scan;
 	const struct iod_device *proto; /* what its PASIDs have in common */
-	struct iod_pgtable *host;	/* translates guest addresses; NULL: they are host addresses */
-	bool giov;			/* PASID 0 also serves requests without a PASID */
-	bool plain;			/* those were reported */
+	struct iod_pgtable *host; /* translates guest addresses; NULL: they are host addresses */
+	bool giov;		  /* PASID 0 also serves requests without a PASID */
+	bool plain;		  /* those were reported */
 };
 
 /* The three fragments of the GCR3 table pointer: [14:12], [30:15], [51:31]. */
@@ -93,7 +93,8 @@ static int gcr3_leaf(struct gcr3 *gcr3, uint32_t pasid, uint64_t entry)
 	dev.cfg.features = IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY;
 	dev.root = GCR3_PTR(entry);
 	dev.stage = gcr3->host ? 3 : 1;
-	return devscan_report(gcr3->scan, &dev, IOD_DEVICE_TRANSLATED, gcr3->host ? "nested" : "v2");
+	return devscan_report(gcr3->scan, &dev, IOD_DEVICE_TRANSLATED,
+			      gcr3->host ? "nested" : "v2");
 }
 
 /* @level counts down to 0; @pasid holds the index bits so far. */
@@ -141,12 +142,14 @@ static int guest_tables(struct devscan *scan, struct iod_device *dev)
 				   proto.entry_pa);
 	if (DTE_MODE(dte[0])) {
 		proto.cfg2 = v1_cfg(dte);
-		proto.cfg2.mem = (struct iod_mem *)scan->mem; /* counts a user; nothing is written */
+		proto.cfg2.mem =
+			(struct iod_mem *)scan->mem; /* counts a user; nothing is written */
 		proto.root2 = DTE_ROOT(dte[0]);
 		ret = iod_pgtable_attach(&gcr3.host, &proto.cfg2, proto.root2);
 		proto.cfg2.mem = NULL;
 		if (ret)
-			return devscan_bad(scan, &proto, "host table below the GCR3 table is unusable",
+			return devscan_bad(scan, &proto,
+					   "host table below the GCR3 table is unusable",
 					   proto.root2);
 	}
 	ret = gcr3_walk(&gcr3, dte_gcr3(dte), (unsigned)DTE_GLX(dte[0]), 0);

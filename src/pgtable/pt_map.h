@@ -309,11 +309,15 @@ static unsigned pt_level_wanted(const struct pt_map_ctx *ctx)
 	uint64_t sizes = pt->pgsize_bitmap, first;
 	unsigned level, lg2;
 
+	/* What alignment to the output address and the length allow at all, then one by one. */
+	if (ctx->delta)
+		sizes &= low_mask(ctz64(ctx->delta) + 1);
+	if (ctx->last - ctx->x != UINT64_MAX)
+		sizes &= low_mask(fls64(ctx->last - ctx->x + 1) + 1);
 	for (; sizes; sizes &= low_mask(lg2)) {
 		lg2 = fls64(sizes);
 		first = ctx->x + (-ctx->x & low_mask(lg2));
-		if (is_aligned(ctx->delta, lg2) && first >= ctx->x && first <= ctx->last &&
-		    ctx->last - first >= low_mask(lg2))
+		if (first >= ctx->x && first <= ctx->last && ctx->last - first >= low_mask(lg2))
 			break;
 	}
 	for (level = 0; sizes && !(pt_leaf_sizes(pt, level) & BIT64(lg2)); level++)
@@ -321,33 +325,49 @@ static unsigned pt_level_wanted(const struct pt_map_ctx *ctx)
 	return level;
 }
 
-/* Until the root reaches the range's end, and is high enough; *root is the root then. */
-static int pt_grow(const struct pt_map_ctx *ctx, struct pt_table *root)
+/* One more level on top of the root. */
+static int pt_grow_once(struct iod_pgtable *pt, uint64_t word)
 {
-	unsigned wanted = pt_level_wanted(ctx);
-	struct iod_pgtable *pt = ctx->pt;
+	struct pt_top top = pt_top_unpack(word);
+	unsigned level = top.level + 1;
 	struct pt_table above;
+	uint64_t pa;
+	int ret = pt_new_table(pt, level, true, &pa);
+
+	if (ret)
+		return ret;
+	pt_open(pt, pa, level, level, 0, true, &above);
+	item_store_relaxed(&above.items[0], pt_make_table(pt, level, top.pa));
+	if (word_cas(&pt->top, &word, pa | level))
+		pt_count_table(pt, level, level);
+	else
+		iod_mem_table_free(pt->mem, pa, pt_items_lg2(pt, level, PT_MAX_LEVELS) + 3);
+	return 0;
+}
+
+/*
+ * Until the root reaches the range's end, and is high enough. Then *t, the table to begin at, is the new
+ * root; the old one, perhaps empty, is a table below it that may stand in the way.
+ */
+static int pt_grow(struct pt_map_ctx *ctx, struct pt_table *t)
+{
+	struct iod_pgtable *pt = ctx->pt;
+	unsigned wanted = pt_level_wanted(ctx);
 	struct pt_top top;
-	uint64_t word, pa;
+	uint64_t word;
 	int ret;
 
 	for (;;) {
 		word = word_load(&pt->top);
 		top = pt_top_unpack(word);
-		if (!pt_open_top(pt, top, true, root))
-			return -EFAULT;
-		if (ctx->last <= root->last && top.level >= wanted)
+		if (top.level >= wanted && !(ctx->last & ~low_mask(pt_shift(pt, top.level + 1))))
 			return 0;
-		ret = pt_new_table(pt, top.level + 1, true, &pa);
+		ret = pt_grow_once(pt, word);
 		if (ret)
 			return ret;
-		pt_open(pt, pa, top.level + 1, top.level + 1, 0, true, &above);
-		item_store_relaxed(&above.items[0], pt_make_table(pt, top.level + 1, top.pa));
-		if (word_cas(&pt->top, &word, pa | (top.level + 1)))
-			pt_count_table(pt, top.level + 1, top.level + 1);
-		else
-			iod_mem_table_free(pt->mem, pa,
-					   pt_items_lg2(pt, top.level + 1, PT_MAX_LEVELS) + 3);
+		if (!pt_open_top(pt, pt_get_top(pt), true, t))
+			return -EFAULT;
+		ctx->covers_tables = true;
 	}
 }
 
@@ -377,11 +397,11 @@ static int pt_map_check(const struct iod_pgtable *pt, uint64_t iova, uint64_t pa
 }
 
 /* Walk 2, and the invalidation it needs, with the reader section left while the caller's ops run. */
-static int pt_replace_empty(const struct pt_map_ctx *map, const struct pt_table *root)
+static int pt_replace_empty(const struct pt_map_ctx *map, const struct pt_table *t)
 {
 	struct pt_map_ctx ctx = *map;
 	uint64_t before = iod_gather_subtrees(ctx.gather);
-	int ret = pt_clear_way(&ctx, root);
+	int ret = pt_clear_way(&ctx, t);
 
 	if (ret || iod_gather_subtrees(ctx.gather) == before)
 		return ret;
@@ -395,7 +415,7 @@ static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t l
 		  struct iod_gather *gather, uint64_t *done)
 {
 	struct pt_map_ctx ctx = { .pt = pt, .gather = gather };
-	struct pt_table root;
+	struct pt_table t;
 	uint64_t first;
 	int ret;
 
@@ -404,15 +424,15 @@ static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t l
 		return ret;
 	first = ctx.x;
 	rcu_enter();
-	ret = pt_open_top(pt, pt_get_top(pt), true, &root) ? 0 : -EFAULT;
+	ret = pt_open_common(pt, ctx.x, ctx.last, &t) ? 0 : -EFAULT;
 	if (!ret)
-		ret = pt_check_empty(&ctx, &root);
+		ret = pt_check_empty(&ctx, &t);
 	if (!ret && PT_CAN_GROW)
-		ret = pt_grow(&ctx, &root);
+		ret = pt_grow(&ctx, &t);
 	if (!ret && gather && ctx.covers_tables)
-		ret = pt_replace_empty(&ctx, &root);
+		ret = pt_replace_empty(&ctx, &t);
 	if (!ret)
-		ret = pt_map_table(&ctx, &root);
+		ret = pt_map_table(&ctx, &t);
 	rcu_leave();
 	if (done && (ctx.complete || ctx.x != first))
 		*done += ctx.complete ? len : ctx.x - first;

@@ -88,6 +88,7 @@ static int pt_translate(const struct iod_pgtable *pt, uint64_t iova, struct iod_
 static int pt_iova_to_phys(const struct iod_pgtable *pt, uint64_t iova, uint64_t *pa)
 {
 	struct pt_found f;
+	struct pt_top top;
 	unsigned lg2;
 	uint64_t x;
 	int ret;
@@ -98,7 +99,8 @@ static int pt_iova_to_phys(const struct iod_pgtable *pt, uint64_t iova, uint64_t
 	if (ret)
 		return ret;
 	rcu_enter();
-	ret = pt_walk_to_leaf(pt, x, &f);
+	top = pt_get_top(pt);
+	ret = pt_walk_to_leaf(pt, top, pt_items_lg2(pt, top.level, top.level), x, &f);
 	rcu_leave();
 	if (!ret) {
 		lg2 = pt_leaf_lg2(pt, f.t.level, f.pte);

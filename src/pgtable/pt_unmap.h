@@ -181,30 +181,32 @@ static void pt_unmap_table(struct pt_unmap_ctx *ctx, const struct pt_table *t)
 
 /* ---- the operation ---- */
 
-/* Whether a page reaches over the edge: x is inside the range, `outside` its neighbour. */
-static bool pt_cuts_page(const struct iod_pgtable *pt, uint64_t x, uint64_t outside)
+/* Whether a page reaches over the edge: x, in t, is inside the range, `outside` its neighbour. */
+static bool pt_cuts_page(const struct iod_pgtable *pt, const struct pt_table *t, uint64_t x,
+			 uint64_t outside)
 {
+	unsigned span = pt_shift(pt, t->level) + t->bits, lg2;
+	struct pt_top from = { .pa = t->pa, .level = t->level };
 	struct pt_found f;
-	unsigned lg2;
 
-	if (pt_lookup(pt, x, &f))
+	if (x < t->base || x > t->last || pt_walk_to_leaf(pt, from, t->bits, x & low_mask(span), &f))
 		return false;
 	lg2 = pt_leaf_lg2(pt, f.t.level, f.pte);
 	return align_down(x, lg2) == align_down(outside, lg2);
 }
 
 static int pt_unmap_check(const struct iod_pgtable *pt, const struct pt_unmap_ctx *ctx,
-			  const struct pt_table *root, uint64_t len, uint32_t flags)
+			  const struct pt_table *t, uint64_t len, uint32_t flags)
 {
 	struct pt_content c = { 0 };
 
-	if (ctx->r.first && pt_cuts_page(pt, ctx->r.first, ctx->r.first - 1))
+	if (ctx->r.first && pt_cuts_page(pt, t, ctx->r.first, ctx->r.first - 1))
 		return -EINVAL;
-	if (ctx->r.last != UINT64_MAX && pt_cuts_page(pt, ctx->r.last, ctx->r.last + 1))
+	if (ctx->r.last != UINT64_MAX && pt_cuts_page(pt, t, ctx->r.last, ctx->r.last + 1))
 		return -EINVAL;
 	if (!(flags & IOD_UNMAP_NO_HOLES))
 		return 0;
-	pt_count_content(pt, root, ctx->r.first, ctx->r.last, &c);
+	pt_count_content(pt, t, ctx->r.first, ctx->r.last, &c);
 	return c.bytes == len ? 0 : -ENOENT;
 }
 
@@ -212,7 +214,7 @@ static int pt_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_
 		    struct iod_gather *gather, uint64_t *done)
 {
 	struct pt_unmap_ctx ctx = { .pt = pt, .gather = gather };
-	struct pt_table root;
+	struct pt_table t;
 	int ret;
 
 	if (!pt || !gather || (flags & ~IOD_UNMAP_NO_HOLES) || !iod_gather_is_for(gather, pt))
@@ -223,11 +225,11 @@ static int pt_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_
 	if (ret)
 		return ret;
 	rcu_enter();
-	ret = pt_open_top(pt, pt_get_top(pt), true, &root) ? 0 : -EFAULT;
+	ret = pt_open_common(pt, ctx.r.first, ctx.r.last, &t) ? 0 : -EFAULT;
 	if (!ret)
-		ret = pt_unmap_check(pt, &ctx, &root, len, flags);
+		ret = pt_unmap_check(pt, &ctx, &t, len, flags);
 	if (!ret)
-		pt_unmap_table(&ctx, &root);
+		pt_unmap_table(&ctx, &t);
 	pt_unmap_flush(&ctx);
 	rcu_leave();
 	if (!ret && done)

@@ -129,11 +129,11 @@ static inline void pt_found_set(const struct iod_pgtable *pt, struct pt_found *f
  * miss, and only overlap when few instructions stand between them.
  */
 static inline __attribute__((always_inline)) int
-pt_walk_to_leaf(const struct iod_pgtable *pt, uint64_t x, struct pt_found *f)
+pt_walk_to_leaf(const struct iod_pgtable *pt, struct pt_top from, unsigned bits, uint64_t x,
+		struct pt_found *f)
 {
-	struct pt_top top = pt_get_top(pt);
-	unsigned level = top.level, bits = pt_items_lg2(pt, level, level), above = pt->ias, i;
-	uint64_t pa = top.pa, pte, *items;
+	unsigned level = from.level, above = 64, i;
+	uint64_t pa = from.pa, pte, *items;
 	uint32_t deny = 0;
 
 	for (;;) {
@@ -143,7 +143,7 @@ pt_walk_to_leaf(const struct iod_pgtable *pt, uint64_t x, struct pt_found *f)
 		if (!items)
 			return -EFAULT;
 		/* Beyond a root that may grow, or in the bits that a level-skipping entry leaves out. */
-		if ((x & low_mask(above)) & ~low_mask(shift + bits))
+		if (x & low_mask(above) & ~low_mask(shift + bits))
 			return -ENOENT;
 		i = (unsigned)(x >> shift) & (unsigned)low_mask(bits);
 		pte = item_load(&items[i]);
@@ -175,7 +175,40 @@ pt_walk_to_leaf(const struct iod_pgtable *pt, uint64_t x, struct pt_found *f)
 
 static int pt_lookup(const struct iod_pgtable *pt, uint64_t x, struct pt_found *f)
 {
-	return pt_walk_to_leaf(pt, x, f);
+	struct pt_top top = pt_get_top(pt);
+
+	return pt_walk_to_leaf(pt, top, pt_items_lg2(pt, top.level, top.level), x, f);
+}
+
+/*
+ * The deepest table that holds all of [first, last], in more than one item, or in one that the range
+ * covers or that points to no table: where a mutation begins, so that small ones do not start at the
+ * root time and again. The root when that is too small. False when a table is not memory.
+ */
+static bool pt_open_common(const struct iod_pgtable *pt, uint64_t first, uint64_t last,
+			   struct pt_table *t)
+{
+	unsigned i, next, span;
+	uint64_t pte;
+
+	if (!pt_open_top(pt, pt_get_top(pt), true, t))
+		return false;
+	while (t->level && last <= t->last) {
+		i = pt_index(pt, t, first);
+		if (last > pt_item_last(pt, t, i) ||
+		    (first == pt_item_first(pt, t, i) && last == pt_item_last(pt, t, i)))
+			break;
+		pte = item_load(&t->items[i]);
+		if (pt_item_type(pt, t->level, pte) != PT_TABLE)
+			break;
+		next = pt_table_level(pt, t->level, pte);
+		span = pt_shift(pt, next) + pt_items_lg2(pt, next, PT_MAX_LEVELS);
+		if (last - pt_item_first(pt, t, i) > low_mask(span)) /* it skips levels */
+			break;
+		if (!pt_open_child(pt, t, i, pte, true, t))
+			return false;
+	}
+	return true;
 }
 
 #endif

@@ -9,77 +9,77 @@
 #include "devscan.h"
 
 /* STRTAB_BASE and STRTAB_BASE_CFG */
-#define STRTAB_ADDR(v)	  ((v) & MASK64(55, 6))
-#define STRTAB_LOG2SIZE(c) ((c) & 0x3f)
-#define STRTAB_SPLIT(c)	  ((c) >> 6 & 0x1f)
-#define STRTAB_FMT(c)	  ((c) >> 16 & 3)
-#define STE_LG2		  6u
-#define SID_BITS_MAX	  32u
+#define STRTAB_ADDR(v)	   (MASK64(55, 6) & (v))
+#define STRTAB_LOG2SIZE(c) (0x3f & (c))
+#define STRTAB_SPLIT(c)	   ((c) >> 6 & 0x1f)
+#define STRTAB_FMT(c)	   ((c) >> 16 & 3)
+#define STE_LG2		   6u
+#define SID_BITS_MAX	   32u
 
 /* Level-1 stream table descriptor */
-#define L1STD_SPAN(d)	  ((unsigned)(d) & 0x1f)
-#define L1STD_SPAN_MAX	  11u
-#define L1STD_PTR(d)	  ((d) & MASK64(55, 6))
+#define L1STD_SPAN(d)  (0x1f & (unsigned)(d))
+#define L1STD_SPAN_MAX 11u
+#define L1STD_PTR(d)   (MASK64(55, 6) & (d))
 
 /* Stream table entry; the number after STE is the word */
-#define STE0_V		  BIT64(0)
-#define STE0_CONFIG(w)	  ((w) >> 1 & 7)
-#define CONFIG_BYPASS	  4
-#define CONFIG_S1	  5
-#define CONFIG_S2	  6
-#define CONFIG_NESTED	  7
-#define STE0_S1FMT(w)	  ((w) >> 4 & 3)
-#define STE0_S1CTX(w)	  ((w) & MASK64(55, 6))
-#define STE0_S1CDMAX(w)	  ((unsigned)((w) >> 59))
-#define STE1_S1DSS(w)	  ((w) & 3)
-#define S1DSS_BYPASS	  1
-#define S1DSS_CD0	  2
-#define STE1_S2FWB	  BIT64(25)
-#define STE1_STRW(w)	  ((w) >> 30 & 3)
-#define STRW_NSEL1	  0
-#define STE2_VMID(w)	  ((w) & 0xffff)
-#define STE2_T0SZ(w)	  ((unsigned)((w) >> 32) & 0x3f)
-#define STE2_SL0(w)	  ((unsigned)((w) >> 38) & 3)
-#define STE2_TG(w)	  ((unsigned)((w) >> 46) & 3)
-#define STE2_PS(w)	  ((unsigned)((w) >> 48) & 7)
-#define STE2_AA64	  BIT64(51)
-#define STE2_ENDI	  BIT64(52)
-#define STE2_HD		  BIT64(55)
-#define STE2_HA		  BIT64(56)
-#define STE2_HAFT	  BIT64(59)
-#define STE3_DS		  BIT64(3)
-#define STE3_TTB(w)	  ((w) & MASK64(55, 4))
+#define STE0_V		BIT64(0)
+#define STE0_CONFIG(w)	((w) >> 1 & 7)
+#define CONFIG_BYPASS	4
+#define CONFIG_S1	5
+#define CONFIG_S2	6
+#define CONFIG_NESTED	7
+#define STE0_S1FMT(w)	((w) >> 4 & 3)
+#define STE0_S1CTX(w)	(MASK64(55, 6) & (w))
+#define STE0_S1CDMAX(w) ((unsigned)((w) >> 59))
+#define STE1_S1DSS(w)	(3 & (w))
+#define S1DSS_BYPASS	1
+#define S1DSS_CD0	2
+#define STE1_S2FWB	BIT64(25)
+#define STE1_STRW(w)	((w) >> 30 & 3)
+#define STRW_NSEL1	0
+#define STE2_VMID(w)	(0xffff & (w))
+#define STE2_T0SZ(w)	((unsigned)((w) >> 32) & 0x3f)
+#define STE2_SL0(w)	((unsigned)((w) >> 38) & 3)
+#define STE2_TG(w)	((unsigned)((w) >> 46) & 3)
+#define STE2_PS(w)	((unsigned)((w) >> 48) & 7)
+#define STE2_AA64	BIT64(51)
+#define STE2_ENDI	BIT64(52)
+#define STE2_HD		BIT64(55)
+#define STE2_HA		BIT64(56)
+#define STE2_HAFT	BIT64(59)
+#define STE3_DS		BIT64(3)
+#define STE3_TTB(w)	(MASK64(55, 4) & (w))
 
 /* Context descriptor */
-#define CD0_TSZ0(w)	  ((unsigned)(w) & 0x3f)
-#define CD0_TG0(w)	  ((unsigned)((w) >> 6) & 3)
-#define CD0_EPD0	  BIT64(14)
-#define CD0_ENDI	  BIT64(15)
-#define CD0_TSZ1(w)	  ((unsigned)((w) >> 16) & 0x3f)
-#define CD0_TG1(w)	  ((unsigned)((w) >> 22) & 3)
-#define CD0_EPD1	  BIT64(30)
-#define CD0_V		  BIT64(31)
-#define CD0_IPS(w)	  ((unsigned)((w) >> 32) & 7)
-#define CD0_AA64	  BIT64(41)
-#define CD0_HD		  BIT64(42)
-#define CD0_HA		  BIT64(43)
-#define CD0_ASID(w)	  ((w) >> 48)
-#define CD1_HAFT	  BIT64(3)
-#define CD_TTB(w)	  ((w) & MASK64(55, 4))
-#define CD2_DS		  BIT64(58)
-#define CD_LG2		  6u
-#define CDMAX_MAX	  20u
-#define L1CD_V		  BIT64(0)
-#define L1CD_PTR(d)	  ((d) & MASK64(55, 12))
+#define CD0_TSZ0(w) (0x3f & (unsigned)(w))
+#define CD0_TG0(w)  ((unsigned)((w) >> 6) & 3)
+#define CD0_EPD0    BIT64(14)
+#define CD0_ENDI    BIT64(15)
+#define CD0_TSZ1(w) ((unsigned)((w) >> 16) & 0x3f)
+#define CD0_TG1(w)  ((unsigned)((w) >> 22) & 3)
+#define CD0_EPD1    BIT64(30)
+#define CD0_V	    BIT64(31)
+#define CD0_IPS(w)  ((unsigned)((w) >> 32) & 7)
+#define CD0_AA64    BIT64(41)
+#define CD0_HD	    BIT64(42)
+#define CD0_HA	    BIT64(43)
+#define CD0_ASID(w) ((w) >> 48)
+#define CD1_HAFT    BIT64(3)
+#define CD_TTB(w)   (MASK64(55, 4) & (w))
+#define CD2_DS	    BIT64(58)
+#define CD_LG2	    6u
+#define CDMAX_MAX   20u
+#define L1CD_V	    BIT64(0)
+#define L1CD_PTR(d) (MASK64(55, 12) & (d))
 
-#define GRANULE_4K	  4096u
-#define GRANULE_16K	  16384u
-#define GRANULE_64K	  65536u
+#define GRANULE_4K  4096u
+#define GRANULE_16K 16384u
+#define GRANULE_64K 65536u
 
-#define ERR_NO_CD	  "context descriptor is not in memory"
-#define ERR_NO_L1CD	  "level-1 context descriptor table is not in memory"
-#define ERR_ENDI	  "big-endian tables are not supported"
-#define ERR_DS		  "52-bit descriptors (DS) are not supported"
+#define ERR_NO_CD   "context descriptor is not in memory"
+#define ERR_NO_L1CD "level-1 context descriptor table is not in memory"
+#define ERR_ENDI    "big-endian tables are not supported"
+#define ERR_DS	    "52-bit descriptors (DS) are not supported"
 
 struct smmu_scan {
 	struct devscan common; /* first: callbacks cast back */
@@ -266,7 +266,8 @@ static int report_cd(const struct cd_scan *cds, struct iod_device *dev)
 }
 
 /* Reads at an address that stage 2 translates, if there is one. */
-static bool cd_read(const struct cd_scan *cds, uint64_t addr, uint64_t *out, unsigned n, uint64_t *pa)
+static bool cd_read(const struct cd_scan *cds, uint64_t addr, uint64_t *out, unsigned n,
+		    uint64_t *pa)
 {
 	*pa = addr;
 	if (cds->stage2 && iod_iova_to_phys(cds->stage2, addr, pa))
@@ -274,7 +275,8 @@ static bool cd_read(const struct cd_scan *cds, uint64_t addr, uint64_t *out, uns
 	return devscan_read(cds->scan, *pa, out, n);
 }
 
-static int visit_cd(const struct cd_scan *cds, uint64_t table, uint32_t index, struct iod_device dev)
+static int visit_cd(const struct cd_scan *cds, uint64_t table, uint32_t index,
+		    struct iod_device dev)
 {
 	uint64_t cd[8], pa;
 
@@ -399,7 +401,8 @@ static int stage1_stream(struct devscan *scan, struct iod_device *proto)
 	if (!cds.two_level || cds.leaf_lg2 > cds.cdmax)
 		cds.leaf_lg2 = cds.cdmax;
 	if (proto->stage == 3) {
-		proto->cfg2.mem = (struct iod_mem *)scan->mem; /* counts a user; nothing is written */
+		proto->cfg2.mem =
+			(struct iod_mem *)scan->mem; /* counts a user; nothing is written */
 		ret = iod_pgtable_attach(&cds.stage2, &proto->cfg2, proto->root2);
 		proto->cfg2.mem = NULL;
 		if (ret)
@@ -474,8 +477,8 @@ static int level1_entry(struct devscan *common, uint32_t source_id, uint64_t pa)
 	if (!span || span > L1STD_SPAN_MAX)
 		return 0;
 	if (span > scan->split + 1)
-		return devscan_bad_id(common, source_id, "Span of a level-1 descriptor exceeds SPLIT",
-				      pa);
+		return devscan_bad_id(common, source_id,
+				      "Span of a level-1 descriptor exceeds SPLIT", pa);
 	leaf.nr = BIT64(span - 1 < scan->bits ? span - 1 : scan->bits);
 	leaf.base = align_down(L1STD_PTR(l1), span - 1 + STE_LG2);
 	leaf.first_id = source_id;

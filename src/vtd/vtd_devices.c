@@ -7,45 +7,45 @@
 
 #include "devscan.h"
 
-#define RTADDR_SSIRWE	BIT64(7)
-#define RTADDR_TTM(v)	((v) >> 10 & 3)
-#define TTM_LEGACY	0
-#define TTM_SCALABLE	1
-#define TTM_ABORT	3
-#define TABLE_PTR(w)	((w) & MASK64(63, 12))
-#define PRESENT		BIT64(0)
+#define RTADDR_SSIRWE BIT64(7)
+#define RTADDR_TTM(v) ((v) >> 10 & 3)
+#define TTM_LEGACY    0
+#define TTM_SCALABLE  1
+#define TTM_ABORT     3
+#define TABLE_PTR(w)  (MASK64(63, 12) & (w))
+#define PRESENT	      BIT64(0)
 
 /* Legacy context entry */
-#define CE_TT(w0)	((w0) >> 2 & 3)
-#define CE_TT_PT	2
-#define CE_TT_RESERVED	3
-#define CE_AW(w1)	((w1) & 7)
-#define CE_DID(w1)	((w1) >> 8 & 0xffff)
+#define CE_TT(w0)      ((w0) >> 2 & 3)
+#define CE_TT_PT       2
+#define CE_TT_RESERVED 3
+#define CE_AW(w1)      (7 & (w1))
+#define CE_DID(w1)     ((w1) >> 8 & 0xffff)
 
 /* Scalable-mode context entry */
-#define SMCE_PDTS(w0)	((w0) >> 9 & 7)
-#define SMCE_RID_PASID(w1) ((uint32_t)(w1) & 0xfffff)
+#define SMCE_PDTS(w0)	   ((w0) >> 9 & 7)
+#define SMCE_RID_PASID(w1) (0xfffff & (uint32_t)(w1))
 
 /* PASID table entry */
-#define PE_AW(w0)	((w0) >> 2 & 7)
-#define PE_PGTT(w0)	((w0) >> 6 & 7)
-#define PE_SSADE	BIT64(9)
-#define PE_DID(w1)	((w1) & 0xffff)
-#define PE_FSPM(w2)	((w2) >> 2 & 3)
-#define PGTT_FS		1
-#define PGTT_SS		2
-#define PGTT_NESTED	3
-#define PGTT_PT		4
+#define PE_AW(w0)      ((w0) >> 2 & 7)
+#define PE_PGTT(w0)    ((w0) >> 6 & 7)
+#define PE_SSADE       BIT64(9)
+#define PE_DID(w1)     (0xffff & (w1))
+#define PE_FSPM(w2)    ((w2) >> 2 & 3)
+#define PGTT_FS	       1
+#define PGTT_SS	       2
+#define PGTT_NESTED    3
+#define PGTT_PT	       4
 
-#define ROOT_ENTRIES	256u
-#define PASIDS_LG2	6u /* PASID entries per table */
-#define PASIDS		(1u << PASIDS_LG2)
+#define ROOT_ENTRIES   256u
+#define PASIDS_LG2     6u /* PASID entries per table */
+#define PASIDS	       (1u << PASIDS_LG2)
 
-#define ERR_NO_CONTEXT	"context table is not in memory"
-#define ERR_NO_DIR	"PASID directory is not in memory"
-#define ERR_NO_PASIDS	"PASID table is not in memory"
-#define ERR_AW		"reserved address width (AW)"
-#define ERR_SSIRWE	"second-stage permissions in bits 62:61 (SSIRWE) are not supported"
+#define ERR_NO_CONTEXT "context table is not in memory"
+#define ERR_NO_DIR     "PASID directory is not in memory"
+#define ERR_NO_PASIDS  "PASID table is not in memory"
+#define ERR_AW	       "reserved address width (AW)"
+#define ERR_SSIRWE     "second-stage permissions in bits 62:61 (SSIRWE) are not supported"
 
 struct vtd_scan {
 	struct devscan common;
@@ -255,8 +255,8 @@ static int context_table(struct vtd_scan *scan, uint32_t source_id, uint64_t tab
 	if (!devscan_ptr(&scan->common, table, 4096))
 		return devscan_bad_id(&scan->common, source_id, ERR_NO_CONTEXT, table);
 	for (i = 0; i < 4096 / len && !ret; i++)
-		ret = scalable ? scalable_entry(scan, source_id + i, table + i * len) :
-				 legacy_entry(scan, source_id + i, table + i * len);
+		ret = scalable ? scalable_entry(scan, source_id + i, table + i * len)
+			       : legacy_entry(scan, source_id + i, table + i * len);
 	return ret;
 }
 
