@@ -21,7 +21,7 @@
 #define DEVSCAN_CHUNK  4096u
 
 struct devscan {
-	const struct iod_mem *mem;
+	struct iod_mem *mem;
 	iod_device_fn fn;
 	void *cookie;
 	uint64_t budget;

@@ -56,7 +56,7 @@ typedef int (*iod_device_fn)(void *cookie, const struct iod_device *device);
  * @param rtaddr value of the RTADDR register (TTM in bits 11:10)
  * @return 0; what fn returned; -EFAULT the root table is unreadable; -EINVAL (also reserved TTM)
  */
-IOD_API int iod_vtd_visit_devices(const struct iod_mem *mem, uint64_t rtaddr, iod_device_fn fn,
+IOD_API int iod_vtd_visit_devices(struct iod_mem *mem, uint64_t rtaddr, iod_device_fn fn,
 				  void *cookie);
 
 /**
@@ -65,7 +65,7 @@ IOD_API int iod_vtd_visit_devices(const struct iod_mem *mem, uint64_t rtaddr, io
  * @param strtab_cfg  value of STRTAB_BASE_CFG (LOG2SIZE [5:0], SPLIT [10:6], FMT [17:16])
  * @return 0; what fn returned; -EFAULT the (first level of the) table is unreadable; -EINVAL
  */
-IOD_API int iod_smmuv3_visit_devices(const struct iod_mem *mem, uint64_t strtab_base,
+IOD_API int iod_smmuv3_visit_devices(struct iod_mem *mem, uint64_t strtab_base,
 				     uint32_t strtab_cfg, iod_device_fn fn, void *cookie);
 
 /**
@@ -73,7 +73,7 @@ IOD_API int iod_smmuv3_visit_devices(const struct iod_mem *mem, uint64_t strtab_
  * @param devtab value of the device table base register (size in 4 KiB pages minus one, bits 8:0)
  * @return 0; what fn returned; -EFAULT the table is unreadable; -EINVAL
  */
-IOD_API int iod_amdvi_visit_devices(const struct iod_mem *mem, uint64_t devtab, iod_device_fn fn,
+IOD_API int iod_amdvi_visit_devices(struct iod_mem *mem, uint64_t devtab, iod_device_fn fn,
 				    void *cookie);
 
 #ifdef __cplusplus

@@ -142,8 +142,7 @@ static int guest_tables(struct devscan *scan, struct iod_device *dev)
 				   proto.entry_pa);
 	if (DTE_MODE(dte[0])) {
 		proto.cfg2 = v1_cfg(dte);
-		proto.cfg2.mem =
-			(struct iod_mem *)scan->mem; /* counts a user; nothing is written */
+		proto.cfg2.mem = scan->mem;
 		proto.root2 = DTE_ROOT(dte[0]);
 		ret = iod_pgtable_attach(&gcr3.host, &proto.cfg2, proto.root2);
 		proto.cfg2.mem = NULL;
@@ -203,7 +202,7 @@ static int device_entry(struct devscan *scan, uint32_t source_id, uint64_t pa)
 	return ret;
 }
 
-int iod_amdvi_visit_devices(const struct iod_mem *mem, uint64_t devtab, iod_device_fn fn,
+int iod_amdvi_visit_devices(struct iod_mem *mem, uint64_t devtab, iod_device_fn fn,
 			    void *cookie)
 {
 	struct devscan scan = { .mem = mem, .fn = fn, .cookie = cookie, .budget = DEVSCAN_BUDGET };

@@ -401,8 +401,7 @@ static int stage1_stream(struct devscan *scan, struct iod_device *proto)
 	if (!cds.two_level || cds.leaf_lg2 > cds.cdmax)
 		cds.leaf_lg2 = cds.cdmax;
 	if (proto->stage == 3) {
-		proto->cfg2.mem =
-			(struct iod_mem *)scan->mem; /* counts a user; nothing is written */
+		proto->cfg2.mem = scan->mem;
 		ret = iod_pgtable_attach(&cds.stage2, &proto->cfg2, proto->root2);
 		proto->cfg2.mem = NULL;
 		if (ret)
@@ -515,7 +514,7 @@ static int two_level_table(struct smmu_scan *scan, uint64_t addr)
 	return devscan_walk(&scan->common, &table);
 }
 
-int iod_smmuv3_visit_devices(const struct iod_mem *mem, uint64_t strtab_base, uint32_t strtab_cfg,
+int iod_smmuv3_visit_devices(struct iod_mem *mem, uint64_t strtab_base, uint32_t strtab_cfg,
 			     iod_device_fn fn, void *cookie)
 {
 	struct smmu_scan scan = {

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT */
+/* `iodirty precopy`: the command line, and one migration for each format asked for. */
+#include "precopy_model.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmds.h"
+
+#define MIN_MEMORY    (16ull << 20)
+#define MAX_MEMORY    (16ull << 40)
+#define MEMORY_STEP   (2ull << 20)
+#define MIN_BANDWIDTH 1000000ull
+#define MAX_BANDWIDTH 100000000000000ull
+#define MAX_RATE      1000000000ull
+#define MAX_DOWNTIME  (60 * 1000000000ull)
+
+enum {
+	OPT_AGENTS = 256,
+	OPT_BANDWIDTH,
+	OPT_BREAK,
+	OPT_DOWNTIME,
+	OPT_FORMAT,
+	OPT_HELP,
+	OPT_HOT,
+	OPT_HOT_SET,
+	OPT_JSON,
+	OPT_MEMORY,
+	OPT_PAGE,
+	OPT_QUIET,
+	OPT_RATE,
+	OPT_ROUNDS,
+	OPT_SEED,
+	OPT_SVG,
+};
+
+static const struct option long_options[] = {
+	{ "agents", required_argument, NULL, OPT_AGENTS },
+	{ "bandwidth", required_argument, NULL, OPT_BANDWIDTH },
+	{ "break", required_argument, NULL, OPT_BREAK },
+	{ "downtime", required_argument, NULL, OPT_DOWNTIME },
+	{ "format", required_argument, NULL, OPT_FORMAT },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "hot", required_argument, NULL, OPT_HOT },
+	{ "hot-set", required_argument, NULL, OPT_HOT_SET },
+	{ "json", required_argument, NULL, OPT_JSON },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "page", required_argument, NULL, OPT_PAGE },
+	{ "quiet", no_argument, NULL, OPT_QUIET },
+	{ "rate", required_argument, NULL, OPT_RATE },
+	{ "rounds", required_argument, NULL, OPT_ROUNDS },
+	{ "seed", required_argument, NULL, OPT_SEED },
+	{ "svg", required_argument, NULL, OPT_SVG },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void print_help(void)
+{
+	static const char *const text[] = {
+		"usage: iodirty precopy [OPTION]...\n"
+		"\n"
+		"Model the live migration of a VM while devices write into its memory by DMA: map the\n"
+		"memory, let agents with IOTLBs and ATCs of their own write, copy in rounds what a sweep\n"
+		"finds dirty until little is left, stop the agents, copy the rest. Every page carries the\n"
+		"number of its writes; in the end the destination must have the last one of each.\n"
+		"\n"
+		"What is migrated:\n"
+		"  --format F[,F...]   page-table formats, or all (default): arm_lpae_s1, arm_lpae_s2,\n"
+		"                      vtd_ss, vtd_fs, amd_v1, amd_v2\n"
+		"  --memory SIZE       memory of the VM, a multiple of 2M (default 16G); K, M, G, T are\n"
+		"                      powers of 1024\n"
+		"  --page 4k|2m|mixed  page sizes that map it (default 4k); mixed adds contiguous and\n"
+		"                      replicated runs where the format has them\n"
+		"\n"
+		"What the devices do:\n"
+		"  --agents N          DMA agents, 1 to 64 (default 4), a thread each: of every four two\n"
+		"                      have an ATC, one moves data before it marks the page, one walks\n"
+		"                      ahead\n"
+		"  --rate N            pages written per second by all agents together; 0: flat out;\n"
+		"                      default: 40 % of what the link carries, at most 1.2M\n"
+		"  --hot PERCENT       writes that go to the hot set (default 90)\n"
+		"  --hot-set PERCENT   size of the hot set, of the memory (default 2); it slides slowly\n"
+		"  --seed N            of what the agents write (default 1); threads still race\n",
+		"\n"
+		"How it is migrated:\n"
+		"  --bandwidth RATE    bytes per second of the link (default 10G); K, M, G are powers of\n"
+		"                      1000. A round takes as long as this link would.\n"
+		"  --downtime TIME     stop the VM when a round was sent in less (default 5ms); us, ms, s\n"
+		"  --rounds N          stop the VM after N rounds at the latest, 1 to 100 (default 30)\n"
+		"\n"
+		"What is shown:\n"
+		"  --svg FILE          draw the convergence\n"
+		"  --json FILE         all figures; - is standard output, all else then goes to standard error\n"
+		"  --quiet             one line per format\n"
+		"  --help              this text\n"
+		"\n"
+		"  needless  share of the pages reported dirty that the destination had already: marked\n"
+		"            and not written (false positives), or written after the last sweep but\n"
+		"            before they were copied\n"
+		"  entries   table entries that the sweep looked at, per second\n"
+		"  inval     invalidations after the sweep, each obeyed by every agent's cache\n"
+		"\n"
+		"Self-test of the check: violate the protocol, which must lose pages.\n"
+		"  --break copy-before-sync   copy while caches still hold the old translations\n"
+		"  --break skip-invalidate    clean the tables and invalidate nothing\n"
+		"  --break skip-atc           invalidate the IOTLBs, forget the devices' ATCs\n"
+		"\n"
+		"Exit: 0 not one page lost; 1 the command line is wrong; 2 pages lost, or another check\n"
+		"failed; 4 it cannot be done (memory, files).\n"
+		"\n"
+		"Examples:\n"
+		"  iodirty precopy\n"
+		"  iodirty precopy --format vtd_ss --memory 64G --bandwidth 40G --svg convergence.svg\n"
+		"  iodirty precopy --format amd_v1,arm_lpae_s2 --page mixed --rate 20k\n"
+		"  iodirty precopy --format arm_lpae_s1 --memory 1G --break skip-atc\n",
+	};
+	unsigned i;
+
+	for (i = 0; i < sizeof(text) / sizeof(*text); i++)
+		fputs(text[i], stdout);
+}
+
+static int bad(const char *format, ...)
+{
+	va_list args;
+
+	fputs("iodirty precopy: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputs("\nTry 'iodirty precopy --help'.\n", stderr);
+	return PRECOPY_USAGE;
+}
+
+/* --- Values ------------------------------------------------------------------------------------*/
+
+/* What a suffix multiplies with; 0 when there is no such suffix. */
+static uint64_t suffix(const char *text, uint64_t kilo)
+{
+	static const char letters[] = "KMGT";
+	const char *letter;
+	uint64_t unit = 1;
+
+	if (!*text)
+		return 1;
+	letter = strchr(letters, *text >= 'a' ? *text - 'a' + 'A' : *text);
+	if (!letter)
+		return 0;
+	if (text[1] && strcmp(text + 1, "B") && !(kilo == 1024 && !strcmp(text + 1, "iB")))
+		return 0;
+	for (; letter >= letters; letter--)
+		unit *= kilo;
+	return unit;
+}
+
+/* A number with a fraction, perhaps, and a suffix. Leaves *rest where the number ends. */
+static bool parse_number(const char *text, double *value, const char **rest)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false; /* also signs, blanks, infinities */
+	errno = 0;
+	*value = strtod(text, &end);
+	*rest = end;
+	return !errno && !(text[0] == '0' && (text[1] == 'x' || text[1] == 'X'));
+}
+
+static bool parse_size(const char *text, uint64_t kilo, uint64_t *out)
+{
+	const char *rest;
+	uint64_t unit;
+	double value;
+
+	if (!parse_number(text, &value, &rest))
+		return false;
+	unit = suffix(rest, kilo);
+	if (!unit || value * (double)unit >= 9e18)
+		return false;
+	*out = (uint64_t)(value * (double)unit + 0.5);
+	return true;
+}
+
+static bool parse_time(const char *text, uint64_t *ns)
+{
+	const char *rest;
+	double value;
+
+	if (!parse_number(text, &value, &rest))
+		return false;
+	if (!strcmp(rest, "us"))
+		value *= 1e3;
+	else if (!strcmp(rest, "ms"))
+		value *= 1e6;
+	else if (!strcmp(rest, "s"))
+		value *= 1e9;
+	else
+		return false;
+	if (value >= 9e18)
+		return false;
+	*ns = (uint64_t)(value + 0.5);
+	return true;
+}
+
+static int parse_uint(const char *option, const char *text, uint64_t least, uint64_t most,
+		      uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 0);
+	if (*text < '0' || *text > '9' || *end)
+		return bad("%s: '%s' is not a number", option, text);
+	if (errno || *out < least || *out > most)
+		return bad("%s: %s is not between %" PRIu64 " and %" PRIu64, option, text, least,
+			   most);
+	return 0;
+}
+
+static int parse_unsigned(const char *option, const char *text, unsigned least, unsigned most,
+			  unsigned *out)
+{
+	uint64_t value = 0;
+	int ret = parse_uint(option, text, least, most, &value);
+
+	*out = (unsigned)value;
+	return ret;
+}
+
+/* The index of a word in a list, or -1. */
+static int parse_word(const char *text, const char *const *words)
+{
+	int i;
+
+	for (i = 0; words[i]; i++) {
+		if (!strcmp(text, words[i]))
+			return i;
+	}
+	return -1;
+}
+
+/* --- Options -----------------------------------------------------------------------------------*/
+
+static int add_format(struct precopy_opts *opts, enum iod_format format)
+{
+	unsigned i;
+
+	for (i = 0; i < opts->nr_formats; i++) {
+		if (opts->formats[i] == format)
+			return bad("--format: %s is given twice", iod_format_name(format));
+	}
+	opts->formats[opts->nr_formats++] = format;
+	return 0;
+}
+
+static int all_formats(struct precopy_opts *opts)
+{
+	int i;
+
+	opts->nr_formats = 0;
+	for (i = IOD_ARM_LPAE_S1; i <= IOD_AMD_V2; i++) {
+		if (iod_format_ops((enum iod_format)i))
+			opts->formats[opts->nr_formats++] = (enum iod_format)i;
+	}
+	return opts->nr_formats ? 0 : bad("--format: the library was built without any format");
+}
+
+static int set_formats(struct precopy_opts *opts, const char *text)
+{
+	enum iod_format format;
+	char name[32];
+	size_t len;
+	int ret;
+
+	if (!strcmp(text, "all"))
+		return all_formats(opts);
+	opts->nr_formats = 0;
+	for (;; text += len + 1) {
+		len = strcspn(text, ",");
+		snprintf(name, sizeof(name), "%.*s", (int)(len > 30 ? 30 : len), text);
+		if (iod_format_by_name(name, &format))
+			return bad("--format: no such format: '%s'", name);
+		if (!iod_format_ops(format))
+			return bad("--format: the library was built without %s", name);
+		ret = add_format(opts, format);
+		if (ret || !text[len])
+			return ret;
+	}
+}
+
+static int set_memory(struct precopy_opts *opts, const char *text)
+{
+	if (!parse_size(text, 1024, &opts->memory))
+		return bad("--memory: '%s' is not a size such as 512M or 64G", text);
+	if (opts->memory < MIN_MEMORY || opts->memory > MAX_MEMORY)
+		return bad("--memory: %s is not between 16M and 16T", text);
+	if (opts->memory % MEMORY_STEP)
+		return bad("--memory: %s is not a multiple of 2M", text);
+	if (opts->memory / PRECOPY_PAGE > SIZE_MAX / 8)
+		return bad("--memory: %s is more than this machine can address", text);
+	return 0;
+}
+
+static int set_rate(struct precopy_opts *opts, const char *text)
+{
+	if (!parse_size(text, 1000, &opts->rate))
+		return bad("--rate: '%s' is not a number such as 200k", text);
+	if (opts->rate > MAX_RATE)
+		return bad("--rate: %s is not between 0 and 1G", text);
+	return 0;
+}
+
+static int set_bandwidth(struct precopy_opts *opts, const char *text)
+{
+	if (!parse_size(text, 1000, &opts->bandwidth))
+		return bad("--bandwidth: '%s' is not a number of bytes per second such as 10G",
+			   text);
+	if (opts->bandwidth < MIN_BANDWIDTH || opts->bandwidth > MAX_BANDWIDTH)
+		return bad("--bandwidth: %s is not between 1M and 100T", text);
+	return 0;
+}
+
+static int set_downtime(struct precopy_opts *opts, const char *text)
+{
+	if (!parse_time(text, &opts->downtime_ns))
+		return bad("--downtime: '%s' is not a time such as 500us, 5ms or 1s", text);
+	if (opts->downtime_ns > MAX_DOWNTIME)
+		return bad("--downtime: %s is more than 60s", text);
+	return 0;
+}
+
+static int set_pages(struct precopy_opts *opts, const char *text)
+{
+	static const char *const words[] = { "4k", "2m", "mixed", NULL };
+	int i = parse_word(text, words);
+
+	if (i < 0)
+		return bad("--page: '%s' is not one of 4k, 2m, mixed", text);
+	opts->pages = (enum precopy_pages)i;
+	return 0;
+}
+
+static int set_violation(struct precopy_opts *opts, const char *text)
+{
+	static const char *const words[] = { "copy-before-sync", "skip-invalidate", "skip-atc",
+					     NULL };
+	int i = parse_word(text, words);
+
+	if (i < 0)
+		return bad(
+			"--break: '%s' is not one of copy-before-sync, skip-invalidate, skip-atc",
+			text);
+	opts->violation = (enum precopy_break)(i + 1);
+	return 0;
+}
+
+static int set_option(struct precopy_opts *opts, int option, const char *value)
+{
+	switch (option) {
+	case OPT_AGENTS:
+		return parse_unsigned("--agents", value, 1, PRECOPY_MAX_AGENTS, &opts->agents);
+	case OPT_BANDWIDTH:
+		return set_bandwidth(opts, value);
+	case OPT_BREAK:
+		return set_violation(opts, value);
+	case OPT_DOWNTIME:
+		return set_downtime(opts, value);
+	case OPT_FORMAT:
+		return set_formats(opts, value);
+	case OPT_HOT:
+		return parse_unsigned("--hot", value, 0, 100, &opts->hot);
+	case OPT_HOT_SET:
+		return parse_unsigned("--hot-set", value, 1, 100, &opts->hot_set);
+	case OPT_JSON:
+		opts->json = value;
+		return 0;
+	case OPT_MEMORY:
+		return set_memory(opts, value);
+	case OPT_PAGE:
+		return set_pages(opts, value);
+	case OPT_QUIET:
+		opts->quiet = true;
+		return 0;
+	case OPT_RATE:
+		return set_rate(opts, value);
+	case OPT_ROUNDS:
+		return parse_unsigned("--rounds", value, 1, PRECOPY_MAX_ROUNDS, &opts->max_rounds);
+	case OPT_SEED:
+		return parse_uint("--seed", value, 0, UINT64_MAX, &opts->seed);
+	default:
+		opts->svg = value;
+		return 0;
+	}
+}
+
+/* 0, PRECOPY_USAGE, or -1 when help was asked for and given. */
+static int parse(struct precopy_opts *opts, int argc, char **argv)
+{
+	int option, ret;
+
+	opterr = 0;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+		if (option == OPT_HELP) {
+			print_help();
+			return -1;
+		}
+		if (option == ':')
+			return bad("%s needs a value", argv[optind - 1]);
+		if (option == '?' && optopt >= OPT_AGENTS)
+			return bad("%s takes no value", argv[optind - 1]);
+		if (option == '?')
+			return bad("unknown option: %s", argv[optind - 1]);
+		ret = set_option(opts, option, optarg);
+		if (ret)
+			return ret;
+	}
+	if (optind < argc)
+		return bad("unexpected argument: %s", argv[optind]);
+	if (opts->violation == PRECOPY_BREAK_SKIP_ATC && opts->agents < 2)
+		return bad("--break skip-atc: one agent alone has no ATC; try --agents 2");
+	return opts->nr_formats ? 0 : all_formats(opts);
+}
+
+/* --- Run ---------------------------------------------------------------------------------------*/
+
+static int write_files(const struct precopy_opts *opts, const struct precopy_result *res)
+{
+	int ret = 0;
+
+	if (opts->json && precopy_write_json(opts->json, opts, res, opts->nr_formats)) {
+		fprintf(stderr, "iodirty precopy: %s: %s\n", opts->json, strerror(errno));
+		ret = PRECOPY_CANNOT;
+	}
+	if (opts->svg && precopy_write_svg(opts->svg, opts, res, opts->nr_formats)) {
+		fprintf(stderr, "iodirty precopy: %s: %s\n", opts->svg, strerror(errno));
+		ret = PRECOPY_CANNOT;
+	}
+	return ret;
+}
+
+/* A lost page outweighs everything else that may have gone wrong. */
+static int worse(int a, int b)
+{
+	if (a == PRECOPY_LOST || b == PRECOPY_LOST)
+		return PRECOPY_LOST;
+	return a > b ? a : b;
+}
+
+int cmd_precopy(int argc, char **argv)
+{
+	struct precopy_opts opts = {
+		.memory = 16ull << 30,
+		.rate = PRECOPY_RATE_AUTO,
+		.bandwidth = 10000000000ull,
+		.downtime_ns = 5000000,
+		.seed = 1,
+		.agents = 4,
+		.max_rounds = 30,
+		.hot = 90,
+		.hot_set = 2,
+	};
+	struct precopy_result *results;
+	struct precopy_report report;
+	int ret = parse(&opts, argc, argv);
+	unsigned i;
+
+	if (ret)
+		return ret < 0 ? PRECOPY_OK : ret;
+	results = calloc(opts.nr_formats, sizeof(*results));
+	if (!results) {
+		fputs("iodirty precopy: out of memory\n", stderr);
+		return PRECOPY_CANNOT;
+	}
+	precopy_report_init(&report, &opts);
+	precopy_report_start(&report);
+	for (i = 0; i < opts.nr_formats; i++)
+		ret = worse(ret,
+			    (int)precopy_migrate(&opts, opts.formats[i], &report, &results[i]));
+	precopy_report_summary(&report, results, opts.nr_formats);
+	ret = worse(ret, write_files(&opts, results));
+	free(results);
+	return ret;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parts of `iodirty precopy`: what was asked for, the modelled VM with its DMA agents, the
+ * migration, its results, and the ways to show them.
+ */
+#ifndef PRECOPY_MODEL_H
+#define PRECOPY_MODEL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <iodirty/iodirty.h>
+
+#include "cmds.h"
+
+#define PRECOPY_PAGE_LG2   12
+#define PRECOPY_PAGE	   (1ull << PRECOPY_PAGE_LG2)
+#define PRECOPY_FORMATS	   6
+#define PRECOPY_MAX_ROUNDS 100 /* live rounds; the final pass has a slot of its own */
+#define PRECOPY_MAX_AGENTS 64
+#define PRECOPY_LOST_SHOWN 4
+#define PRECOPY_RATE_AUTO  UINT64_MAX
+
+/* How a run ended: the program's exit codes. */
+enum precopy_exit {
+	PRECOPY_OK = EXIT_OK,
+	PRECOPY_LOST = EXIT_BAD, /* a write was lost, or another check failed */
+	PRECOPY_USAGE = EXIT_USAGE,
+	PRECOPY_CANNOT = EXIT_CANNOT,
+};
+
+enum precopy_pages {
+	PRECOPY_4K,
+	PRECOPY_2M,
+	PRECOPY_MIXED,
+};
+
+/* Violations of the protocol of docs/dirty.md, each of which must make the check fail. */
+enum precopy_break {
+	PRECOPY_BREAK_NONE,
+	PRECOPY_BREAK_COPY_BEFORE_SYNC, /* copies while the old translations are still in use */
+	PRECOPY_BREAK_SKIP_INVALIDATE,	/* cleans the tables and tells nobody */
+	PRECOPY_BREAK_SKIP_ATC,		/* invalidates IOTLBs and forgets the devices' own caches */
+};
+
+struct precopy_opts {
+	enum iod_format formats[PRECOPY_FORMATS];
+	unsigned nr_formats;
+	uint64_t memory;      /* bytes */
+	uint64_t rate;	      /* pages written per second by all agents; 0: flat out */
+	uint64_t bandwidth;   /* bytes per second of the link */
+	uint64_t downtime_ns; /* what the last live round may take to send */
+	uint64_t seed;
+	unsigned agents;
+	unsigned max_rounds;
+	unsigned hot;	  /* percent of the writes that go to the hot set */
+	unsigned hot_set; /* percent of the memory that is hot */
+	enum precopy_pages pages;
+	enum precopy_break violation;
+	const char *svg;
+	const char *json;
+	bool quiet;
+};
+
+struct precopy_agent;
+
+struct precopy_vm {
+	const struct precopy_opts *opts;
+	struct iod_mem *mem;
+	struct iod_pgtable *pt;
+	_Atomic uint32_t *version; /* the contents of a page: how often it was written */
+	uint32_t *dest;		   /* the contents that the destination has */
+	uint64_t pages;
+	uint64_t writable; /* pages below this index are written; those above only read */
+	struct precopy_agent *agents;
+	unsigned nr_agents;
+	unsigned running;
+	uint64_t map_ns; /* what mapping took */
+	atomic_bool stop;
+	const char *what; /* what failed, after an error */
+};
+
+/* What the agents did, valid once they have stopped. */
+struct precopy_activity {
+	uint64_t writes;    /* pages */
+	uint64_t reads;	    /* pages */
+	uint64_t misplaced; /* pages that the IOTLB translated wrongly */
+	uint64_t ns;	    /* how long they ran */
+	uint64_t hits;
+	uint64_t misses;
+	int error; /* of the first agent that failed */
+	struct iod_fault fault;
+};
+
+int precopy_vm_create(struct precopy_vm *vm, const struct precopy_opts *opts,
+		      enum iod_format format);
+void precopy_vm_destroy(struct precopy_vm *vm);
+int precopy_vm_start(struct precopy_vm *vm);
+void precopy_vm_stop(struct precopy_vm *vm, struct precopy_activity *did);
+/* Signature of iod_inv_ops.invalidate, the VM as cookie: every agent's cache obeys. */
+int precopy_vm_invalidate(void *vm, const struct iod_inv *inv, size_t nr);
+
+struct precopy_round {
+	uint64_t start_ns; /* since the migration began */
+	uint64_t dirty;	   /* pages to copy */
+	uint64_t changed;  /* of these, pages that really differed from the destination's */
+	uint64_t items;	   /* table entries looked at */
+	uint64_t sweep_ns;
+	uint64_t sync_ns;
+	uint64_t copy_ns;
+	uint64_t invalidations; /* commands issued, before they are multiplied to the agents */
+};
+
+struct precopy_lost {
+	uint64_t page;
+	uint32_t version;
+	uint32_t dest;
+};
+
+/* Why pre-copy ended and the VM was stopped. */
+enum precopy_end {
+	PRECOPY_CONVERGED,
+	PRECOPY_STALLED, /* the agents dirty memory faster than the link carries it */
+	PRECOPY_ROUNDS,	 /* --rounds */
+};
+
+struct precopy_result {
+	enum iod_format format;
+	const char *name;
+	int error;	  /* a negative errno when the library or the system refused */
+	const char *what; /* and what it refused */
+	enum precopy_end end;
+	struct precopy_round rounds[PRECOPY_MAX_ROUNDS + 1]; /* the last one is the final pass */
+	unsigned nr_rounds;
+	uint64_t pages;
+	uint64_t table_bytes;
+	uint64_t map_ns;
+	uint64_t total_ns;
+	uint64_t downtime_ns;
+	uint64_t sent;	       /* pages, all rounds */
+	uint64_t reported;     /* pages, all rounds but the first, which copies everything */
+	uint64_t changed;      /* of these, pages that had changed */
+	uint64_t read_only;    /* pages that are only ever read */
+	uint64_t read_dirtied; /* reports of such pages */
+	uint64_t lost;
+	struct precopy_lost lost_shown[PRECOPY_LOST_SHOWN];
+	uint64_t version_sum; /* writes, as counted in memory */
+	struct precopy_activity did;
+};
+
+/* How a run is shown while it goes on. */
+struct precopy_report {
+	const struct precopy_opts *opts;
+	FILE *out;
+	bool tty;
+	bool colour;
+	bool bars; /* there is room for them */
+	bool utf8;
+	bool pending;	  /* a progress line is on the screen */
+	uint64_t next_ns; /* when progress may be shown next */
+	const char *format;
+};
+
+void precopy_report_init(struct precopy_report *rep, const struct precopy_opts *opts);
+void precopy_report_start(struct precopy_report *rep);
+void precopy_report_begin(struct precopy_report *rep, const struct precopy_result *res);
+void precopy_report_head(struct precopy_report *rep, const struct precopy_result *res);
+void precopy_report_progress(struct precopy_report *rep, unsigned round, const char *phase,
+			     uint64_t done, uint64_t total);
+void precopy_report_round(struct precopy_report *rep, const struct precopy_result *res,
+			  const struct precopy_round *round, bool final);
+void precopy_report_end(struct precopy_report *rep, const struct precopy_result *res);
+void precopy_report_summary(struct precopy_report *rep, const struct precopy_result *res,
+			    unsigned nr);
+int precopy_write_json(const char *path, const struct precopy_opts *opts,
+		       const struct precopy_result *res, unsigned nr);
+int precopy_write_svg(const char *path, const struct precopy_opts *opts,
+		      const struct precopy_result *res, unsigned nr);
+
+/* One migration on one format. The result tells all; the return value is for the exit code. */
+enum precopy_exit precopy_migrate(const struct precopy_opts *opts, enum iod_format format,
+				  struct precopy_report *rep, struct precopy_result *res);
+bool precopy_passed(const struct precopy_result *res);
+/* What the link carries in the downtime asked for. */
+uint64_t precopy_threshold(const struct precopy_opts *opts);
+
+uint64_t precopy_rate(const struct precopy_opts *opts);
+uint64_t precopy_now(void);
+void precopy_sleep(uint64_t ns);
+
+/* Logarithm of a positive number, to four decimals and without libm. */
+double precopy_lg2(double x);
+
+#define PRECOPY_TEXT 32
+/* Each writes into a buffer of PRECOPY_TEXT bytes and returns it. */
+const char *precopy_text_bytes(char *text, uint64_t bytes);
+const char *precopy_text_ns(char *text, uint64_t ns);
+const char *precopy_text_count(char *text, uint64_t n);
+const char *precopy_text_si(char *text, double value);
+const char *precopy_text_per_s(char *text, double per_second);
+const char *precopy_text_pages(enum precopy_pages pages);
+
+#endif
