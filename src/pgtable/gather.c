@@ -195,16 +195,15 @@ uint64_t iod_gather_subtrees(const struct iod_gather *g)
 
 /* ---- sync ---- */
 
+/* Each end on its own: a range joined over the canonical hole covers the hole as well. */
 static struct iod_inv gather_inv(const struct iod_gather *g, const struct gather_range *r)
 {
-	uint64_t off = iod_pt_offset(g->pt, r->first);
-
 	return (struct iod_inv){
 		.kind = IOD_INV_RANGE,
 		.flags = r->table_levels ? 0 : IOD_INV_LEAF_ONLY,
 		.domain = g->pt->domain,
-		.iova = r->first + off,
-		.last = r->last + off,
+		.iova = r->first + iod_pt_offset(g->pt, r->first),
+		.last = r->last + iod_pt_offset(g->pt, r->last),
 		.leaf_levels = r->leaf_levels,
 		.table_levels = r->table_levels,
 		.granule_lg2 = g->pt->granule_lg2,
