@@ -65,6 +65,7 @@ struct iod_gather_cfg {
 
 /**
  * Create a gather for one page table.
+ * @param cfg NULL for the defaults: nothing to invalidate
  * @return 0, -EINVAL, -E2BIG, -ENOMEM
  */
 IOD_API int iod_gather_create(struct iod_gather **out, struct iod_pgtable *pt,

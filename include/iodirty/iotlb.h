@@ -43,7 +43,7 @@ struct iod_iotlb_cfg {
 	const struct iod_allocator *allocator; /**< NULL: malloc */
 };
 
-/** Create one. @return 0, -EINVAL, -E2BIG, -ENOMEM */
+/** Create one; @p cfg NULL for the defaults. @return 0, -EINVAL, -E2BIG, -ENOMEM */
 IOD_API int iod_iotlb_create(struct iod_iotlb **out, const struct iod_iotlb_cfg *cfg);
 
 /** Destroy one. @return 0, -EINVAL */

@@ -22,7 +22,8 @@ struct iod_mem_arena_cfg {
 	size_t size;	  /**< sizeof(struct iod_mem_arena_cfg) */
 	uint64_t base_pa; /**< table address of the arena's first byte, a multiple of 2 MiB; 0: 2 MiB */
 	uint64_t window;  /**< address space to reserve in bytes, a multiple of 2 MiB;
-			       0: 64 GiB (512 MiB on 32-bit hosts). Only what is used takes memory. */
+			       0: 64 GiB, or less where address space is scarce (512 MiB on
+			       32-bit hosts). Only what is used takes memory. */
 	uint64_t limit;	  /**< most bytes of tables at a time; 0: the window */
 	const struct iod_allocator *allocator; /**< for objects; NULL: malloc */
 	uint32_t flags;	  /**< 0 or IOD_ARENA_* */

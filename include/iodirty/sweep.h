@@ -10,6 +10,8 @@
  * - A page only partly inside the range is reported for the part inside and left dirty.
  * - Runs (ARM contiguous, AMD replicas): dirty if any item is; reported and cleaned as one.
  * - Holes are clean. Unreadable or malformed tables of a guest are skipped and counted in `bad`.
+ * - A guest's tables may alias each other, so that a walk takes as long as the range is wide: give a
+ *   budget.
  * - ARM leaves without DBM that are writable are reported every time, unless asked otherwise.
  */
 #ifndef IODIRTY_SWEEP_H

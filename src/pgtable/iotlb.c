@@ -96,13 +96,14 @@ err_leaves:
 int iod_iotlb_create(struct iod_iotlb **out, const struct iod_iotlb_cfg *user)
 {
 	struct iod_allocator allocator;
-	struct iod_iotlb_cfg cfg;
+	struct iod_iotlb_cfg cfg = { 0 };
 	struct iod_iotlb *tlb;
-	int ret;
+	int ret = 0;
 
 	if (!out)
 		return -EINVAL;
-	ret = iod_struct_in(&cfg, sizeof(cfg), user, sizeof(cfg));
+	if (user)
+		ret = iod_struct_in(&cfg, sizeof(cfg), user, sizeof(cfg));
 	if (!ret)
 		ret = tlb_check_cfg(&cfg);
 	if (!ret)
