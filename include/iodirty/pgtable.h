@@ -55,7 +55,7 @@ struct iod_pgtable_cfg {
 	struct iod_mem *mem;	/**< where the tables live; must outlive the page table */
 	/** Page sizes to use: bit n set = pages of 2^n bytes. 0: all that the format has (AMD v1
 	 *  without 256 TiB, whose encoding is unconfirmed). Sizes that the format lacks are ignored;
-	 *  the smallest page must be among them. */
+	 *  one must be left. The smallest in use is the alignment of every range. */
 	uint64_t pgsize_bitmap;
 	uint64_t domain;	/**< tag of invalidations: DID, VMID, ASID or what the caller likes */
 	uint64_t mair;		/**< ARM S1: MAIR_ELx; 0: 0xff | 0x44 << 8 | 0x04 << 16

@@ -60,17 +60,26 @@ bool iod_sweep_recorded(const struct iod_bitmap *bm, uint64_t first, uint64_t la
 				  (last - bm->base_iova) >> bm->granule_lg2);
 }
 
+/* Takes the lowest stretch of set bits out of *word; which is not 0. */
+static void take_stretch(uint64_t *word, unsigned *from, unsigned *n)
+{
+	uint64_t rest;
+
+	*from = ctz64(*word);
+	rest = ~(*word >> *from);
+	*n = rest ? ctz64(rest) : 64;
+	*word &= *from + *n >= 64 ? 0 : ~low_mask(*from + *n);
+}
+
 /* Granule other than the item: each stretch of set bits becomes a stretch of granules. */
 static void record_scaled(struct iod_bitmap *bm, uint64_t iova, unsigned shift, uint64_t word)
 {
-	while (word) {
-		unsigned from = ctz64(word);
-		uint64_t rest = ~(word >> from);
-		unsigned n = rest ? ctz64(rest) : 64; /* a run that reaches bit 63 stops there: 0s */
+	unsigned from, n;
 
+	while (word) {
+		take_stretch(&word, &from, &n);
 		iod_sweep_record(bm, iova + ((uint64_t)from << shift),
 				 iova + ((uint64_t)(from + n) << shift) - 1);
-		word &= from + n >= 64 ? 0 : ~low_mask(from + n);
 	}
 }
 
@@ -108,4 +117,20 @@ void iod_sweep_span_add(struct pt_sweep_ctx *ctx, struct sweep_span *span, uint6
 	span->first = first;
 	span->last = last;
 	span->spans++;
+}
+
+void iod_sweep_span_add_word(struct pt_sweep_ctx *ctx, struct sweep_span *span, uint64_t x,
+			     unsigned shift, uint64_t word, unsigned level)
+{
+	unsigned from, n;
+
+	if (word && span->spans >= SWEEP_MAX_SPANS) {
+		span->last = x + ((uint64_t)(fls64(word) + 1) << shift) - 1;
+		return;
+	}
+	while (word) {
+		take_stretch(&word, &from, &n);
+		iod_sweep_span_add(ctx, span, x + ((uint64_t)from << shift),
+				   x + ((uint64_t)(from + n) << shift) - 1, level);
+	}
 }

@@ -15,7 +15,6 @@ struct pt_sweep_ctx {
 	struct iod_sweep *s;
 	struct pt_range r;
 	struct pt_scan_spec spec;
-	struct iod_scan_words words;
 	const struct iod_scan_kernels *kernels;
 	uint64_t pos;	  /* x to go on at */
 	uint64_t stop_at; /* value of s->items to stop at, between tables */
@@ -47,6 +46,9 @@ bool iod_sweep_recorded(const struct iod_bitmap *bm, uint64_t first, uint64_t la
 void iod_sweep_record_words(struct iod_bitmap *bm, uint64_t iova, unsigned shift,
 			    const uint64_t *words, unsigned n);
 
+/* Adds the items of 2^shift bytes from x on whose bits are set in word. */
+void iod_sweep_span_add_word(struct pt_sweep_ctx *ctx, struct sweep_span *span, uint64_t x,
+			     unsigned shift, uint64_t word, unsigned level);
 /* Adds [first, last] to the span, or hands the span to the gather and begins another. */
 void iod_sweep_span_add(struct pt_sweep_ctx *ctx, struct sweep_span *span, uint64_t first,
 			uint64_t last, unsigned level);

@@ -47,7 +47,7 @@ static bool pt_clean_item(const struct pt_sweep_ctx *ctx, unsigned level, uint64
 struct pt_sweep_chunk {
 	const struct pt_table *t;
 	unsigned base, n;
-	uint64_t dirty[SWEEP_CHUNK / 64], out[SWEEP_CHUNK / 64];
+	uint64_t dirty[SWEEP_CHUNK / 64], out[SWEEP_CHUNK / 64]; /* out: item by item only */
 	struct sweep_span span;
 	unsigned run_end; /* first item behind the run counted last */
 	bool writable;
@@ -96,42 +96,94 @@ static void pt_sweep_item(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, un
 	iod_sweep_span_add(ctx, &c->span, first, first + ((uint64_t)n << pt_shift(pt, 0)) - 1, 0);
 }
 
-static void pt_sweep_chunk(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned found)
+/* Cleans what the word names; which of it was cleaned. Our own leaf table: what is dirty is a leaf. */
+static uint64_t pt_clean_word(const struct pt_sweep_ctx *ctx, uint64_t *items, uint64_t word)
+{
+	const struct pt_scan_spec *spec = &ctx->spec;
+	uint64_t cleaned = 0, pte;
+	unsigned i;
+
+	for (; word; word &= word - 1) {
+		i = ctz64(word);
+		pte = item_load_relaxed(&items[i]);
+		while (pt_is_dirty(ctx, pte) && (pte & spec->clean_mask) == spec->clean_match) {
+			uint64_t clean = spec->clean_sets ? pte | spec->clean_bit :
+							    pte & ~spec->clean_bit;
+
+			if (item_cas(&items[i], &pte, clean)) {
+				cleaned |= BIT64(i);
+				break;
+			}
+		}
+	}
+	return cleaned;
+}
+
+/* Nothing to widen and nothing to doubt: the kernel's words are the answer. */
+static void pt_sweep_words(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
+{
+	unsigned w, words = (c->n + 63) / 64, shift = pt_shift(ctx->pt, 0);
+	bool clean = ctx->cleaning && c->writable;
+	uint64_t cleaned;
+
+	for (w = 0; w < words; w++) {
+		if (!c->dirty[w])
+			continue;
+		ctx->s->dirty += popcount64(c->dirty[w]);
+		if (!clean)
+			continue;
+		cleaned = pt_clean_word(ctx, &c->t->items[c->base + w * 64], c->dirty[w]);
+		ctx->s->cleaned += popcount64(cleaned);
+		iod_sweep_span_add_word(ctx, &c->span,
+					pt_item_first(ctx->pt, c->t, c->base + w * 64), shift,
+					cleaned, 0);
+	}
+}
+
+/* Whether any item of the chunk belongs to a run. Looked for in dirty tables only. */
+static bool pt_sweep_has_runs(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
+{
+	const struct pt_scan_spec *spec = &ctx->spec;
+
+	return spec->run_mask && ctx->pt->sizes_mixed &&
+	       ctx->kernels->scan(&c->t->items[c->base], c->n, iod_le64(spec->run_mask),
+				  iod_le64(spec->run_match), c->out);
+}
+
+static void pt_sweep_chunk(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
 {
 	unsigned w, words = (c->n + 63) / 64;
+	const uint64_t *report = c->dirty;
 	uint64_t left;
 
-	memcpy(c->out, c->dirty, words * sizeof(c->out[0]));
-	/* Nothing to clean, to widen, or to doubt: the kernel's words are the answer. */
-	if (!ctx->cleaning && !(found & SCAN_RUNS) && ctx->pt->owned) {
-		for (w = 0; w < words; w++)
-			ctx->s->dirty += popcount64(c->out[w]);
-		goto record;
-	}
 	c->span.spans = 0;
-	c->run_end = 0;
-	for (w = 0; w < words; w++)
-		for (left = c->dirty[w]; left; left &= left - 1)
-			pt_sweep_item(ctx, c, w * 64 + ctz64(left));
+	if (ctx->pt->owned && !pt_sweep_has_runs(ctx, c)) {
+		pt_sweep_words(ctx, c);
+	} else {
+		memcpy(c->out, c->dirty, words * sizeof(c->out[0]));
+		c->run_end = 0;
+		for (w = 0; w < words; w++)
+			for (left = c->dirty[w]; left; left &= left - 1)
+				pt_sweep_item(ctx, c, w * 64 + ctz64(left));
+		report = c->out;
+	}
 	iod_sweep_span_end(ctx, &c->span, 0);
-record:
 	iod_sweep_record_words(ctx->s->bitmap, pt_item_first(ctx->pt, c->t, c->base) + ctx->r.off,
-			       pt_shift(ctx->pt, 0), c->out, c->n);
+			       pt_shift(ctx->pt, 0), report, c->n);
 }
 
 static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable)
 {
-	unsigned items = 1u << t->bits, found;
+	uint64_t mask = iod_le64(ctx->spec.mask), match = iod_le64(ctx->spec.match);
+	unsigned items = 1u << t->bits;
 	struct pt_sweep_chunk c;
 
 	c.t = t;
 	c.writable = writable;
 	c.n = items < SWEEP_CHUNK ? items : SWEEP_CHUNK;
-	for (c.base = 0; c.base < items; c.base += c.n) {
-		found = ctx->kernels->scan(&t->items[c.base], c.n, &ctx->words, c.dirty);
-		if (found & SCAN_DIRTY)
-			pt_sweep_chunk(ctx, &c, found);
-	}
+	for (c.base = 0; c.base < items; c.base += c.n)
+		if (ctx->kernels->scan(&t->items[c.base], c.n, mask, match, c.dirty))
+			pt_sweep_chunk(ctx, &c);
 	ctx->s->items += items;
 }
 
@@ -272,7 +324,6 @@ static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 	if (ret)
 		return ret;
 	pt_get_scan_spec(pt, s.flags & IOD_SWEEP_SKIP_UNTRACKED, &ctx.spec);
-	ctx.words = iod_scan_words(&ctx.spec);
 	ctx.kernels = iod_scan_kernels();
 	ctx.cleaning = s.mode != IOD_SWEEP_READ;
 	ctx.pos = ctx.r.first;

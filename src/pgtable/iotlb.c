@@ -170,6 +170,7 @@ static int tlb_walk(struct iod_iotlb *tlb, struct iod_pgtable *pt, struct pt_hw_
 
 	w->table_access = !(tlb->flags & IOD_IOTLB_NO_TABLE_ACCESS);
 	w->start_pa = 0;
+	/* What another table of the same domain left may not fit this one. */
 	if (table && table->level < pt_get_top(pt).level) {
 		w->start_pa = table->pa;
 		w->start_level = table->level;

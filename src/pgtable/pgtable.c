@@ -106,6 +106,7 @@ static int pt_new(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg,
 		return ret;
 	}
 	pt->min_lg2 = (uint8_t)ctz64(pt->pgsize_bitmap);
+	pt->sizes_mixed = !is_pow2(pt->pgsize_bitmap);
 	*out = pt;
 	return 0;
 }
@@ -154,6 +155,7 @@ static int pt_attach_root(struct iod_pgtable *pt, uint64_t root, unsigned top_le
 	if (!iod_mem_ptr(pt->mem, root, BIT64(lg2), adopt))
 		return -EFAULT;
 	pt->top = root | top_level;
+	pt->sizes_mixed = true;
 	if (!adopt)
 		return 0;
 	pt->owned = true;

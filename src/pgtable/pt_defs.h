@@ -23,6 +23,9 @@
 #define PT_MAX_LEVELS 6u
 #define PT_RW	      (IOD_PROT_READ | IOD_PROT_WRITE)
 
+/* Every bit of prot that means something to some format. */
+#define PT_PROT_DEFINED (0xffu | IOD_PROT_MEMATTR(0xff) | IOD_PROT_SH(3))
+
 /* What an item is. */
 enum pt_type { PT_NONE, PT_TABLE, PT_LEAF, PT_BAD };
 
@@ -66,7 +69,8 @@ struct iod_pgtable {
 	uint8_t space_lg2; /* width of an IOVA: 64, or 32 for 32-bit LPAE */
 	uint8_t min_lg2;   /* smallest page in use */
 	enum pt_half half;
-	bool owned; /* created or adopted: we may change and free its tables */
+	bool owned;	  /* created or adopted: we may change and free its tables */
+	bool sizes_mixed; /* leaves of more than one size may be met */
 };
 
 /* The root as one consistent pair. */
@@ -102,7 +106,7 @@ struct pt_hw_walk {
 	bool set_dirty;	     /* may mark the leaf dirty (false: speculation, or early read) */
 	bool table_access;   /* sets Accessed in table entries where the format leaves it open */
 	uint64_t start_pa;   /* table to begin at; 0: the root */
-	unsigned start_level;
+	unsigned start_level; /* below the root's */
 	uint32_t start_deny; /* what the levels above deny */
 	/* out */
 	uint64_t x;		  /* iova in table space */

@@ -110,9 +110,6 @@ static inline void pt_hw_translate(const struct iod_pgtable *pt, struct pt_hw_wa
 	uint32_t deny = w->table_deny[level];
 
 	w->pa = pt_leaf_pa(pt, level, pte) + (w->x & low_mask(lg2));
-	/* A run cannot leave its table: then the item stands alone. */
-	if (lg2 > w->table_lg2[level])
-		lg2 = pt_shift(pt, level);
 	w->page_lg2 = lg2;
 	w->prot = pt_leaf_prot(pt, pte) & ~(deny & PT_RW);
 	w->prot |= deny & (IOD_PROT_NOEXEC | IOD_PROT_PRIV);
@@ -196,9 +193,6 @@ static inline enum iod_fault_reason pt_hw_try(struct iod_pgtable *pt, struct pt_
 	w->table_deny[level] = 0;
 	if (w->x & ~low_mask(pt_shift(pt, level) + pt_items_lg2(pt, level, level)))
 		return IOD_FAULT_RANGE;
-	/* What was remembered of another table of the same domain may not fit this one. */
-	if (w->start_level >= level)
-		w->start_pa = 0;
 	if (w->start_pa) {
 		w->level = w->start_level;
 		w->table_deny[w->level] = w->start_deny;

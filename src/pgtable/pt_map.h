@@ -95,16 +95,26 @@ static void pt_map_advance(struct pt_map_ctx *ctx, uint64_t last)
 
 /* ---- writing ---- */
 
-/* n leaves of 2^lg2 from ctx->x on, into a table that only we change in that range. */
+/*
+ * n leaves of 2^lg2 from ctx->x on, into a table that only we change in that range. Items mostly differ
+ * by one step from the next; where they do not (replicas, an address field in two pieces), each is made.
+ */
 static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned lg2, uint64_t n)
 {
 	const struct iod_pgtable *pt = ctx->pt;
 	unsigned shift = pt_shift(pt, t->level), level = t->level;
 	uint64_t *item = &t->items[pt_index(pt, t, ctx->x)];
 	uint64_t pa = ctx->x + ctx->delta, attr = ctx->attr, items = n << (lg2 - shift), k;
+	uint64_t pte = pt_make_leaf(pt, level, lg2, pa, attr);
+	uint64_t last = pt_make_leaf(pt, level, lg2, pa + ((items - 1) << shift), attr);
 
-	for (k = 0; k < items; k++, pa += BIT64(shift))
-		item_store_relaxed(&item[k], pt_make_leaf(pt, level, lg2, pa, attr));
+	if (last - pte == (items - 1) << shift) {
+		for (k = 0; k < items; k++, pte += BIT64(shift))
+			item_store_relaxed(&item[k], pte);
+	} else {
+		for (k = 0; k < items; k++, pa += BIT64(shift))
+			item_store_relaxed(&item[k], pt_make_leaf(pt, level, lg2, pa, attr));
+	}
 	pt_map_advance(ctx, ctx->x + ((n << lg2) - 1));
 }
 
@@ -379,7 +389,7 @@ static int pt_map_check(const struct iod_pgtable *pt, uint64_t iova, uint64_t pa
 	struct pt_range r;
 	int ret;
 
-	if (!pt || !(prot & PT_RW) || (gather && !iod_gather_is_for(gather, pt)))
+	if (!pt || !(prot & PT_RW) || (prot & ~PT_PROT_DEFINED) || (gather && !iod_gather_is_for(gather, pt)))
 		return -EINVAL;
 	if (!pt->owned)
 		return -EOPNOTSUPP;

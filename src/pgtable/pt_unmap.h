@@ -192,6 +192,7 @@ static bool pt_cuts_page(const struct iod_pgtable *pt, const struct pt_table *t,
 	if (x < t->base || x > t->last || pt_walk_to_leaf(pt, from, t->bits, x & low_mask(span), &f))
 		return false;
 	lg2 = pt_leaf_lg2(pt, f.t.level, f.pte);
+	/* At either end of the space the neighbour wraps around, into another page. */
 	return align_down(x, lg2) == align_down(outside, lg2);
 }
 
@@ -200,9 +201,9 @@ static int pt_unmap_check(const struct iod_pgtable *pt, const struct pt_unmap_ct
 {
 	struct pt_content c = { 0 };
 
-	if (ctx->r.first && pt_cuts_page(pt, t, ctx->r.first, ctx->r.first - 1))
-		return -EINVAL;
-	if (ctx->r.last != UINT64_MAX && pt_cuts_page(pt, t, ctx->r.last, ctx->r.last + 1))
+	if (pt->sizes_mixed &&
+	    (pt_cuts_page(pt, t, ctx->r.first, ctx->r.first - 1) ||
+	     pt_cuts_page(pt, t, ctx->r.last, ctx->r.last + 1)))
 		return -EINVAL;
 	if (!(flags & IOD_UNMAP_NO_HOLES))
 		return 0;
