@@ -33,8 +33,8 @@ static inline uint64_t item_xchg(uint64_t *item, uint64_t v)
 static inline bool item_cas(uint64_t *item, uint64_t *old, uint64_t v)
 {
 	uint64_t expected = iod_le64(*old);
-	bool ok = __atomic_compare_exchange_n(item, &expected, iod_le64(v), false,
-					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	bool ok = __atomic_compare_exchange_n(item, &expected, iod_le64(v), false, __ATOMIC_ACQ_REL,
+					      __ATOMIC_ACQUIRE);
 
 	*old = iod_le64(expected);
 	return ok;
@@ -62,8 +62,7 @@ static inline uint64_t word_sub(uint64_t *word, uint64_t v)
 
 static inline bool word_cas(uint64_t *word, uint64_t *old, uint64_t v)
 {
-	return __atomic_compare_exchange_n(word, old, v, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_ACQUIRE);
+	return __atomic_compare_exchange_n(word, old, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 #endif

@@ -30,22 +30,24 @@ enum iod_device_kind {
 /** One device (or one PASID / substream of it), as its structures describe it. */
 struct iod_device {
 	enum iod_device_kind kind;
-	uint32_t source_id;   /**< PCI requester id, StreamID or DeviceID */
-	bool pasid_valid;     /**< this is a PASID (SubstreamID) of the device, not its plain requests */
+	uint32_t source_id; /**< PCI requester id, StreamID or DeviceID */
+	bool pasid_valid; /**< this is a PASID (SubstreamID) of the device, not its plain requests */
 	uint32_t pasid;
-	uint64_t domain;      /**< DID, ASID (stage 1) or VMID (stage 2) */
-	uint32_t stage;	      /**< 1, 2; 3: nested, cfg and root describe stage 1, cfg2 and root2 stage 2 */
-	const char *translation; /**< constant string: "first-stage", "second-stage", "stage1",
+	uint64_t domain; /**< DID, ASID (stage 1) or VMID (stage 2) */
+	uint32_t
+		stage; /**< 1, 2; 3: nested, cfg and root describe stage 1, cfg2 and root2 stage 2 */
+	const char *translation;    /**< constant string: "first-stage", "second-stage", "stage1",
 				      "stage2", "nested", "v1", "v2", "pass-through", "bypass",
 				      "blocked", "bad" */
 	struct iod_pgtable_cfg cfg; /**< ready for iod_pgtable_attach() but for mem */
 	uint64_t root;
 	struct iod_pgtable_cfg cfg2; /**< nested only: the stage-2 table */
 	uint64_t root2;
-	uint64_t entry_pa;    /**< where the deciding entry lies: context or PASID entry, CD, STE, DTE */
-	uint64_t entry[8];    /**< that entry, raw (unused words 0) */
-	const char *error;    /**< IOD_DEVICE_BAD: what is wrong, a constant string; else NULL */
-	uint64_t error_pa;    /**< and where */
+	uint64_t
+		entry_pa; /**< where the deciding entry lies: context or PASID entry, CD, STE, DTE */
+	uint64_t entry[8]; /**< that entry, raw (unused words 0) */
+	const char *error; /**< IOD_DEVICE_BAD: what is wrong, a constant string; else NULL */
+	uint64_t error_pa; /**< and where */
 };
 
 /** Called once per device. A nonzero return stops and is returned. */
@@ -65,8 +67,8 @@ IOD_API int iod_vtd_visit_devices(struct iod_mem *mem, uint64_t rtaddr, iod_devi
  * @param strtab_cfg  value of STRTAB_BASE_CFG (LOG2SIZE [5:0], SPLIT [10:6], FMT [17:16])
  * @return 0; what fn returned; -EFAULT the (first level of the) table is unreadable; -EINVAL
  */
-IOD_API int iod_smmuv3_visit_devices(struct iod_mem *mem, uint64_t strtab_base,
-				     uint32_t strtab_cfg, iod_device_fn fn, void *cookie);
+IOD_API int iod_smmuv3_visit_devices(struct iod_mem *mem, uint64_t strtab_base, uint32_t strtab_cfg,
+				     iod_device_fn fn, void *cookie);
 
 /**
  * AMD-Vi: every DTE with V=1.

@@ -32,11 +32,12 @@ enum iod_inv_kind {
 /** A neutral invalidation. */
 struct iod_inv {
 	enum iod_inv_kind kind;
-	uint32_t flags;	       /**< 0 or IOD_INV_LEAF_ONLY */
-	uint64_t domain;       /**< iod_pgtable_cfg.domain; not for IOD_INV_ALL */
-	uint64_t iova;	       /**< first byte; IOD_INV_RANGE only */
-	uint64_t last;	       /**< last byte, inclusive */
-	uint32_t leaf_levels;  /**< bit l: leaves at level l changed (level 0 = leaf table); 0: unknown */
+	uint32_t flags;	 /**< 0 or IOD_INV_LEAF_ONLY */
+	uint64_t domain; /**< iod_pgtable_cfg.domain; not for IOD_INV_ALL */
+	uint64_t iova;	 /**< first byte; IOD_INV_RANGE only */
+	uint64_t last;	 /**< last byte, inclusive */
+	uint32_t
+		leaf_levels; /**< bit l: leaves at level l changed (level 0 = leaf table); 0: unknown */
 	uint32_t table_levels; /**< bit l: table entries at level l changed */
 	uint32_t granule_lg2;  /**< the table's smallest page */
 	uint32_t reserved;
@@ -59,8 +60,8 @@ struct iod_gather_cfg {
 	size_t size;		       /**< sizeof(struct iod_gather_cfg) */
 	const struct iod_inv_ops *ops; /**< copied; NULL: nothing to invalidate (no hardware) */
 	void *cookie;		       /**< handed to ops */
-	uint32_t max_ranges;	       /**< ranges kept apart before neighbours are joined; 0: 256 */
-	uint32_t reserved;	       /**< 0 */
+	uint32_t max_ranges; /**< ranges kept apart before neighbours are joined; 0: 256 */
+	uint32_t reserved;   /**< 0 */
 };
 
 /**
@@ -93,15 +94,15 @@ IOD_API int iod_gather_sync(struct iod_gather *gather);
 
 /** What a gather holds. */
 struct iod_gather_info {
-	size_t size;	       /**< sizeof(struct iod_gather_info) */
-	uint64_t ranges;       /**< ranges that wait for invalidation */
-	uint64_t first;	       /**< lowest address among them */
-	uint64_t last;	       /**< highest address among them, inclusive */
-	uint32_t leaf_levels;  /**< levels of changed leaves */
-	uint32_t table_levels; /**< levels of changed table entries */
-	uint64_t subtrees;     /**< detached (sub)trees that wait to be freed */
+	size_t size;		/**< sizeof(struct iod_gather_info) */
+	uint64_t ranges;	/**< ranges that wait for invalidation */
+	uint64_t first;		/**< lowest address among them */
+	uint64_t last;		/**< highest address among them, inclusive */
+	uint32_t leaf_levels;	/**< levels of changed leaves */
+	uint32_t table_levels;	/**< levels of changed table entries */
+	uint64_t subtrees;	/**< detached (sub)trees that wait to be freed */
 	uint64_t invalidations; /**< neutral invalidations issued since creation */
-	uint64_t syncs;	       /**< syncs issued since creation */
+	uint64_t syncs;		/**< syncs issued since creation */
 };
 
 /** Read what a gather holds. @return 0, -EINVAL, -E2BIG */

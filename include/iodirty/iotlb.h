@@ -81,10 +81,10 @@ struct iod_fault {
 
 /** A granted access. */
 struct iod_access_result {
-	uint64_t pa;	 /**< output address of iova */
-	uint64_t len;	 /**< bytes from pa to the end of the translation */
-	uint32_t prot;	 /**< IOD_PROT_READ / WRITE / NOEXEC of the translation */
-	bool hit;	 /**< answered from the cache */
+	uint64_t pa;   /**< output address of iova */
+	uint64_t len;  /**< bytes from pa to the end of the translation */
+	uint32_t prot; /**< IOD_PROT_READ / WRITE / NOEXEC of the translation */
+	bool hit;      /**< answered from the cache */
 };
 
 /**
@@ -105,8 +105,8 @@ IOD_API int iod_iotlb_access(struct iod_iotlb *tlb, struct iod_pgtable *pt, uint
  * @param done bytes moved are added to it; may be NULL
  * @return 0; -EFAULT refused (*done says how far); what move returned; -EINVAL; -ERANGE wraps
  */
-IOD_API int iod_iotlb_dma(struct iod_iotlb *tlb, struct iod_pgtable *pt, uint64_t iova, uint64_t len,
-			  uint32_t access,
+IOD_API int iod_iotlb_dma(struct iod_iotlb *tlb, struct iod_pgtable *pt, uint64_t iova,
+			  uint64_t len, uint32_t access,
 			  int (*move)(void *cookie, uint64_t pa, uint64_t len, uint64_t offset),
 			  void *cookie, uint64_t *done, struct iod_fault *fault);
 
@@ -119,15 +119,15 @@ IOD_API int iod_iotlb_invalidate(void *tlb, const struct iod_inv *inv, size_t nr
 
 /** Figures of one iotlb. */
 struct iod_iotlb_stats {
-	size_t size;	    /**< sizeof(struct iod_iotlb_stats) */
-	uint64_t hits;	    /**< accesses answered from the cache */
-	uint64_t misses;    /**< walks */
-	uint64_t walk_hits; /**< walks that began at a cached table entry */
-	uint64_t faults;    /**< accesses refused */
-	uint64_t set_access; /**< Accessed bits set in tables */
-	uint64_t set_dirty; /**< Dirty bits set in tables */
+	size_t size;		/**< sizeof(struct iod_iotlb_stats) */
+	uint64_t hits;		/**< accesses answered from the cache */
+	uint64_t misses;	/**< walks */
+	uint64_t walk_hits;	/**< walks that began at a cached table entry */
+	uint64_t faults;	/**< accesses refused */
+	uint64_t set_access;	/**< Accessed bits set in tables */
+	uint64_t set_dirty;	/**< Dirty bits set in tables */
 	uint64_t invalidations; /**< neutral invalidations obeyed */
-	uint64_t speculated; /**< speculative walks */
+	uint64_t speculated;	/**< speculative walks */
 };
 
 /** Read the figures. @return 0, -EINVAL, -E2BIG */

@@ -19,15 +19,16 @@ extern "C" {
 
 /** Configuration of an arena. */
 struct iod_mem_arena_cfg {
-	size_t size;	  /**< sizeof(struct iod_mem_arena_cfg) */
-	uint64_t base_pa; /**< table address of the arena's first byte, a multiple of 2 MiB; 0: 2 MiB */
-	uint64_t window;  /**< address space to reserve in bytes, a multiple of 2 MiB;
+	size_t size; /**< sizeof(struct iod_mem_arena_cfg) */
+	uint64_t
+		base_pa; /**< table address of the arena's first byte, a multiple of 2 MiB; 0: 2 MiB */
+	uint64_t window; /**< address space to reserve in bytes, a multiple of 2 MiB;
 			       0: 64 GiB, or less where address space is scarce (512 MiB on
 			       32-bit hosts). Only what is used takes memory. */
-	uint64_t limit;	  /**< most bytes of tables at a time; 0: the window */
+	uint64_t limit;	 /**< most bytes of tables at a time; 0: the window */
 	const struct iod_allocator *allocator; /**< for objects; NULL: malloc */
-	uint32_t flags;	  /**< 0 or IOD_ARENA_* */
-	uint32_t reserved; /**< 0 */
+	uint32_t flags;			       /**< 0 or IOD_ARENA_* */
+	uint32_t reserved;		       /**< 0 */
 };
 
 /** Do not ask the operating system for huge pages. */
@@ -44,10 +45,10 @@ IOD_API int iod_mem_create_arena(struct iod_mem **out, const struct iod_mem_aren
 
 /** One piece of VM memory that the host has mapped. */
 struct iod_mem_region {
-	uint64_t pa;	/**< first address, a multiple of 8 */
-	uint64_t len;	/**< bytes, a multiple of 8 */
-	void *host;	/**< where it is mapped, aligned to 8 */
-	uint32_t flags; /**< 0 or IOD_REGION_READONLY */
+	uint64_t pa;	   /**< first address, a multiple of 8 */
+	uint64_t len;	   /**< bytes, a multiple of 8 */
+	void *host;	   /**< where it is mapped, aligned to 8 */
+	uint32_t flags;	   /**< 0 or IOD_REGION_READONLY */
 	uint32_t reserved; /**< 0 */
 };
 
@@ -70,11 +71,11 @@ struct iod_mem_vm_ops {
 
 /** Configuration of VM memory. */
 struct iod_mem_vm_cfg {
-	size_t size;			     /**< sizeof(struct iod_mem_vm_cfg) */
-	const struct iod_mem_region *regions; /**< copied; may not overlap; any order */
-	size_t nr_regions;		     /**< may be 0 with ops */
-	const struct iod_mem_vm_ops *ops;    /**< copied; NULL: regions only */
-	void *cookie;			     /**< handed to ops */
+	size_t size;			       /**< sizeof(struct iod_mem_vm_cfg) */
+	const struct iod_mem_region *regions;  /**< copied; may not overlap; any order */
+	size_t nr_regions;		       /**< may be 0 with ops */
+	const struct iod_mem_vm_ops *ops;      /**< copied; NULL: regions only */
+	void *cookie;			       /**< handed to ops */
 	const struct iod_allocator *allocator; /**< for objects; NULL: malloc */
 };
 
@@ -119,13 +120,14 @@ IOD_API int iod_mem_set_limit(struct iod_mem *mem, uint64_t limit);
 
 /** Figures of one iod_mem. */
 struct iod_mem_stats {
-	size_t size;	    /**< sizeof(struct iod_mem_stats) */
-	uint64_t tables;    /**< tables allocated now */
-	uint64_t bytes;	    /**< their bytes */
+	size_t size;	     /**< sizeof(struct iod_mem_stats) */
+	uint64_t tables;     /**< tables allocated now */
+	uint64_t bytes;	     /**< their bytes */
 	uint64_t peak_bytes; /**< most bytes at a time */
-	uint64_t committed; /**< bytes of the arena that are backed (whole chunks); 0 for VM memory */
-	uint64_t limit;	    /**< the limit in force */
-	uint64_t pending;   /**< tables detached that wait for a gather to be synced */
+	uint64_t
+		committed; /**< bytes of the arena that are backed (whole chunks); 0 for VM memory */
+	uint64_t limit;	   /**< the limit in force */
+	uint64_t pending;  /**< tables detached that wait for a gather to be synced */
 };
 
 /**

@@ -57,19 +57,19 @@ struct iod_pgtable_cfg {
 	 *  without 256 TiB, whose encoding is unconfirmed). Sizes that the format lacks are ignored;
 	 *  one must be left. The smallest in use is the alignment of every range. */
 	uint64_t pgsize_bitmap;
-	uint64_t domain;	/**< tag of invalidations: DID, VMID, ASID or what the caller likes */
-	uint64_t mair;		/**< ARM S1: MAIR_ELx; 0: 0xff | 0x44 << 8 | 0x04 << 16
+	uint64_t domain;  /**< tag of invalidations: DID, VMID, ASID or what the caller likes */
+	uint64_t mair;	  /**< ARM S1: MAIR_ELx; 0: 0xff | 0x44 << 8 | 0x04 << 16
 				     (0 write-back, 1 non-cacheable, 2 device) */
-	uint32_t granule;	/**< ARM: 4096 (default), 16384 or 65536; others: 0 or 4096 */
-	uint32_t ias;		/**< input address bits. Default: ARM 48 (32-bit LPAE 32), VT-d SS and FS,
+	uint32_t granule; /**< ARM: 4096 (default), 16384 or 65536; others: 0 or 4096 */
+	uint32_t ias;	  /**< input address bits. Default: ARM 48 (32-bit LPAE 32), VT-d SS and FS,
 				     AMD v2 from levels, AMD v1 64. ARM: 64 - TnSZ. */
-	uint32_t oas;		/**< output address bits. Default: ARM 48 (32-bit LPAE 40), others 52.
+	uint32_t oas;	  /**< output address bits. Default: ARM 48 (32-bit LPAE 40), others 52.
 				     52 with the 64 KiB granule uses OA[51:48] in bits [15:12]. */
-	uint32_t levels;	/**< levels walked from the root. ARM S1: set by ias (0 or that value);
+	uint32_t levels;  /**< levels walked from the root. ARM S1: set by ias (0 or that value);
 				     ARM S2: start level 4 - levels, default the fewest (concatenated
 				     roots); VT-d SS 3, 4 (default), 5; VT-d FS and AMD v2 4 (default),
 				     5; AMD v1 Mode 1-6, default 3, grows on demand up to ias. */
-	uint32_t flags;		/**< iod_pgtable_attach(): IOD_ATTACH_*; create: 0 */
+	uint32_t flags;	  /**< iod_pgtable_attach(): IOD_ATTACH_*; create: 0 */
 };
 
 /** attach: the library may change the tables and owns them from now on (they are freed with it).
@@ -136,24 +136,25 @@ IOD_API int iod_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint3
 
 /** Dirty state of an entry. */
 enum iod_dirty {
-	IOD_CLEAN = 0,	   /**< hardware will mark it when it is written (or it cannot be written) */
-	IOD_DIRTY = 1,	   /**< marked */
+	IOD_CLEAN = 0, /**< hardware will mark it when it is written (or it cannot be written) */
+	IOD_DIRTY = 1, /**< marked */
 	IOD_DIRTY_UNTRACKED = 2, /**< ARM without DBM: hardware will never say */
 };
 
 /** One mapping as a walk finds it. */
 struct iod_mapping {
-	uint64_t iova;	/**< first byte of the entry (all items of a run) */
-	uint64_t len;	/**< its bytes */
-	uint64_t pa;	/**< what iova translates to */
-	uint32_t prot;	/**< IOD_PROT_READ / WRITE / NOEXEC / PRIV / GLOBAL / SNOOP, over all levels */
-	uint32_t memattr; /**< as in IOD_PROT_MEMATTR */
-	uint32_t level; /**< level of the items */
-	uint32_t items; /**< items found of it (1 but for runs) */
-	bool accessed;	/**< any item's Accessed bit, raw */
+	uint64_t iova; /**< first byte of the entry (all items of a run) */
+	uint64_t len;  /**< its bytes */
+	uint64_t pa;   /**< what iova translates to */
+	uint32_t
+		prot; /**< IOD_PROT_READ / WRITE / NOEXEC / PRIV / GLOBAL / SNOOP, over all levels */
+	uint32_t memattr;     /**< as in IOD_PROT_MEMATTR */
+	uint32_t level;	      /**< level of the items */
+	uint32_t items;	      /**< items found of it (1 but for runs) */
+	bool accessed;	      /**< any item's Accessed bit, raw */
 	enum iod_dirty dirty; /**< any item's dirty state, raw */
-	uint64_t pte;	/**< the first item, raw */
-	uint64_t pte_pa; /**< where it lies */
+	uint64_t pte;	      /**< the first item, raw */
+	uint64_t pte_pa;      /**< where it lies */
 };
 
 /**
@@ -169,9 +170,9 @@ IOD_API int iod_iova_to_phys(const struct iod_pgtable *pt, uint64_t iova, uint64
 /** What iod_visit() meets. */
 enum iod_visit_kind {
 	IOD_VISIT_MAPPING = 1, /**< a mapping; mapping holds it, unclipped */
-	IOD_VISIT_HOLE = 2,    /**< [iova, last] unmapped, clipped to the range; neighbours joined */
-	IOD_VISIT_TABLE = 3,   /**< a table, before its contents: table_pa, level, [iova, last] */
-	IOD_VISIT_BAD = 4,     /**< an entry that is malformed or whose table cannot be read; skipped */
+	IOD_VISIT_HOLE = 2,  /**< [iova, last] unmapped, clipped to the range; neighbours joined */
+	IOD_VISIT_TABLE = 3, /**< a table, before its contents: table_pa, level, [iova, last] */
+	IOD_VISIT_BAD = 4, /**< an entry that is malformed or whose table cannot be read; skipped */
 };
 
 /** Why an entry is bad. */
@@ -201,12 +202,13 @@ struct iod_visit_event {
 
 /** Arguments and results of iod_visit(). */
 struct iod_visit {
-	size_t size;   /**< sizeof(struct iod_visit) */
-	uint64_t iova; /**< in: range, multiples of the smallest page */
-	uint64_t len;  /**< in */
-	uint32_t flags; /**< in: 0 or IOD_VISIT_* */
+	size_t size;	   /**< sizeof(struct iod_visit) */
+	uint64_t iova;	   /**< in: range, multiples of the smallest page */
+	uint64_t len;	   /**< in */
+	uint32_t flags;	   /**< in: 0 or IOD_VISIT_* */
 	uint32_t reserved; /**< 0 */
-	uint64_t budget; /**< in: items to look at before it stops (at a table's end); 0: no limit */
+	uint64_t
+		budget; /**< in: items to look at before it stops (at a table's end); 0: no limit */
 	/** in: called in IOVA order inside a reader's section: do not sync a gather there. A nonzero
 	 *  return stops the visit. */
 	int (*fn)(void *cookie, const struct iod_visit_event *event);
@@ -225,11 +227,11 @@ IOD_API int iod_visit(const struct iod_pgtable *pt, struct iod_visit *visit);
 
 /** What goes into STE, CD, context or PASID entry, DTE. */
 struct iod_hw_info {
-	size_t size;		/**< sizeof(struct iod_hw_info) */
+	size_t size; /**< sizeof(struct iod_hw_info) */
 	enum iod_format format;
-	uint32_t levels;	/**< levels walked from the root now (AMD v1: grows) */
-	uint64_t root;		/**< table address of the root */
-	uint64_t root_len;	/**< bytes of the root (concatenated tables together) */
+	uint32_t levels;   /**< levels walked from the root now (AMD v1: grows) */
+	uint64_t root;	   /**< table address of the root */
+	uint64_t root_len; /**< bytes of the root (concatenated tables together) */
 	union {
 		struct { /**< CD, formats.md C1.3. tsz, tg, irgn.. go to the T1 fields when upper */
 			uint64_t ttb, mair;
@@ -273,14 +275,14 @@ struct iod_pgtable_info {
 	uint32_t features;	/**< IOD_PT_* in force */
 	uint64_t pgsize_bitmap; /**< page sizes in use */
 	uint64_t domain;
-	uint64_t first;		/**< lowest valid IOVA */
-	uint64_t last;		/**< highest valid IOVA, inclusive */
-	uint64_t hole_first;	/**< x86 formats: first non-canonical address; 0 when there is none */
-	uint64_t hole_last;	/**< last non-canonical address */
+	uint64_t first;	     /**< lowest valid IOVA */
+	uint64_t last;	     /**< highest valid IOVA, inclusive */
+	uint64_t hole_first; /**< x86 formats: first non-canonical address; 0 when there is none */
+	uint64_t hole_last;  /**< last non-canonical address */
 	uint32_t ias, oas, levels, granule_lg2;
-	uint64_t tables;	/**< its tables, the root and those that wait in a gather
+	uint64_t tables;      /**< its tables, the root and those that wait in a gather
 				     included; 0 when attached without adopting */
-	uint64_t table_bytes;	/**< their bytes */
+	uint64_t table_bytes; /**< their bytes */
 };
 
 /** Read them. @return 0, -EINVAL, -E2BIG */

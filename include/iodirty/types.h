@@ -47,19 +47,19 @@ enum iod_format {
  * AMD v2) grant the read with the write. A flag that the format cannot express is -EOPNOTSUPP.
  * @{
  */
-#define IOD_PROT_READ	  (1u << 0)
-#define IOD_PROT_WRITE	  (1u << 1)
-#define IOD_PROT_NOEXEC	  (1u << 2) /**< ARM UXN+PXN / XN, x86 XD */
-#define IOD_PROT_PRIV	  (1u << 3) /**< privileged only: ARM S1 AP[1]=0, x86 U/S=0 */
-#define IOD_PROT_GLOBAL	  (1u << 4) /**< ARM S1 nG=0, x86 G=1 */
-#define IOD_PROT_SNOOP	  (1u << 5) /**< force coherent: VT-d SNP, AMD FC */
-#define IOD_PROT_DIRTY	  (1u << 6) /**< the leaf is born dirty (and accessed) instead of clean */
+#define IOD_PROT_READ	   (1u << 0)
+#define IOD_PROT_WRITE	   (1u << 1)
+#define IOD_PROT_NOEXEC	   (1u << 2) /**< ARM UXN+PXN / XN, x86 XD */
+#define IOD_PROT_PRIV	   (1u << 3) /**< privileged only: ARM S1 AP[1]=0, x86 U/S=0 */
+#define IOD_PROT_GLOBAL	   (1u << 4) /**< ARM S1 nG=0, x86 G=1 */
+#define IOD_PROT_SNOOP	   (1u << 5) /**< force coherent: VT-d SNP, AMD FC */
+#define IOD_PROT_DIRTY	   (1u << 6) /**< the leaf is born dirty (and accessed) instead of clean */
 #define IOD_PROT_UNTRACKED (1u << 7) /**< ARM: writable without DBM, never cleaned by a sweep */
 /** Memory attribute @p n: ARM S1 AttrIndx (0-7), ARM S2 MemAttr (0-15), VT-d SS EMT | IPAT << 3
  *  (0-15), x86 PWT | PCD << 1 | PAT << 2 (0-7). AMD v1 has none. Default: write-back. */
-#define IOD_PROT_MEMATTR(n) ((1u << 8) | (((uint32_t)(n) & 0xffu) << 16))
+#define IOD_PROT_MEMATTR(n) ((1u << 8) | (((uint32_t)(n)&0xffu) << 16))
 /** ARM shareability @p n: 0 non, 2 outer, 3 inner (the default). */
-#define IOD_PROT_SH(n) ((1u << 9) | (((uint32_t)(n) & 3u) << 24))
+#define IOD_PROT_SH(n) ((1u << 9) | (((uint32_t)(n)&3u) << 24))
 /** @} */
 
 /**

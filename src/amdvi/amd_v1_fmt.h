@@ -13,21 +13,21 @@
 
 #include "pgtable/pt_defs.h"
 
-#define PT_STAGE 2
+#define PT_STAGE	   2
 
-#define AMD_PR	   BIT64(0)
-#define AMD_A	   BIT64(5)
-#define AMD_D	   BIT64(6)
-#define AMD_NL_LO  9
-#define AMD_NL	   MASK64(11, 9)
-#define AMD_NL_RUN AMD_NL /* Next Level 7 */
-#define AMD_ADDR   MASK64(51, 12)
-#define AMD_LEAF_RESERVED MASK64(56, 52)
+#define AMD_PR		   BIT64(0)
+#define AMD_A		   BIT64(5)
+#define AMD_D		   BIT64(6)
+#define AMD_NL_LO	   9
+#define AMD_NL		   MASK64(11, 9)
+#define AMD_NL_RUN	   AMD_NL /* Next Level 7 */
+#define AMD_ADDR	   MASK64(51, 12)
+#define AMD_LEAF_RESERVED  MASK64(56, 52)
 #define AMD_TABLE_RESERVED MASK64(60, 52)
-#define AMD_FC	   BIT64(60)
-#define AMD_IR	   BIT64(61)
-#define AMD_IW	   BIT64(62)
-#define AMD_MAX_LG2 51u /* largest page: half of a 52-bit address space */
+#define AMD_FC		   BIT64(60)
+#define AMD_IR		   BIT64(61)
+#define AMD_IW		   BIT64(62)
+#define AMD_MAX_LG2	   51u /* largest page: half of a 52-bit address space */
 
 static inline unsigned pt_shift(const struct iod_pgtable *pt, unsigned level)
 {
@@ -35,7 +35,8 @@ static inline unsigned pt_shift(const struct iod_pgtable *pt, unsigned level)
 	return 12 + 9 * level;
 }
 
-static inline unsigned pt_items_lg2(const struct iod_pgtable *pt, unsigned level, unsigned top_level)
+static inline unsigned pt_items_lg2(const struct iod_pgtable *pt, unsigned level,
+				    unsigned top_level)
 {
 	(void)pt;
 	(void)top_level;
@@ -81,7 +82,9 @@ static inline enum pt_type pt_item_type(const struct iod_pgtable *pt, unsigned l
 	if (next < 7)
 		return next <= level ? PT_TABLE : PT_BAD;
 	lg2 = amd_run_lg2(pte);
-	return level <= 4 && lg2 > shift && lg2 < shift + 9 && lg2 <= AMD_MAX_LG2 ? PT_LEAF : PT_BAD;
+	if (level > 4 || lg2 <= shift || lg2 >= shift + 9 || lg2 > AMD_MAX_LG2)
+		return PT_BAD;
+	return PT_LEAF;
 }
 
 static inline uint64_t pt_leaf_pa(const struct iod_pgtable *pt, unsigned level, uint64_t pte)

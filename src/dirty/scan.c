@@ -16,7 +16,8 @@ static inline uint64_t scan_word(const uint64_t *items, unsigned n, uint64_t mas
 	return word;
 }
 
-static bool scan_c(const uint64_t *items, unsigned n, uint64_t mask, uint64_t match, uint64_t *words)
+static bool scan_c(const uint64_t *items, unsigned n, uint64_t mask, uint64_t match,
+		   uint64_t *words)
 {
 	uint64_t any = 0;
 	unsigned i, left = n % 64;

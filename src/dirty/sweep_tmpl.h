@@ -25,17 +25,16 @@ static inline bool pt_is_dirty(const struct pt_sweep_ctx *ctx, uint64_t pte)
  * Cleans an item that was read as pte, as long as it is a dirty leaf. Fails against whoever changes it
  * meanwhile and looks again; *pte is what was replaced.
  */
-static bool pt_clean_item(const struct pt_sweep_ctx *ctx, unsigned level, uint64_t *item,
-			  uint64_t *pte)
+static inline bool pt_clean_item(const struct pt_sweep_ctx *ctx, unsigned level, uint64_t *item,
+				 uint64_t *pte)
 {
 	const struct pt_scan_spec *spec = &ctx->spec;
 
 	while (pt_is_dirty(ctx, *pte) && (*pte & spec->clean_mask) == spec->clean_match &&
 	       pt_item_type(ctx->pt, level, *pte) == PT_LEAF) {
-		uint64_t clean = spec->clean_sets ? *pte | spec->clean_bit :
-						    *pte & ~spec->clean_bit;
+		uint64_t bit = spec->clean_bit;
 
-		if (item_cas(item, pte, clean))
+		if (item_cas(item, pte, spec->clean_sets ? *pte | bit : *pte & ~bit))
 			return true;
 	}
 	return false;
@@ -96,25 +95,17 @@ static void pt_sweep_item(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, un
 	iod_sweep_span_add(ctx, &c->span, first, first + ((uint64_t)n << pt_shift(pt, 0)) - 1, 0);
 }
 
-/* Cleans what the word names; which of it was cleaned. Our own leaf table: what is dirty is a leaf. */
+/* Cleans what the word names; which of it was cleaned. */
 static uint64_t pt_clean_word(const struct pt_sweep_ctx *ctx, uint64_t *items, uint64_t word)
 {
-	const struct pt_scan_spec *spec = &ctx->spec;
 	uint64_t cleaned = 0, pte;
 	unsigned i;
 
 	for (; word; word &= word - 1) {
 		i = ctz64(word);
 		pte = item_load_relaxed(&items[i]);
-		while (pt_is_dirty(ctx, pte) && (pte & spec->clean_mask) == spec->clean_match) {
-			uint64_t clean = spec->clean_sets ? pte | spec->clean_bit :
-							    pte & ~spec->clean_bit;
-
-			if (item_cas(&items[i], &pte, clean)) {
-				cleaned |= BIT64(i);
-				break;
-			}
-		}
+		if (pt_clean_item(ctx, 0, &items[i], &pte))
+			cleaned |= BIT64(i);
 	}
 	return cleaned;
 }
@@ -204,8 +195,8 @@ static void pt_sweep_leaf(struct pt_sweep_ctx *ctx, const struct pt_table *t, un
 	s->dirty += first != ctx->counted;
 	ctx->counted = first;
 	if (s->mode == IOD_SWEEP_CLEAR_BY_BITMAP)
-		inside = inside && iod_sweep_recorded(s->bitmap, first + ctx->r.off,
-						      last + ctx->r.off);
+		inside = inside &&
+			 iod_sweep_recorded(s->bitmap, first + ctx->r.off, last + ctx->r.off);
 	else
 		iod_sweep_record(s->bitmap, in_first + ctx->r.off, in_last + ctx->r.off);
 	if (ctx->cleaning && inside && writable &&

@@ -151,7 +151,7 @@ void iod_gather_add(struct iod_gather *g, uint64_t first, uint64_t last, uint32_
 	bool touches;
 
 	if (prev) {
-		touches = first <= prev->last + 1 && last >= prev->first && prev->last != UINT64_MAX;
+		touches = last >= prev->first && (first <= prev->last || first - prev->last == 1);
 		if (touches && !prev->table_levels == !table_levels) {
 			range_join(prev, &r);
 			return;

@@ -4,8 +4,8 @@
 
 #include "pgtable/pt_defs.h"
 
-#define PT_KNOWN_FEATURES                                                                          \
-	(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY | IOD_PT_HW_TABLE_ACCESS | IOD_PT_UPPER |              \
+#define PT_KNOWN_FEATURES                                                             \
+	(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY | IOD_PT_HW_TABLE_ACCESS | IOD_PT_UPPER | \
 	 IOD_PT_LPAE32 | IOD_PT_SMALL | IOD_PT_S2FWB)
 
 /* ---- addresses ---- */
@@ -26,9 +26,9 @@ static bool pt_canonical(const struct iod_pgtable *pt, uint64_t iova)
 
 int iod_pt_address(const struct iod_pgtable *pt, uint64_t iova, uint64_t *x)
 {
-	bool ok = pt->half == PT_LOWER ? iova <= pt->x_mask :
-		  pt->half == PT_UPPER ? pt_in_upper(pt, iova) :
-					 pt_canonical(pt, iova);
+	bool ok = pt->half == PT_LOWER	 ? iova <= pt->x_mask
+		  : pt->half == PT_UPPER ? pt_in_upper(pt, iova)
+					 : pt_canonical(pt, iova);
 
 	*x = iova & pt->x_mask;
 	return ok ? 0 : -ERANGE;

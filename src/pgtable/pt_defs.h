@@ -59,8 +59,8 @@ struct iod_pgtable {
 	uint64_t pgsize_bitmap;
 	uint64_t domain;
 	uint64_t mair;
-	uint64_t x_mask; /* low ias bits */
-	uint64_t max_pa; /* 2^oas - 1 */
+	uint64_t x_mask;	      /* low ias bits */
+	uint64_t max_pa;	      /* 2^oas - 1 */
 	uint64_t tables, table_bytes; /* atomic */
 	uint64_t gathers;	      /* atomic: gathers that refer to it */
 	uint32_t features;
@@ -102,24 +102,24 @@ struct pt_range {
 struct pt_hw_walk {
 	/* in */
 	uint64_t iova;
-	uint32_t access;     /* IOD_ACCESS_* */
-	bool set_dirty;	     /* may mark the leaf dirty (false: speculation, or early read) */
-	bool table_access;   /* sets Accessed in table entries where the format leaves it open */
-	uint64_t start_pa;   /* table to begin at; 0: the root */
+	uint32_t access;      /* IOD_ACCESS_* */
+	bool set_dirty;	      /* may mark the leaf dirty (false: speculation, or early read) */
+	bool table_access;    /* sets Accessed in table entries where the format leaves it open */
+	uint64_t start_pa;    /* table to begin at; 0: the root */
 	unsigned start_level; /* below the root's */
-	uint32_t start_deny; /* what the levels above deny */
+	uint32_t start_deny;  /* what the levels above deny */
 	/* out */
-	uint64_t x;		  /* iova in table space */
-	struct pt_top top;	  /* the root used */
+	uint64_t x;			    /* iova in table space */
+	struct pt_top top;		    /* the root used */
 	uint64_t table_pa[PT_MAX_LEVELS];   /* table walked at each level, 0 when none */
 	uint32_t table_deny[PT_MAX_LEVELS]; /* what the entries above that table deny */
 	uint8_t table_lg2[PT_MAX_LEVELS];   /* log2 of the bytes that table covers */
-	uint64_t pa;		  /* output address of iova */
-	unsigned page_lg2;	  /* size of the translation (the whole run) */
-	unsigned level;		  /* of the leaf, or of the entry at fault */
-	uint64_t pte_pa;	  /* the item used or at fault */
-	uint32_t prot;		  /* effective permissions */
-	bool dirty;		  /* the leaf is dirty now: later writes need no update */
+	uint64_t pa;			    /* output address of iova */
+	unsigned page_lg2;		    /* size of the translation (the whole run) */
+	unsigned level;			    /* of the leaf, or of the entry at fault */
+	uint64_t pte_pa;		    /* the item used or at fault */
+	uint32_t prot;			    /* effective permissions */
+	bool dirty;			    /* the leaf is dirty now: later writes need no update */
 	unsigned set_access, set_dirty_bits; /* bits set, for statistics */
 };
 

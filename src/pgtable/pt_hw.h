@@ -81,8 +81,9 @@ static inline enum iod_fault_reason pt_hw_follow(const struct iod_pgtable *pt, s
 }
 
 /* From the table at w->level down to a leaf. */
-static inline enum iod_fault_reason pt_hw_descend(const struct iod_pgtable *pt, struct pt_hw_walk *w,
-						  uint64_t table, struct pt_hw_path *path)
+static inline enum iod_fault_reason pt_hw_descend(const struct iod_pgtable *pt,
+						  struct pt_hw_walk *w, uint64_t table,
+						  struct pt_hw_path *path)
 {
 	enum iod_fault_reason reason;
 	enum pt_type type;

@@ -43,7 +43,8 @@ static int pt_check_empty(struct pt_map_ctx *ctx, const struct pt_table *t)
 		case PT_TABLE:
 			if (!pt_open_child(pt, t, i, pte, true, &child))
 				return -EFAULT;
-			if (pt_item_first(pt, t, i) >= ctx->x && pt_item_last(pt, t, i) <= ctx->last)
+			if (pt_item_first(pt, t, i) >= ctx->x &&
+			    pt_item_last(pt, t, i) <= ctx->last)
 				ctx->covers_tables = true;
 			ret = pt_check_empty(ctx, &child);
 			break;
@@ -69,8 +70,8 @@ static unsigned pt_best_lg2(const struct pt_map_ctx *ctx, uint64_t sizes)
 }
 
 /* How many leaves of 2^lg2 go one after the other before the table, the range or the size ends. */
-static uint64_t pt_leaf_count(const struct pt_map_ctx *ctx, const struct pt_table *t, uint64_t sizes,
-			      unsigned lg2)
+static uint64_t pt_leaf_count(const struct pt_map_ctx *ctx, const struct pt_table *t,
+			      uint64_t sizes, unsigned lg2)
 {
 	uint64_t end = pt_min(t->last, ctx->last), larger = sizes & ~low_mask(lg2 + 1);
 	uint64_t n = ((end - ctx->x) >> lg2) + (((end - ctx->x) & low_mask(lg2)) == low_mask(lg2));
@@ -389,7 +390,8 @@ static int pt_map_check(const struct iod_pgtable *pt, uint64_t iova, uint64_t pa
 	struct pt_range r;
 	int ret;
 
-	if (!pt || !(prot & PT_RW) || (prot & ~PT_PROT_DEFINED) || (gather && !iod_gather_is_for(gather, pt)))
+	if (!pt || !(prot & PT_RW) || (prot & ~PT_PROT_DEFINED) ||
+	    (gather && !iod_gather_is_for(gather, pt)))
 		return -EINVAL;
 	if (!pt->owned)
 		return -EOPNOTSUPP;

@@ -16,8 +16,7 @@ static inline bool pt_same_run(const struct iod_pgtable *pt, unsigned level, uin
 	       pt_leaf_memattr(pt, level, v) == pt_leaf_memattr(pt, level, pte);
 }
 
-static inline void pt_merge_state(const struct iod_pgtable *pt, uint64_t pte,
-				  struct iod_mapping *m)
+static inline void pt_merge_state(const struct iod_pgtable *pt, uint64_t pte, struct iod_mapping *m)
 {
 	enum iod_dirty dirty = pt_leaf_dirty(pt, pte);
 
@@ -113,9 +112,9 @@ struct pt_visit_ctx {
 	const struct iod_pgtable *pt;
 	struct iod_visit *v;
 	struct pt_range r;
-	uint64_t pos;	  /* everything below was reported; x */
-	bool at_end;	  /* pos ran over the end of the space */
-	bool over_budget; /* stop; pos says where */
+	uint64_t pos;		      /* everything below was reported; x */
+	bool at_end;		      /* pos ran over the end of the space */
+	bool over_budget;	      /* stop; pos says where */
 	uint64_t path[PT_MAX_LEVELS]; /* table addresses from the root down */
 	unsigned depth;
 };
@@ -232,9 +231,9 @@ static int pt_visit_table(struct pt_visit_ctx *ctx, const struct pt_table *t, ui
 		case PT_NONE:
 			break;
 		case PT_LEAF:
-			ret = pt_item_reserved(pt, t->level, f.pte) ?
-				      pt_visit_bad(ctx, &f, IOD_BAD_RESERVED) :
-				      pt_visit_leaf(ctx, &f);
+			ret = pt_item_reserved(pt, t->level, f.pte)
+				      ? pt_visit_bad(ctx, &f, IOD_BAD_RESERVED)
+				      : pt_visit_leaf(ctx, &f);
 			break;
 		case PT_TABLE:
 			ret = pt_visit_child(ctx, &f);

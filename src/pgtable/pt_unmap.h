@@ -189,7 +189,8 @@ static bool pt_cuts_page(const struct iod_pgtable *pt, const struct pt_table *t,
 	struct pt_top from = { .pa = t->pa, .level = t->level };
 	struct pt_found f;
 
-	if (x < t->base || x > t->last || pt_walk_to_leaf(pt, from, t->bits, x & low_mask(span), &f))
+	if (x < t->base || x > t->last ||
+	    pt_walk_to_leaf(pt, from, t->bits, x & low_mask(span), &f))
 		return false;
 	lg2 = pt_leaf_lg2(pt, f.t.level, f.pte);
 	/* At either end of the space the neighbour wraps around, into another page. */
@@ -201,9 +202,8 @@ static int pt_unmap_check(const struct iod_pgtable *pt, const struct pt_unmap_ct
 {
 	struct pt_content c = { 0 };
 
-	if (pt->sizes_mixed &&
-	    (pt_cuts_page(pt, t, ctx->r.first, ctx->r.first - 1) ||
-	     pt_cuts_page(pt, t, ctx->r.last, ctx->r.last + 1)))
+	if (pt->sizes_mixed && (pt_cuts_page(pt, t, ctx->r.first, ctx->r.first - 1) ||
+				pt_cuts_page(pt, t, ctx->r.last, ctx->r.last + 1)))
 		return -EINVAL;
 	if (!(flags & IOD_UNMAP_NO_HOLES))
 		return 0;

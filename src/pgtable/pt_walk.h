@@ -128,9 +128,9 @@ static inline void pt_found_set(const struct iod_pgtable *pt, struct pt_found *f
  * into iova_to_phys, where *f never reaches memory: lookups are bound by the latency of one cache
  * miss, and only overlap when few instructions stand between them.
  */
-static inline __attribute__((always_inline)) int
-pt_walk_to_leaf(const struct iod_pgtable *pt, struct pt_top from, unsigned bits, uint64_t x,
-		struct pt_found *f)
+static inline __attribute__((always_inline)) int pt_walk_to_leaf(const struct iod_pgtable *pt,
+								 struct pt_top from, unsigned bits,
+								 uint64_t x, struct pt_found *f)
 {
 	unsigned level = from.level, above = 64, i;
 	uint64_t pa = from.pa, pte, *items;

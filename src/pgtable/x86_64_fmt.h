@@ -13,17 +13,17 @@
 
 #include "pgtable/pt_defs.h"
 
-#define X86_P	   BIT64(0)
-#define X86_RW	   BIT64(1)
-#define X86_US	   BIT64(2)
-#define X86_PWT_LO 3 /* PWT 3, PCD 4 */
-#define X86_A	   BIT64(5)
-#define X86_D	   BIT64(6)
-#define X86_PS	   BIT64(7) /* PAT in a PTE */
-#define X86_G	   BIT64(8)
+#define X86_P	      BIT64(0)
+#define X86_RW	      BIT64(1)
+#define X86_US	      BIT64(2)
+#define X86_PWT_LO    3 /* PWT 3, PCD 4 */
+#define X86_A	      BIT64(5)
+#define X86_D	      BIT64(6)
+#define X86_PS	      BIT64(7) /* PAT in a PTE */
+#define X86_G	      BIT64(8)
 #define X86_PAT_LARGE BIT64(12)
-#define X86_ADDR   MASK64(51, 12)
-#define X86_XD	   BIT64(63)
+#define X86_ADDR      MASK64(51, 12)
+#define X86_XD	      BIT64(63)
 
 static inline unsigned pt_shift(const struct iod_pgtable *pt, unsigned level)
 {
@@ -31,7 +31,8 @@ static inline unsigned pt_shift(const struct iod_pgtable *pt, unsigned level)
 	return 12 + 9 * level;
 }
 
-static inline unsigned pt_items_lg2(const struct iod_pgtable *pt, unsigned level, unsigned top_level)
+static inline unsigned pt_items_lg2(const struct iod_pgtable *pt, unsigned level,
+				    unsigned top_level)
 {
 	(void)pt;
 	(void)level;

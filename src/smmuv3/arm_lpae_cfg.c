@@ -4,12 +4,12 @@
 
 #include <errno.h>
 
-#define ARM_MAIR_DEFAULT (UINT64_C(0xff) | UINT64_C(0x44) << 8 | UINT64_C(0x04) << 16)
+#define ARM_MAIR_DEFAULT   (UINT64_C(0xff) | UINT64_C(0x44) << 8 | UINT64_C(0x04) << 16)
 #define ARM_MAX_CONCAT_LG2 4u
-#define ARM_SH_INNER	 3u
-#define ARM_S2_WB	 0xfu /* MemAttr 1111: Normal, write-back */
-#define ARM_S2_WB_FWB	 0x6u /* MemAttr 0110 with FWB: force write-back */
-#define ARM_RGN_WBWA	 1u   /* IR/OR: write-back, write-allocate */
+#define ARM_SH_INNER	   3u
+#define ARM_S2_WB	   0xfu /* MemAttr 1111: Normal, write-back */
+#define ARM_S2_WB_FWB	   0x6u /* MemAttr 0110 with FWB: force write-back */
+#define ARM_RGN_WBWA	   1u	/* IR/OR: write-back, write-allocate */
 
 static int arm_features(const struct iod_pgtable *pt, unsigned stage)
 {

@@ -18,33 +18,33 @@
 #define PT_BAD_IS_TRANSLATION 1
 
 /* D8.3: bits shared by both stages. */
-#define ARM_VALID	BIT64(0)
-#define ARM_TABLE	BIT64(1) /* table above level 0, page at level 0 */
-#define ARM_MEMATTR_LO	2
-#define ARM_SH_LO	8
-#define ARM_AF		BIT64(10)
-#define ARM_DBM		BIT64(51)
-#define ARM_CONT	BIT64(52)
-#define ARM_OA_HI52	MASK64(15, 12) /* OA[51:48] with the 64K granule and 52 bits */
+#define ARM_VALID      BIT64(0)
+#define ARM_TABLE      BIT64(1) /* table above level 0, page at level 0 */
+#define ARM_MEMATTR_LO 2
+#define ARM_SH_LO      8
+#define ARM_AF	       BIT64(10)
+#define ARM_DBM	       BIT64(51)
+#define ARM_CONT       BIT64(52)
+#define ARM_OA_HI52    MASK64(15, 12) /* OA[51:48] with the 64K granule and 52 bits */
 
 #if ARM_STAGE == 1
-#define ARM_MEMATTR_MAX 7u
-#define ARM_NS		BIT64(5)
-#define ARM_AP_UNPRIV	BIT64(6)
-#define ARM_AP_RDONLY	BIT64(7)
-#define ARM_NG		BIT64(11)
-#define ARM_PXN		BIT64(53)
-#define ARM_UXN		BIT64(54)
-#define ARM_XN		(ARM_PXN | ARM_UXN)
-#define ARM_XNTABLE	BIT64(60)
+#define ARM_MEMATTR_MAX	   7u
+#define ARM_NS		   BIT64(5)
+#define ARM_AP_UNPRIV	   BIT64(6)
+#define ARM_AP_RDONLY	   BIT64(7)
+#define ARM_NG		   BIT64(11)
+#define ARM_PXN		   BIT64(53)
+#define ARM_UXN		   BIT64(54)
+#define ARM_XN		   (ARM_PXN | ARM_UXN)
+#define ARM_XNTABLE	   BIT64(60)
 #define ARM_APTABLE_NOUSER BIT64(61)
 #define ARM_APTABLE_RDONLY BIT64(62)
-#define ARM_WRITABLE_BIT ARM_AP_RDONLY /* the bit that HTTU changes */
+#define ARM_WRITABLE_BIT   ARM_AP_RDONLY /* the bit that HTTU changes */
 #else
-#define ARM_MEMATTR_MAX 15u
-#define ARM_S2AP_READ	BIT64(6)
-#define ARM_S2AP_WRITE	BIT64(7)
-#define ARM_XN		BIT64(54)
+#define ARM_MEMATTR_MAX	 15u
+#define ARM_S2AP_READ	 BIT64(6)
+#define ARM_S2AP_WRITE	 BIT64(7)
+#define ARM_XN		 BIT64(54)
 #define ARM_WRITABLE_BIT ARM_S2AP_WRITE
 #endif
 
@@ -148,8 +148,8 @@ static inline uint64_t pt_leaf_pa(const struct iod_pgtable *pt, unsigned level, 
 
 static inline bool pt_item_reserved(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
 {
-	uint64_t pa = pt_item_type(pt, level, pte) == PT_TABLE ? pt_table_pa(pt, pte) :
-								  pt_leaf_pa(pt, level, pte);
+	uint64_t pa = pt_item_type(pt, level, pte) == PT_TABLE ? pt_table_pa(pt, pte)
+							       : pt_leaf_pa(pt, level, pte);
 
 	return pa > pt->max_pa;
 }
@@ -218,8 +218,8 @@ static inline uint64_t arm_access_bits(uint32_t prot, bool born_clean)
 		v |= ARM_NG;
 	return v;
 }
-#define ARM_PROT_KNOWN                                                                           \
-	(PT_RW | IOD_PROT_NOEXEC | IOD_PROT_PRIV | IOD_PROT_GLOBAL | IOD_PROT_DIRTY |           \
+#define ARM_PROT_KNOWN                                                                \
+	(PT_RW | IOD_PROT_NOEXEC | IOD_PROT_PRIV | IOD_PROT_GLOBAL | IOD_PROT_DIRTY | \
 	 IOD_PROT_UNTRACKED)
 #else
 /* A1.7 */

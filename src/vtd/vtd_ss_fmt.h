@@ -11,18 +11,18 @@
 
 #include "pgtable/pt_defs.h"
 
-#define PT_STAGE 2
+#define PT_STAGE      2
 
-#define VTD_SS_R	BIT64(0)
-#define VTD_SS_W	BIT64(1)
-#define VTD_SS_EMT_LO	3 /* EMT [5:3], IPAT 6 */
-#define VTD_SS_EMT	MASK64(6, 3)
-#define VTD_SS_PS	BIT64(7)
-#define VTD_SS_A	BIT64(8)
-#define VTD_SS_D	BIT64(9)
-#define VTD_SS_SNP	BIT64(11)
-#define VTD_SS_ADDR	MASK64(51, 12)
-#define VTD_EMT_WB	6u /* memory type write-back, as in the MTRRs */
+#define VTD_SS_R      BIT64(0)
+#define VTD_SS_W      BIT64(1)
+#define VTD_SS_EMT_LO 3 /* EMT [5:3], IPAT 6 */
+#define VTD_SS_EMT    MASK64(6, 3)
+#define VTD_SS_PS     BIT64(7)
+#define VTD_SS_A      BIT64(8)
+#define VTD_SS_D      BIT64(9)
+#define VTD_SS_SNP    BIT64(11)
+#define VTD_SS_ADDR   MASK64(51, 12)
+#define VTD_EMT_WB    6u /* memory type write-back, as in the MTRRs */
 
 static inline unsigned pt_shift(const struct iod_pgtable *pt, unsigned level)
 {
@@ -30,7 +30,8 @@ static inline unsigned pt_shift(const struct iod_pgtable *pt, unsigned level)
 	return 12 + 9 * level;
 }
 
-static inline unsigned pt_items_lg2(const struct iod_pgtable *pt, unsigned level, unsigned top_level)
+static inline unsigned pt_items_lg2(const struct iod_pgtable *pt, unsigned level,
+				    unsigned top_level)
 {
 	(void)pt;
 	(void)level;
