@@ -31,11 +31,11 @@ enum iod_device_kind {
 struct iod_device {
 	enum iod_device_kind kind;
 	uint32_t source_id; /**< PCI requester id, StreamID or DeviceID */
-	bool pasid_valid; /**< this is a PASID (SubstreamID) of the device, not its plain requests */
+	bool pasid_valid;   /**< a PASID (SubstreamID) of it, not its plain requests */
 	uint32_t pasid;
 	uint64_t domain; /**< DID, ASID (stage 1) or VMID (stage 2) */
-	uint32_t
-		stage; /**< 1, 2; 3: nested, cfg and root describe stage 1, cfg2 and root2 stage 2 */
+	/** 1, 2; 3: nested, cfg and root describe stage 1, cfg2 and root2 stage 2 */
+	uint32_t stage;
 	const char *translation;    /**< constant string: "first-stage", "second-stage", "stage1",
 				      "stage2", "nested", "v1", "v2", "pass-through", "bypass",
 				      "blocked", "bad" */
@@ -43,8 +43,8 @@ struct iod_device {
 	uint64_t root;
 	struct iod_pgtable_cfg cfg2; /**< nested only: the stage-2 table */
 	uint64_t root2;
-	uint64_t
-		entry_pa; /**< where the deciding entry lies: context or PASID entry, CD, STE, DTE */
+	/** where the deciding entry lies: context or PASID entry, CD, STE, DTE */
+	uint64_t entry_pa;
 	uint64_t entry[8]; /**< that entry, raw (unused words 0) */
 	const char *error; /**< IOD_DEVICE_BAD: what is wrong, a constant string; else NULL */
 	uint64_t error_pa; /**< and where */

@@ -32,12 +32,11 @@ enum iod_inv_kind {
 /** A neutral invalidation. */
 struct iod_inv {
 	enum iod_inv_kind kind;
-	uint32_t flags;	 /**< 0 or IOD_INV_LEAF_ONLY */
-	uint64_t domain; /**< iod_pgtable_cfg.domain; not for IOD_INV_ALL */
-	uint64_t iova;	 /**< first byte; IOD_INV_RANGE only */
-	uint64_t last;	 /**< last byte, inclusive */
-	uint32_t
-		leaf_levels; /**< bit l: leaves at level l changed (level 0 = leaf table); 0: unknown */
+	uint32_t flags;	       /**< 0 or IOD_INV_LEAF_ONLY */
+	uint64_t domain;       /**< iod_pgtable_cfg.domain; not for IOD_INV_ALL */
+	uint64_t iova;	       /**< first byte; IOD_INV_RANGE only */
+	uint64_t last;	       /**< last byte, inclusive */
+	uint32_t leaf_levels;  /**< bit l: leaves at level l changed (0 = leaf table) */
 	uint32_t table_levels; /**< bit l: table entries at level l changed */
 	uint32_t granule_lg2;  /**< the table's smallest page */
 	uint32_t reserved;

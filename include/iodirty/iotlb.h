@@ -7,7 +7,7 @@
  *
  * Two kinds: an IOTLB (walks for untranslated requests) and, with IOD_IOTLB_ATC, a device's address
  * translation cache: on a miss it makes an ATS translation request, which marks the page dirty at once
- * when write permission is asked for (formats.md A1.11 rule 16), and later writes through the cached
+ * when write permission is asked for, and later writes through the cached
  * answer touch no table.
  *
  * Locking: any thread may call anything at any time. An invalidation returns only when no DMA that

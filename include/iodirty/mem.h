@@ -20,8 +20,8 @@ extern "C" {
 /** Configuration of an arena. */
 struct iod_mem_arena_cfg {
 	size_t size; /**< sizeof(struct iod_mem_arena_cfg) */
-	uint64_t
-		base_pa; /**< table address of the arena's first byte, a multiple of 2 MiB; 0: 2 MiB */
+	/** table address of the arena's first byte, a multiple of 2 MiB; 0: 2 MiB */
+	uint64_t base_pa;
 	uint64_t window; /**< address space to reserve in bytes, a multiple of 2 MiB;
 			       0: 64 GiB, or less where address space is scarce (512 MiB on
 			       32-bit hosts). Only what is used takes memory. */
@@ -124,10 +124,9 @@ struct iod_mem_stats {
 	uint64_t tables;     /**< tables allocated now */
 	uint64_t bytes;	     /**< their bytes */
 	uint64_t peak_bytes; /**< most bytes at a time */
-	uint64_t
-		committed; /**< bytes of the arena that are backed (whole chunks); 0 for VM memory */
-	uint64_t limit;	   /**< the limit in force */
-	uint64_t pending;  /**< tables detached that wait for a gather to be synced */
+	uint64_t committed;  /**< bytes of the arena that are backed; 0 for VM memory */
+	uint64_t limit;	     /**< the limit in force */
+	uint64_t pending;    /**< tables detached that wait for a gather to be synced */
 };
 
 /**

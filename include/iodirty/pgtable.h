@@ -143,11 +143,10 @@ enum iod_dirty {
 
 /** One mapping as a walk finds it. */
 struct iod_mapping {
-	uint64_t iova; /**< first byte of the entry (all items of a run) */
-	uint64_t len;  /**< its bytes */
-	uint64_t pa;   /**< what iova translates to */
-	uint32_t
-		prot; /**< IOD_PROT_READ / WRITE / NOEXEC / PRIV / GLOBAL / SNOOP, over all levels */
+	uint64_t iova;	      /**< first byte of the entry (all items of a run) */
+	uint64_t len;	      /**< its bytes */
+	uint64_t pa;	      /**< what iova translates to */
+	uint32_t prot;	      /**< IOD_PROT_*, over all levels */
 	uint32_t memattr;     /**< as in IOD_PROT_MEMATTR */
 	uint32_t level;	      /**< level of the items */
 	uint32_t items;	      /**< items found of it (1 but for runs) */
@@ -207,8 +206,7 @@ struct iod_visit {
 	uint64_t len;	   /**< in */
 	uint32_t flags;	   /**< in: 0 or IOD_VISIT_* */
 	uint32_t reserved; /**< 0 */
-	uint64_t
-		budget; /**< in: items to look at before it stops (at a table's end); 0: no limit */
+	uint64_t budget;   /**< in: items to look at before it stops, between tables; 0: no limit */
 	/** in: called in IOVA order inside a reader's section: do not sync a gather there. A nonzero
 	 *  return stops the visit. */
 	int (*fn)(void *cookie, const struct iod_visit_event *event);
@@ -233,24 +231,25 @@ struct iod_hw_info {
 	uint64_t root;	   /**< table address of the root */
 	uint64_t root_len; /**< bytes of the root (concatenated tables together) */
 	union {
-		struct { /**< CD, formats.md C1.3. tsz, tg, irgn.. go to the T1 fields when upper */
+		struct
+		{ /**< CD (Arm IHI 0070, 5.4); tsz, tg, irgn.. are the T1 fields when upper */
 			uint64_t ttb, mair;
 			uint8_t tsz, tg, irgn, orgn, sh, ips, aa64, ha, hd, haft, upper, epd_other;
 		} arm_s1;
-		struct { /**< STE, formats.md C1.2 */
+		struct { /**< STE (Arm IHI 0070, 5.2) */
 			uint64_t s2ttb;
 			uint8_t s2t0sz, s2sl0, s2tg, s2ir0, s2or0, s2sh0, s2ps, s2aa64, s2ha, s2hd,
 				s2haft, s2fwb;
 		} arm_s2;
-		struct { /**< context entry or PASID entry, formats.md C2.2, C2.3 */
+		struct { /**< context entry (VT-d 9.3) or PASID entry (9.6) */
 			uint64_t ssptptr;
 			uint8_t aw, ssade;
 		} vtd_ss;
-		struct { /**< PASID entry */
+		struct { /**< PASID entry (VT-d 9.6) */
 			uint64_t fsptptr;
 			uint8_t fspm;
 		} vtd_fs;
-		struct { /**< DTE, formats.md A3.6 */
+		struct { /**< DTE (AMD 48882, device table entry) */
 			uint64_t root;
 			uint8_t mode, had;
 		} amd_v1;
