@@ -97,28 +97,28 @@ static void pt_unmap_note(struct pt_unmap_ctx *ctx, uint64_t first, uint64_t las
 
 /* ---- the walk ---- */
 
-/* Takes away LEAF items i..end of a leaf table. */
+/* Takes away LEAF items i..end of a leaf table, each judged by the one value that was read of it. */
 static void pt_unmap_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i,
 			   unsigned end)
 {
 	const struct iod_pgtable *pt = ctx->pt;
-	unsigned shift = pt_shift(pt, 0), from;
+	unsigned shift = pt_shift(pt, 0), n = 0;
+	bool leaf;
 
-	while (i <= end) {
-		uint64_t pte = item_load_relaxed(&t->items[i]);
-
-		if (pt_item_type(pt, 0, pte) != PT_LEAF) {
-			i++;
-			continue;
-		}
-		for (from = i; i <= end; i++) {
-			pte = item_load_relaxed(&t->items[i]);
-			if (pt_item_type(pt, 0, pte) != PT_LEAF)
-				break;
+	for (; i <= end; i++) {
+		leaf = pt_item_type(pt, 0, item_load_relaxed(&t->items[i])) == PT_LEAF;
+		if (leaf) {
 			item_store_relaxed(&t->items[i], 0);
+			n++;
 		}
-		ctx->bytes += (uint64_t)(i - from) << shift;
-		pt_unmap_note(ctx, pt_item_first(pt, t, from), pt_item_last(pt, t, i - 1), 1, 0);
+		if (n && (!leaf || i == end)) {
+			unsigned last = leaf ? i : i - 1;
+
+			ctx->bytes += (uint64_t)n << shift;
+			pt_unmap_note(ctx, pt_item_first(pt, t, last - (n - 1)),
+				      pt_item_last(pt, t, last), 1, 0);
+			n = 0;
+		}
 	}
 }
 
