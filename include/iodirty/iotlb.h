@@ -101,7 +101,9 @@ IOD_API int iod_iotlb_access(struct iod_iotlb *tlb, struct iod_pgtable *pt, uint
 /**
  * One DMA of @p len bytes: translates page by page and calls @p move for each piece while the
  * translation is held, so that an invalidation waits for it.
- * @param move moves the data of one piece, offset bytes into the DMA; nonzero stops
+ * @param move moves the data of one piece, offset bytes into the DMA; nonzero stops. It may be called
+ *        twice for a piece with IOD_IOTLB_LATE_DIRTY. It must not call this iotlb, nor sync a gather
+ *        that invalidates it: that would wait for itself.
  * @param done bytes moved are added to it; may be NULL
  * @return 0; -EFAULT refused (*done says how far); what move returned; -EINVAL; -ERANGE wraps
  */

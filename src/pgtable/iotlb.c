@@ -2,31 +2,31 @@
 /*
  * iod_iotlb: what hardware keeps of the tables, and what it does with it.
  *
- * Two caches: translations, and the tables met on walks (paging-structure or walk cache). Entries are
- * tagged with the page table's domain and with nothing else of it, as in hardware: two page tables with
- * one domain tag share their entries. No page table is referred to between calls.
+ * Two caches: translations, and the tables met on walks (paging-structure or walk cache).
+ * Entries are tagged with the page table's domain and with nothing else of it, as in hardware:
+ * two page tables with one domain tag share their entries. No page table is referred to between
+ * calls.
  *
- * - A cached translation is used as it is, whatever memory says by now. In particular a write through
- *   one that was dirty when it was cached, or whose leaf is not tracked, touches no table: clearing the
- *   leaf's dirty bit has no effect on it before the invalidation.
- * - A write through one that was clean walks again and marks (formats.md A1.11 rule 11). So does an
- *   access that it does not permit: permission may be raised without an invalidation.
+ * - A cached translation is used as it is, whatever memory says by now. In particular a write
+ *   through one that was dirty when it was cached, or whose leaf is not tracked, touches no
+ *   table: clearing the leaf's dirty bit has no effect on it before the invalidation.
+ * - A write through one that was clean walks again and marks (formats.md A1.11 rule 11). So
+ *   does an access that it does not permit: permission may be raised without an invalidation.
  * - Refused accesses leave nothing in the caches.
  *
- * One lock is held over every access and over the data that iod_iotlb_dma() moves with it. So an
- * invalidation, which takes it too, returns when everything that used the old entries is complete, the
- * marking of the tables included.
+ * One lock is held over every access and over the data that iod_iotlb_dma() moves with it. So
+ * an invalidation, which takes it too, returns when everything that used the old entries is
+ * complete, the marking of the tables included.
  */
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "bits.h"
 #include "pgtable/iotlb_cache.h"
 #include "pgtable/mem.h"
 #include "pgtable/pt_defs.h"
 
-#define TLB_FLAGS                                                                                \
+#define TLB_FLAGS \
 	(IOD_IOTLB_ATC | IOD_IOTLB_LATE_DIRTY | IOD_IOTLB_SPECULATE | IOD_IOTLB_NO_TABLE_ACCESS)
 #define TLB_ACCESS (IOD_ACCESS_READ | IOD_ACCESS_WRITE | IOD_ACCESS_EXEC | IOD_ACCESS_PRIV)
 
@@ -159,8 +159,8 @@ static void tlb_cache_tables(struct iod_iotlb *tlb, const struct iod_pgtable *pt
 }
 
 /*
- * Walk memory, from the lowest table remembered. Tables are remembered after a walk that was granted,
- * when their entries' Accessed bits are set (formats.md A1.13 rule 3, A2.3 rule 7).
+ * Walk memory, from the lowest table remembered. Tables are remembered after a walk that was
+ * granted, when their entries' Accessed bits are set (formats.md A1.13 rule 3, A2.3 rule 7).
  */
 static int tlb_walk(struct iod_iotlb *tlb, struct iod_pgtable *pt, struct pt_hw_walk *w,
 		    struct iod_fault *fault)
@@ -251,7 +251,10 @@ static void tlb_answer(const struct tlb_req *req, const struct tlb_entry *entry,
 	};
 }
 
-/* Answer from the cache, if it can. An address that the page table does not have is not looked up. */
+/*
+ * Answer from the cache, if it can. An address that the page table does not have is not looked
+ * up.
+ */
 static bool tlb_hit(const struct tlb_req *req)
 {
 	struct iod_iotlb *tlb = req->tlb;
@@ -349,13 +352,14 @@ static int tlb_move(struct tlb_dma *dma, uint64_t *len)
 }
 
 /*
- * A write whose data moves first: the walk grants it without marking, the data moves, the table is
- * marked. The invalidation that covers the leaf finds both done (formats.md A1.11 rules 12, 13).
+ * A write whose data moves first: the walk grants it without marking, the data moves, the table
+ * is marked. The invalidation that covers the leaf finds both done (formats.md A1.11 rules 12,
+ * 13).
  *
- * The leaf may change between the two walks, without waiting for us, as it may under a real write that
- * is in flight. Refused by then: the DMA is refused, though what it wrote is there, as of a write that
- * the device saw aborted. Another page by then: the piece moves there as well. A smaller page by then:
- * only that much was marked, the rest moves again.
+ * The leaf may change between the two walks, without waiting for us, as it may under a real
+ * write that is in flight. Refused by then: the DMA is refused, though what it wrote is there,
+ * as of a write that the device saw aborted. Another page by then: the piece moves there as
+ * well. A smaller page by then: only that much was marked, the rest moves again.
  */
 static int tlb_piece_late(struct tlb_dma *dma)
 {

@@ -30,7 +30,7 @@ static inline bool pt_item_reserved(const struct iod_pgtable *pt, unsigned level
 static inline uint64_t pt_table_pa(const struct iod_pgtable *pt, uint64_t pte);
 static inline unsigned pt_table_level(const struct iod_pgtable *pt, unsigned level, uint64_t pte);
 static inline uint32_t pt_table_deny(const struct iod_pgtable *pt, uint64_t pte);
-/* LEAF: log2 of the bytes of the whole entry; its first output address; permissions with the
+/* LEAF: log2 of the bytes of the whole entry, which never leaves its table; its first output address; permissions with the
  * configured hardware features; memory attribute; raw A and D. */
 static inline unsigned pt_leaf_lg2(const struct iod_pgtable *pt, unsigned level, uint64_t pte);
 static inline uint64_t pt_leaf_pa(const struct iod_pgtable *pt, unsigned level, uint64_t pte);

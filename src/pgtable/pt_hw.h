@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One access as hardware makes it: walk, check, mark (struct pt_engine.hw_walk). Included by the engine
- * template, after the format and the contract.
+ * One access as hardware makes it: walk, check, mark (struct pt_engine.hw_walk). Included by
+ * the engine template, after the format and the contract.
  *
- * Nothing is marked before the whole walk is known to permit the access; then the table items are
- * marked from the top and the leaf last, each by compare-exchange on the value that the walk used. An
- * item that changed meanwhile is not marked: the walk begins anew at the root (formats.md A1.11 rule
- * 11, A3.4). So a leaf is never dirty below a table item whose Accessed this walk has not set, and
- * what the caller caches is what memory held when it was marked.
+ * Nothing is marked before the whole walk is known to permit the access; then the table items
+ * are marked from the top and the leaf last, each by compare-exchange on the value that the
+ * walk used. An item that changed meanwhile is not marked: the walk begins anew at the root
+ * (formats.md A1.11 rule 11, A3.4). So a leaf is never dirty below a table item whose Accessed
+ * this walk has not set, and what the caller caches is what memory held when it was marked.
  *
  * Of a run only the item that the walk read is marked; the translation is the whole run.
  */
@@ -17,7 +17,10 @@
 #include "pgtable/pt_defs.h"
 #include "rcu.h"
 
-/* ARM: a reserved encoding is a translation fault, and what pt_item_reserved() refuses is an address. */
+/*
+ * ARM: a reserved encoding is a translation fault, and what pt_item_reserved() refuses is an
+ * address.
+ */
 #ifndef PT_BAD_IS_TRANSLATION
 #define PT_BAD_IS_TRANSLATION 0
 #endif

@@ -22,7 +22,8 @@
 #define VTD_SS_D      BIT64(9)
 #define VTD_SS_SNP    BIT64(11)
 #define VTD_SS_ADDR   MASK64(51, 12)
-#define VTD_EMT_WB    6u /* memory type write-back, as in the MTRRs */
+#define VTD_SS_IW     BIT64(62) /* reserved with SSIRWE = 0, and SSIRWE = 1 is not supported */
+#define VTD_EMT_WB    6u	/* memory type write-back, as in the MTRRs */
 
 static inline unsigned pt_shift(const struct iod_pgtable *pt, unsigned level)
 {
@@ -62,7 +63,7 @@ static inline bool pt_item_reserved(const struct iod_pgtable *pt, unsigned level
 	uint64_t addr = pte & VTD_SS_ADDR;
 	bool leaf = level == 0 || (pte & VTD_SS_PS);
 
-	if (addr > pt->max_pa)
+	if (addr > pt->max_pa || (pte & VTD_SS_IW))
 		return true;
 	return leaf ? !is_aligned(addr, 12 + 9 * level) : (pte & VTD_SS_SNP) != 0;
 }

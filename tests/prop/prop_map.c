@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* Map, unmap and sync: what is called, what must come of it, and what the model makes of it. */
+#include "prop.h"
+
+/* ---- map ---- */
+
+static bool can_prot(const struct prop *p, uint32_t prot)
+{
+	enum iod_format f = p->v->format;
+	bool arm = p->t->caps & IODT_ARM;
+
+	if (prot & IOD_PROT_NOEXEC && (f == IOD_VTD_SS || f == IOD_AMD_V1))
+		return false;
+	if (prot & IOD_PROT_SNOOP && f != IOD_VTD_SS && f != IOD_AMD_V1)
+		return false;
+	if (prot & IOD_PROT_UNTRACKED && !arm)
+		return false;
+	return !(prot & IOD_PROT_MEMATTR(0) && f == IOD_AMD_V1);
+}
+
+static bool born_dirty(const struct prop *p, const struct prop_leaf *leaf)
+{
+	return leaf->prot & IOD_PROT_DIRTY && prop_tracked(p, leaf);
+}
+
+static bool over_stale(const struct prop *p, const struct prop_leaf *leaf)
+{
+	size_t i;
+
+	for (i = 0; i < p->stale.nr; i++)
+		if (p->stale.ext[i].iova <= leaf->last && leaf->iova <= p->stale.ext[i].last)
+			return true;
+	return false;
+}
+
+/*
+ * The leaf that the independent walker finds at @at. With a gather nothing keeps the library from
+ * the largest size that fits; without one, empty tables may stand in the way.
+ */
+static void new_leaf(struct prop *p, uint64_t at, struct prop_range r, uint64_t pa, uint32_t prot,
+		     bool gathered)
+{
+	uint64_t left = r.iova + (r.len - 1) - at, best;
+	struct prop_leaf leaf = { .iova = at, .pa = pa + (at - r.iova), .prot = prot };
+	struct mdl_leaf found;
+	enum mdl_fault fault = mdl_walk(&p->table, &p->mem, at, &found);
+
+	if (fault == MDL_ACCESS_FLAG)
+		fault = MDL_OK;
+	leaf.last = at;
+	PROP_CHECK(p, fault == MDL_OK, "after map, %#jx: %s", (uintmax_t)at, mdl_fault_name(fault));
+	PROP_CHECK(p,
+		   found.iova == at && found.pa == leaf.pa && found.size - 1 <= left &&
+			   found.size & p->v->sizes,
+		   "after map, %#jx: leaf %#jx size %#jx pa %#jx", (uintmax_t)at,
+		   (uintmax_t)found.iova, (uintmax_t)found.size, (uintmax_t)found.pa);
+	best = iodt_best_size(p->v, at, leaf.pa, left == UINT64_MAX ? left : left + 1);
+	PROP_CHECK(p, gathered ? found.size == best : found.size <= best,
+		   "after map, %#jx: size %#jx, could be %#jx", (uintmax_t)at,
+		   (uintmax_t)found.size, (uintmax_t)best);
+	leaf.last = at + (found.size - 1);
+	leaf.must = leaf.may = born_dirty(p, &leaf);
+	leaf.lag = over_stale(p, &leaf);
+	prop_leaf_push(&p->fresh, &leaf);
+}
+
+static void mapped(struct prop *p, struct prop_range r, uint64_t pa, uint32_t prot, bool gathered)
+{
+	uint64_t at = r.iova, last = r.iova + (r.len - 1);
+
+	if (p->t->caps & IODT_GROWS)
+		iodt_model(p->t, &p->table);
+	p->fresh.nr = 0;
+	for (;;) {
+		new_leaf(p, at, r, pa, prot, gathered);
+		if (p->res->failed || p->fresh.leaf[p->fresh.nr - 1].last == last)
+			break;
+		at = p->fresh.leaf[p->fresh.nr - 1].last + 1;
+	}
+	prop_insert(p, &p->fresh);
+}
+
+void prop_map(struct prop *p, struct prop_range r, uint64_t pa, uint32_t prot)
+{
+	bool gathered = prop_chance(p, 70);
+	uint64_t last = r.iova + (r.len - 1), done = 3;
+	int ret, want = 0;
+
+	if (!can_prot(p, prot))
+		want = -EOPNOTSUPP;
+	else if (!prop_valid(p, r.iova, last))
+		want = -ERANGE;
+	else if (prop_overlaps(p, r.iova, last))
+		want = -EEXIST;
+	prop_note(p, "map %#jx len %#jx to %#jx prot %#x%s: %d", (uintmax_t)r.iova,
+		  (uintmax_t)r.len, (uintmax_t)pa, prot, gathered ? " gather" : "", want);
+	ret = iod_map(p->pt, r.iova, pa, r.len, prot, gathered ? p->gather : NULL, &done);
+	if (want == -EOPNOTSUPP && !prop_valid(p, r.iova, last) && ret == -ERANGE)
+		want = -ERANGE; /* both are wrong */
+	PROP_CHECK(p, ret == want, "map %#jx len %#jx pa %#jx prot %#x: %d, not %d",
+		   (uintmax_t)r.iova, (uintmax_t)r.len, (uintmax_t)pa, prot, ret, want);
+	PROP_CHECK(p, done == (ret ? 3 : 3 + r.len), "map: done %#jx", (uintmax_t)done);
+	if (!ret)
+		mapped(p, r, pa, prot, gathered);
+}
+
+/* ---- unmap ---- */
+
+static bool straddles(const struct prop *p, uint64_t iova)
+{
+	const struct prop_leaf *leaf = prop_lookup(p, iova);
+
+	return leaf && leaf->iova != iova;
+}
+
+static uint64_t bytes_in(const struct prop *p, size_t from, size_t to)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = from; i < to; i++)
+		n += p->leaves.leaf[i].last - p->leaves.leaf[i].iova + 1;
+	return n;
+}
+
+/*
+ * What is unmapped may still be written until the invalidation, and may be marked in a table that
+ * is cut off: so all of it is copied afterwards.
+ */
+static void unmapped(struct prop *p, size_t from, size_t to)
+{
+	const struct prop_leaf *leaf;
+	struct prop_extent e;
+	size_t i;
+
+	for (i = from; i < to; i++) {
+		leaf = &p->leaves.leaf[i];
+		e = (struct prop_extent){ leaf->iova, leaf->last, leaf->pa, leaf->prot };
+		prop_extent_push(&p->stale, &e);
+		if (p->dirty)
+			prop_extent_push(&p->pending, &e);
+	}
+	prop_remove(p, from, to);
+}
+
+static int unmap_outcome(const struct prop *p, struct prop_range r, uint32_t flags, uint64_t bytes)
+{
+	uint64_t last = r.iova + (r.len - 1);
+
+	if (!prop_valid(p, r.iova, last))
+		return -ERANGE;
+	if (straddles(p, r.iova) || (last != UINT64_MAX && straddles(p, last + 1)))
+		return -EINVAL;
+	if (!bytes || (flags & IOD_UNMAP_NO_HOLES && bytes != r.len))
+		return -ENOENT;
+	return 0;
+}
+
+void prop_unmap(struct prop *p, struct prop_range r, uint32_t flags)
+{
+	uint64_t last = r.iova + (r.len - 1), done = 9, bytes = 0;
+	size_t from = prop_at(p, r.iova), to = from;
+	int ret, want;
+
+	while (to < p->leaves.nr && p->leaves.leaf[to].iova <= last)
+		to++;
+	bytes = bytes_in(p, from, to);
+	want = unmap_outcome(p, r, flags, bytes);
+	prop_note(p, "unmap %#jx len %#jx flags %u: %d", (uintmax_t)r.iova, (uintmax_t)r.len, flags,
+		  want);
+	ret = iod_unmap(p->pt, r.iova, r.len, flags, p->gather, &done);
+	/* cut pages and holes both: either is a right answer */
+	if (want == -EINVAL && flags & IOD_UNMAP_NO_HOLES && ret == -ENOENT)
+		want = ret;
+	PROP_CHECK(p, ret == want, "unmap %#jx len %#jx flags %u: %d, not %d", (uintmax_t)r.iova,
+		   (uintmax_t)r.len, flags, ret, want);
+	PROP_CHECK(p, done == (ret ? 9 : 9 + bytes), "unmap %#jx len %#jx: done %#jx, not %#jx",
+		   (uintmax_t)r.iova, (uintmax_t)r.len, (uintmax_t)done - 9, (uintmax_t)bytes);
+	if (!ret)
+		unmapped(p, from, to);
+}
+
+/* Everything, in as few calls as the input space allows; returns the bytes. */
+uint64_t prop_unmap_all(struct prop *p)
+{
+	struct iodt_part part[2];
+	size_t i, n = iodt_parts(p->v, part);
+	uint64_t bytes = 0;
+	int ret;
+
+	for (i = 0; i < n; i++) {
+		ret = iod_unmap(p->pt, part[i].iova, part[i].len, 0, p->gather, &bytes);
+		if (ret && ret != -ENOENT)
+			prop_fail(p, "unmap of everything: %d", ret);
+	}
+	return bytes;
+}
+
+/* ---- sync ---- */
+
+void prop_sync(struct prop *p, bool flush)
+{
+	int fail = prop_chance(p, 3) ? -EIO : 0, ret;
+
+	prop_note(p, "%s", flush ? "flush" : "sync");
+	p->fail_next = fail;
+	ret = flush ? iod_gather_flush(p->gather) : iod_gather_sync(p->gather);
+	if (ret == -EIO && fail) {
+		p->fail_next = 0;
+		ret = flush ? iod_gather_flush(p->gather) : iod_gather_sync(p->gather);
+	}
+	p->fail_next = 0; /* nothing was gathered */
+	PROP_CHECK(p, !ret, "%s: %d", flush ? "flush" : "sync", ret);
+	if (p->cfg.twin == PROP_EARLY_COPY)
+		p->pending.nr = 0; /* was copied long ago */
+	prop_settled(p);
+	prop_copy(p);
+	prop_check_behind(p, "after a sync");
+}

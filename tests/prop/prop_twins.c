@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Twins of the property test: each breaks the protocol in one way and passes if a page is seen to
+ * be lost. The control does the same things without breaking anything, and must lose nothing.
+ */
+#include "prop.h"
+
+#define OPERATIONS 3000
+#define SEEDS	   8
+
+static uint64_t first_seed(void)
+{
+	const char *seed = getenv("IOD_SEED");
+
+	return seed ? strtoull(seed, NULL, 0) : UINT64_C(0x7317);
+}
+
+/* Loses a page, with one of a few seeds. */
+static void must_lose(struct iodt *t, enum prop_twin twin)
+{
+	struct prop_cfg cfg = { .v = t->v, .ops = OPERATIONS, .twin = twin };
+	struct prop_result res;
+	unsigned int i;
+
+	for (i = 0; i < SEEDS; i++) {
+		cfg.seed = first_seed() + i;
+		prop_run(&cfg, &res);
+		if (res.failed && !res.loss)
+			fail_msg("IOD_SEED=%#jx: %s", (uintmax_t)cfg.seed, res.what);
+		if (res.loss)
+			break;
+	}
+	assert_true(res.loss);
+	print_message("operation %u: %s\n", res.op, res.what);
+}
+
+static void control(struct iodt *t)
+{
+	struct prop_cfg cfg = { .v = t->v, .ops = iodt_scale(OPERATIONS), .twin = PROP_CONTROL };
+	struct prop_result res;
+
+	cfg.seed = first_seed();
+	prop_run(&cfg, &res);
+	if (res.failed)
+		fail_msg("IOD_SEED=%#jx, operation %u: %s", (uintmax_t)cfg.seed, res.op, res.what);
+}
+
+static void no_invalidation(struct iodt *t)
+{
+	must_lose(t, PROP_NO_INV);
+}
+
+static void no_atc_invalidation(struct iodt *t)
+{
+	must_lose(t, PROP_NO_ATC);
+}
+
+static void copy_before_sync(struct iodt *t)
+{
+	must_lose(t, PROP_EARLY_COPY);
+}
+
+static void plain_store(struct iodt *t)
+{
+	must_lose(t, PROP_PLAIN_CLEAR);
+}
+
+static void partial_page(struct iodt *t)
+{
+	must_lose(t, PROP_PARTIAL);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct iodt_test tests[] = {
+		{ "control", IODT_DIRTY | IODT_PLAIN, 0, control },
+		{ "no_invalidation", IODT_DIRTY | IODT_PLAIN, 0, no_invalidation },
+		{ "no_atc_invalidation", IODT_DIRTY | IODT_PLAIN, 0, no_atc_invalidation },
+		{ "copy_before_sync", IODT_DIRTY | IODT_PLAIN, 0, copy_before_sync },
+		{ "plain_store", IODT_DIRTY | IODT_PLAIN, 0, plain_store },
+		{ "partial_page", IODT_DIRTY | IODT_PLAIN | IODT_HUGE, 0, partial_page },
+	};
+
+	return iodt_main(argc, argv, tests, IODT_ARRAY_SIZE(tests), NULL, 0);
+}
