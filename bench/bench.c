@@ -34,10 +34,10 @@ static const char usage_text[] =
 	"  --reps N         exactly N repetitions a row, 3 to 101 (default: until the spread is small)\n"
 	"  --json FILE      write the results as JSON, too\n"
 	"  --list           list the rows and measure nothing\n"
-	"  --strict         exit with 3 when a bound is exceeded\n"
+	"  --strict         exceeding a bound is a failure\n"
 	"  --help           this text\n"
 	"\n"
-	"Exit status: 0; 1 when a result was wrong or something failed; 2 usage; 3 with --strict.\n"
+	"Exit: 0; 1 the command line is wrong; 2 a result was wrong or something failed.\n"
 	"Bounds are ns per item and come from one machine: compare ratios across machines.\n";
 
 /* A number with an optional suffix K, M, G, T. @return false when it is none */

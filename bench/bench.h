@@ -24,12 +24,12 @@
 #define BENCH_MAX_REPS	 101u
 #define BENCH_MAX_SPREAD 0.03 /* relative median absolute deviation of a quiet row */
 
-/* Exit codes of cmd_bench(). */
+/* Exit codes of cmd_bench(), those of the program's other subcommands. */
 enum bench_exit {
 	BENCH_OK = 0,
-	BENCH_FAILED = 1, /* a result was wrong, or something could not be done */
-	BENCH_USAGE = 2,
-	BENCH_OVER = 3, /* a bound was exceeded, with --strict */
+	BENCH_USAGE = 1,
+	BENCH_FAILED = 2, /* a result was wrong, something failed, or with --strict: a bound */
+	BENCH_OVER = BENCH_FAILED,
 };
 
 /* The subcommand. Declared by the program as well. */

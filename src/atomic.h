@@ -24,11 +24,6 @@ static inline void item_store_relaxed(uint64_t *item, uint64_t v)
 	__atomic_store_n(item, iod_le64(v), __ATOMIC_RELAXED);
 }
 
-static inline uint64_t item_xchg(uint64_t *item, uint64_t v)
-{
-	return iod_le64(__atomic_exchange_n(item, iod_le64(v), __ATOMIC_ACQ_REL));
-}
-
 /* Compare and exchange; on failure *old is what was seen. */
 static inline bool item_cas(uint64_t *item, uint64_t *old, uint64_t v)
 {
