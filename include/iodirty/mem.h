@@ -118,6 +118,16 @@ IOD_API int iod_mem_free(struct iod_mem *mem, uint64_t pa, uint64_t len);
 /** Change the limit on bytes of tables (0: the window); what is allocated already stays. */
 IOD_API int iod_mem_set_limit(struct iod_mem *mem, uint64_t limit);
 
+/**
+ * Have refusals explained: @p log is called, in the calling thread, whenever a function on this iod_mem
+ * or on a page table that lives in it refuses its arguments, with the error it returns and a constant
+ * string that names the argument and the rule ("iova: not a multiple of the smallest page").
+ * To be set before other threads use the object. @p log NULL: silence, which is how it begins.
+ * @return 0, -EINVAL
+ */
+IOD_API int iod_mem_set_log(struct iod_mem *mem,
+			    void (*log)(void *cookie, int error, const char *why), void *cookie);
+
 /** Figures of one iod_mem. */
 struct iod_mem_stats {
 	size_t size;	     /**< sizeof(struct iod_mem_stats) */

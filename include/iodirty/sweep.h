@@ -36,15 +36,22 @@ enum iod_sweep_mode {
 /** Do not report writable leaves that hardware does not track (ARM without DBM). */
 #define IOD_SWEEP_SKIP_UNTRACKED (1u << 0)
 
+/**
+ * The final pass, when devices are quiet: first invalidate everything of the domain through the gather
+ * and sync, which makes the table updates of completed DMA visible (Arm IHI 0070, 3.13.4), then sweep.
+ * With IOD_SWEEP_READ the gather is given as well. A pass in pieces needs it on its first piece.
+ */
+#define IOD_SWEEP_FINAL (1u << 1)
+
 /** Arguments and results of a sweep. */
 struct iod_sweep {
 	size_t size;		   /**< sizeof(struct iod_sweep) */
 	enum iod_sweep_mode mode;  /**< in */
-	uint32_t flags;		   /**< in: 0 or IOD_SWEEP_SKIP_UNTRACKED */
+	uint32_t flags;		   /**< in: 0 or IOD_SWEEP_SKIP_UNTRACKED, _FINAL */
 	uint64_t iova;		   /**< in: range, multiples of the table's smallest page */
 	uint64_t len;		   /**< in */
 	struct iod_bitmap *bitmap; /**< in: must cover the range */
-	struct iod_gather *gather; /**< in: where cleaned pages go; not for IOD_SWEEP_READ (NULL) */
+	struct iod_gather *gather; /**< in: where cleaned pages go; NULL for IOD_SWEEP_READ */
 	uint64_t budget;	   /**< in: items to look at before it stops; 0: no limit */
 	uint64_t next_iova;	   /**< out: where to go on (iova + len when complete) */
 	uint64_t done;		   /**< out: next_iova - iova; equals len when complete */
@@ -59,7 +66,8 @@ struct iod_sweep {
  * iova = next_iova and the rest of len to go on.
  * @return 0 (complete when done == len); -EINVAL; -E2BIG; -ERANGE range outside the table or the
  *         bitmap; -EOPNOTSUPP without IOD_PT_HW_DIRTY, or cleaning in read-only memory; -EFAULT the
- *         root is unreadable. After an error nothing was cleaned.
+ *         root is unreadable; what the gather's invalidation returned (IOD_SWEEP_FINAL). After an
+ *         error nothing was cleaned.
  */
 IOD_API int iod_sweep(struct iod_pgtable *pt, struct iod_sweep *sweep);
 

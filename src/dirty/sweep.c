@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "rcu.h"
+
 int iod_sweep(struct iod_pgtable *pt, struct iod_sweep *sweep)
 {
 	if (!pt)
@@ -22,28 +24,45 @@ static bool bitmap_covers(const struct iod_bitmap *bm, uint64_t first, uint64_t 
 	return first >= bm->base_iova && (last - bm->base_iova) >> bm->granule_lg2 < bm->nbits;
 }
 
+/* What the arguments must be by themselves. */
+static const char *sweep_misuse(const struct iod_sweep *s, const struct iod_pgtable *pt)
+{
+	bool wants_gather = s->mode != IOD_SWEEP_READ || (s->flags & IOD_SWEEP_FINAL);
+
+	if (s->mode < IOD_SWEEP_READ || s->mode > IOD_SWEEP_CLEAR_BY_BITMAP)
+		return "mode: unknown";
+	if (s->flags & ~(IOD_SWEEP_SKIP_UNTRACKED | IOD_SWEEP_FINAL))
+		return "flags: unknown bit";
+	if (!bitmap_sane(s->bitmap))
+		return "bitmap: none, or not initialised";
+	/* Whoever cleans must invalidate; whoever reads has nothing to. */
+	if (wants_gather != !!s->gather)
+		return wants_gather ? "gather: none" : "gather: not for this mode";
+	if (s->gather && !iod_gather_is_for(s->gather, pt))
+		return "gather: of another page table";
+	if ((s->flags & IOD_SWEEP_FINAL) && rcu_inside())
+		return "flags: the final pass cannot run inside a visit";
+	return NULL;
+}
+
 int iod_sweep_check(struct iod_pgtable *pt, struct iod_sweep *s, const struct iod_sweep *user,
 		    struct pt_range *r)
 {
 	int ret = iod_struct_in(s, sizeof(*s), user, sizeof(*s));
+	const char *misuse;
 
 	if (ret)
 		return ret;
-	if (!pt || s->mode < IOD_SWEEP_READ || s->mode > IOD_SWEEP_CLEAR_BY_BITMAP ||
-	    (s->flags & ~IOD_SWEEP_SKIP_UNTRACKED) || !bitmap_sane(s->bitmap))
-		return -EINVAL;
-	/* Whoever cleans must invalidate; whoever reads has nothing to. */
-	if ((s->mode == IOD_SWEEP_READ) != !s->gather)
-		return -EINVAL;
-	if (s->gather && !iod_gather_is_for(s->gather, pt))
-		return -EINVAL;
+	misuse = sweep_misuse(s, pt);
+	if (misuse)
+		return iod_refuse(pt->mem, -EINVAL, misuse);
 	if (!(pt->features & IOD_PT_HW_DIRTY))
-		return -EOPNOTSUPP;
+		return iod_refuse(pt->mem, -EOPNOTSUPP, "pt: hardware tracks no dirty state");
 	ret = iod_pt_range(pt, s->iova, s->len, r);
 	if (ret)
 		return ret;
 	if (!bitmap_covers(s->bitmap, s->iova, s->iova + (s->len - 1)))
-		return -ERANGE;
+		return iod_refuse(pt->mem, -ERANGE, "bitmap: does not cover the range");
 	s->items = s->dirty = s->cleaned = s->bad = 0;
 	return 0;
 }

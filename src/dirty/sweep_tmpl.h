@@ -310,8 +310,10 @@ static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 {
 	struct iod_sweep s;
 	struct pt_sweep_ctx ctx = { .pt = pt, .s = &s };
-	int ret = iod_sweep_check(pt, &s, user, &ctx.r);
+	int ret = pt ? iod_sweep_check(pt, &s, user, &ctx.r) : -EINVAL;
 
+	if (!ret && (s.flags & IOD_SWEEP_FINAL))
+		ret = iod_gather_flush_domain(s.gather);
 	if (ret)
 		return ret;
 	pt_get_scan_spec(pt, s.flags & IOD_SWEEP_SKIP_UNTRACKED, &ctx.spec);

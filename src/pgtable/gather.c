@@ -210,6 +210,29 @@ static struct iod_inv gather_inv(const struct iod_gather *g, const struct gather
 	};
 }
 
+static int gather_issue(struct iod_gather *g, const struct iod_inv *inv, uint32_t n)
+{
+	int ret;
+
+	if (!g->ops.invalidate)
+		return 0;
+	ret = g->ops.invalidate(g->cookie, inv, n);
+	g->invalidations += ret ? 0 : n;
+	return ret;
+}
+
+/* Waits for what was issued, if that went well; then everything that was gathered is done with. */
+static int gather_wait(struct iod_gather *g, int ret)
+{
+	if (!ret && g->ops.sync) {
+		ret = g->ops.sync(g->cookie);
+		g->syncs += ret ? 0 : 1;
+	}
+	if (!ret)
+		g->nr_ranges = 0;
+	return ret;
+}
+
 int iod_gather_flush(struct iod_gather *g)
 {
 	struct iod_inv inv[GATHER_BATCH];
@@ -220,20 +243,24 @@ int iod_gather_flush(struct iod_gather *g)
 		return -EINVAL;
 	if (!g->nr_ranges)
 		return 0;
-	while (g->ops.invalidate && !ret && done < g->nr_ranges) {
+	while (!ret && done < g->nr_ranges) {
 		for (n = 0; n < GATHER_BATCH && done + n < g->nr_ranges; n++)
 			inv[n] = gather_inv(g, &g->range[done + n]);
-		ret = g->ops.invalidate(g->cookie, inv, n);
+		ret = gather_issue(g, inv, n);
 		done += n;
-		g->invalidations += ret ? 0 : n;
 	}
-	if (!ret && g->ops.sync) {
-		ret = g->ops.sync(g->cookie);
-		g->syncs += ret ? 0 : 1;
-	}
-	if (!ret)
-		g->nr_ranges = 0;
-	return ret;
+	return gather_wait(g, ret);
+}
+
+int iod_gather_flush_domain(struct iod_gather *g)
+{
+	struct iod_inv inv = {
+		.kind = IOD_INV_DOMAIN,
+		.domain = g->pt->domain,
+		.granule_lg2 = g->pt->granule_lg2,
+	};
+
+	return gather_wait(g, gather_issue(g, &inv, 1));
 }
 
 int iod_gather_sync(struct iod_gather *g)

@@ -21,6 +21,9 @@ int iod_gather_reserve(struct iod_gather *gather);
 /* Remember a detached subtree of that many tables; there is room (iod_gather_reserve). */
 void iod_gather_subtree(struct iod_gather *gather, uint64_t pa, unsigned level, uint64_t tables);
 
+/* Invalidate everything of the domain, and with it what was gathered; sync. As iod_gather_flush(). */
+int iod_gather_flush_domain(struct iod_gather *gather);
+
 /* How many subtrees it holds. */
 uint64_t iod_gather_subtrees(const struct iod_gather *gather);
 

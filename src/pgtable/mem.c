@@ -230,6 +230,16 @@ int iod_mem_free(struct iod_mem *mem, uint64_t pa, uint64_t len)
 	return table_free(mem, pa, ctz64(len));
 }
 
+int iod_mem_set_log(struct iod_mem *mem, void (*log)(void *cookie, int error, const char *why),
+		    void *cookie)
+{
+	if (!mem)
+		return -EINVAL;
+	mem->log = log;
+	mem->log_cookie = cookie;
+	return 0;
+}
+
 int iod_mem_set_limit(struct iod_mem *mem, uint64_t limit)
 {
 	uint64_t most;

@@ -43,6 +43,8 @@ struct iod_mem {
 	_Alignas(8) uint64_t committed; /* bytes of the window that may be touched; only grows */
 	const struct mem_backend *backend;
 	struct iod_allocator allocator;
+	void (*log)(void *cookie, int error, const char *why);
+	void *log_cookie;
 	_Alignas(8) uint64_t users;   /* page tables, gathers, iotlbs; atomic */
 	_Alignas(8) uint64_t pending; /* detached tables that wait; atomic */
 
@@ -75,6 +77,14 @@ void iod_mem_table_free(struct iod_mem *mem, uint64_t pa, unsigned len_lg2);
 /** Zeroed memory for an object, or NULL. */
 void *iod_mem_zalloc(struct iod_mem *mem, size_t len);
 void iod_mem_zfree(struct iod_mem *mem, void *ptr, size_t len);
+
+/** Say why, to whom it may concern, and return the error. */
+static inline int iod_refuse(const struct iod_mem *mem, int error, const char *why)
+{
+	if (mem->log)
+		mem->log(mem->log_cookie, error, why);
+	return error;
+}
 
 /** Count a user in and out: iod_mem_destroy() is refused while there are any. */
 void iod_mem_get(struct iod_mem *mem);

@@ -46,19 +46,21 @@ uint64_t iod_pt_offset(const struct iod_pgtable *pt, uint64_t x)
 int iod_pt_range(const struct iod_pgtable *pt, uint64_t iova, uint64_t len, struct pt_range *r)
 {
 	uint64_t last = iova + (len - 1);
-	int ret;
 
-	if (!len || !is_aligned(iova | len, pt->min_lg2))
-		return -EINVAL;
+	if (!len)
+		return iod_refuse(pt->mem, -EINVAL, "len: 0");
+	if (!is_aligned(iova, pt->min_lg2))
+		return iod_refuse(pt->mem, -EINVAL, "iova: not a multiple of the smallest page");
+	if (!is_aligned(len, pt->min_lg2))
+		return iod_refuse(pt->mem, -EINVAL, "len: not a multiple of the smallest page");
 	if (last < iova)
-		return -ERANGE;
-	ret = iod_pt_address(pt, iova, &r->first);
-	if (!ret)
-		ret = iod_pt_address(pt, last, &r->last);
-	if (!ret && r->last - r->first != len - 1) /* over the canonical hole */
-		ret = -ERANGE;
+		return iod_refuse(pt->mem, -ERANGE, "len: the range exceeds 2^64");
+	if (iod_pt_address(pt, iova, &r->first))
+		return iod_refuse(pt->mem, -ERANGE, "iova: outside the input range");
+	if (iod_pt_address(pt, last, &r->last) || r->last - r->first != len - 1)
+		return iod_refuse(pt->mem, -ERANGE, "len: the range ends outside the input range");
 	r->off = iova - r->first;
-	return ret;
+	return 0;
 }
 
 /* ---- creation ---- */
@@ -70,12 +72,16 @@ static int pt_config(struct iod_pgtable_cfg *cfg, const struct iod_pgtable_cfg *
 
 	if (ret)
 		return ret;
-	if (!cfg->mem || (cfg->features & ~PT_KNOWN_FEATURES) || (cfg->flags & ~known_flags))
+	if (!cfg->mem)
 		return -EINVAL;
+	if (cfg->features & ~PT_KNOWN_FEATURES)
+		return iod_refuse(cfg->mem, -EINVAL, "features: unknown bit");
+	if (cfg->flags & ~known_flags)
+		return iod_refuse(cfg->mem, -EINVAL, "flags: unknown bit");
 	if (!iod_format_name(cfg->format))
-		return -EINVAL;
+		return iod_refuse(cfg->mem, -EINVAL, "format: unknown");
 	*engine = iod_pt_engine(cfg->format);
-	return *engine ? 0 : -EOPNOTSUPP;
+	return *engine ? 0 : iod_refuse(cfg->mem, -EOPNOTSUPP, "format: not compiled in");
 }
 
 /* A page table without tables yet. */
@@ -99,7 +105,8 @@ static int pt_new(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg,
 		pt->x_mask = low_mask(pt->ias);
 		pt->max_pa = low_mask(pt->oas);
 		pt->pgsize_bitmap = engine->page_sizes(pt, *top_level, cfg->pgsize_bitmap);
-		ret = pt->pgsize_bitmap ? 0 : -EINVAL;
+		if (!pt->pgsize_bitmap)
+			ret = iod_refuse(pt->mem, -EINVAL, "pgsize_bitmap: no size of the format");
 	}
 	if (ret) {
 		iod_mem_zfree(cfg->mem, pt, sizeof(*pt));
@@ -149,11 +156,11 @@ static int pt_attach_root(struct iod_pgtable *pt, uint64_t root, unsigned top_le
 	if (align < pt->engine->root_align_lg2)
 		align = pt->engine->root_align_lg2;
 	if (!is_aligned(root, align))
-		return -EINVAL;
+		return iod_refuse(pt->mem, -EINVAL, "root: misaligned");
 	if (root > pt->max_pa)
-		return -ERANGE;
+		return iod_refuse(pt->mem, -ERANGE, "root: outside the output range");
 	if (!iod_mem_ptr(pt->mem, root, BIT64(lg2), adopt))
-		return -EFAULT;
+		return iod_refuse(pt->mem, -EFAULT, "root: unreadable");
 	pt->top = root | top_level;
 	pt->sizes_mixed = true;
 	if (!adopt)
@@ -174,7 +181,7 @@ int iod_pgtable_attach(struct iod_pgtable **out, const struct iod_pgtable_cfg *u
 		return -EINVAL;
 	ret = pt_config(&cfg, user, IOD_ATTACH_ADOPT, &engine);
 	if (!ret && engine->grows && !cfg.levels)
-		ret = -EINVAL;
+		ret = iod_refuse(cfg.mem, -EINVAL, "levels: must be given to attach this format");
 	if (!ret)
 		ret = pt_new(&pt, &cfg, engine, &top_level);
 	if (ret)

@@ -390,22 +390,27 @@ static int pt_map_check(const struct iod_pgtable *pt, uint64_t iova, uint64_t pa
 	struct pt_range r;
 	int ret;
 
-	if (!pt || !(prot & PT_RW) || (prot & ~PT_PROT_DEFINED) ||
-	    (gather && !iod_gather_is_for(gather, pt)))
+	if (!pt)
 		return -EINVAL;
+	if (!(prot & PT_RW) || (prot & ~PT_PROT_DEFINED))
+		return iod_refuse(pt->mem, -EINVAL,
+				  "prot: neither read nor write, or unknown bits");
+	if (gather && !iod_gather_is_for(gather, pt))
+		return iod_refuse(pt->mem, -EINVAL, "gather: of another page table");
 	if (!pt->owned)
-		return -EOPNOTSUPP;
+		return iod_refuse(pt->mem, -EOPNOTSUPP, "pt: attached without adopting");
 	ret = iod_pt_range(pt, iova, len, &r);
 	if (ret)
 		return ret;
 	if (!is_aligned(pa, pt->min_lg2))
-		return -EINVAL;
+		return iod_refuse(pt->mem, -EINVAL, "pa: not a multiple of the smallest page");
 	if (pa > pt->max_pa || len - 1 > pt->max_pa - pa)
-		return -ERANGE;
+		return iod_refuse(pt->mem, -ERANGE, "pa: the range exceeds the output range");
 	ctx->x = r.first;
 	ctx->last = r.last;
 	ctx->delta = pa - r.first;
-	return pt_encode_prot(pt, prot, &ctx->attr);
+	ret = pt_encode_prot(pt, prot, &ctx->attr);
+	return ret ? iod_refuse(pt->mem, ret, "prot: not for this format") : 0;
 }
 
 /* Walk 2, and the invalidation it needs, with the reader section left while the caller's ops run. */

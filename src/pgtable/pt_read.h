@@ -258,8 +258,10 @@ static int pt_visit(const struct iod_pgtable *pt, struct iod_visit *user)
 	ret = iod_struct_in(&v, sizeof(v), user, offsetof(struct iod_visit, next_iova));
 	if (ret)
 		return ret;
-	if (!pt || !v.fn || v.reserved || (v.flags & ~IOD_VISIT_MAPPINGS_ONLY))
+	if (!pt)
 		return -EINVAL;
+	if (!v.fn || v.reserved || (v.flags & ~IOD_VISIT_MAPPINGS_ONLY))
+		return iod_refuse(pt->mem, -EINVAL, "visit: no fn, unknown flags or reserved set");
 	ret = iod_pt_range(pt, v.iova, v.len, &ctx.r);
 	if (ret)
 		return ret;

@@ -204,7 +204,7 @@ static int pt_unmap_check(const struct iod_pgtable *pt, const struct pt_unmap_ct
 
 	if (pt->sizes_mixed && (pt_cuts_page(pt, t, ctx->r.first, ctx->r.first - 1) ||
 				pt_cuts_page(pt, t, ctx->r.last, ctx->r.last + 1)))
-		return -EINVAL;
+		return iod_refuse(pt->mem, -EINVAL, "iova, len: cut through a page");
 	if (!(flags & IOD_UNMAP_NO_HOLES))
 		return 0;
 	pt_count_content(pt, t, ctx->r.first, ctx->r.last, &c);
@@ -218,10 +218,14 @@ static int pt_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_
 	struct pt_table t;
 	int ret;
 
-	if (!pt || !gather || (flags & ~IOD_UNMAP_NO_HOLES) || !iod_gather_is_for(gather, pt))
+	if (!pt)
 		return -EINVAL;
+	if (!gather || !iod_gather_is_for(gather, pt))
+		return iod_refuse(pt->mem, -EINVAL, "gather: none, or of another page table");
+	if (flags & ~IOD_UNMAP_NO_HOLES)
+		return iod_refuse(pt->mem, -EINVAL, "flags: unknown bit");
 	if (!pt->owned)
-		return -EOPNOTSUPP;
+		return iod_refuse(pt->mem, -EOPNOTSUPP, "pt: attached without adopting");
 	ret = iod_pt_range(pt, iova, len, &ctx.r);
 	if (ret)
 		return ret;

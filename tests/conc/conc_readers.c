@@ -294,11 +294,79 @@ static void cleaners(struct iodt *t)
 	run(t, cleaner);
 }
 
+/* ---- cleaning what is being unmapped ---- */
+
+#define CLEANED 16 /* pages */
+
+/* An item that was cleared must not come back with the value that a cleaner saw before. */
+static void map_dirty(struct conc_thread *self)
+{
+	struct world *w = self->arg;
+	uint64_t at, len = CLEANED * w->c.page;
+	struct iod_mapping m;
+	int ret;
+
+	ret = iod_map(w->c.t->pt, w->iova[0], pa_of(w, 0, 1, 0), len, IODT_RW | IOD_PROT_DIRTY,
+		      NULL, NULL);
+	for (at = conc_below(self, 300); at && !ret; at--)
+		ret = iod_translate(w->c.t->pt, w->iova[0], &m);
+	if (!ret)
+		ret = iod_unmap(w->c.t->pt, w->iova[0], len, 0, self->gather, NULL);
+	if (ret)
+		conc_fail(&w->c, "map, translate or unmap: %d", ret);
+	for (at = 0; at < len; at += w->c.page)
+		if (iod_translate(w->c.t->pt, w->iova[0] + at, &m) != -ENOENT)
+			conc_fail(&w->c, "%#jx is back", (uintmax_t)(w->iova[0] + at));
+	if (!conc_below(self, 50) && iod_gather_sync(self->gather))
+		conc_fail(&w->c, "sync");
+}
+
+/* The few pages, or the whole table: two ways through a sweep. */
+static void clean_few(struct conc_thread *self)
+{
+	struct world *w = self->arg;
+	struct iodt_bits bits;
+	struct iod_sweep s = {
+		.size = sizeof(s),
+		.mode = IOD_SWEEP_CLEAR,
+		.iova = w->iova[0],
+		.bitmap = &bits.bm,
+		.gather = self->gather,
+	};
+	int i, ret = 0;
+
+	iodt_bits_init(&bits, w->iova[0], w->c.span, w->c.page);
+	for (i = 0; i < 30 && !ret; i++) {
+		s.len = conc_below(self, 4) ? CLEANED * w->c.page : w->c.span;
+		ret = iod_sweep(w->c.t->pt, &s);
+	}
+	if (ret || iod_gather_sync(self->gather))
+		conc_fail(&w->c, "sweep or sync: %d", ret);
+	iodt_bits_free(&bits);
+}
+
+static void clean_or_unmap(struct iodt *t)
+{
+	struct world w = { .fixed = 0 };
+	struct conc_thread threads[] = {
+		{ .fn = map_dirty, .arg = &w },
+		{ .fn = clean_few, .arg = &w },
+		{ .fn = clean_few, .arg = &w },
+	};
+
+	build(&w, t);
+	/* keeps the table */
+	iodt_map(w.c.t, w.iova[0] + (CLEANED + 3) * w.c.page, w.c.base_pa, w.c.page, IODT_RW);
+	conc_run(&w.c, threads, IODT_ARRAY_SIZE(threads), conc_seconds());
+	assert_int_equal(conc_close(&w.c), 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct iodt_test tests[] = {
 		{ "readers", IODT_PLAIN, 0, readers },
 		{ "cleaners", IODT_PLAIN | IODT_DIRTY, 0, cleaners },
+		{ "clean_or_unmap", IODT_PLAIN | IODT_DIRTY, 0, clean_or_unmap },
 	};
 
 	return iodt_main(argc, argv, tests, IODT_ARRAY_SIZE(tests), NULL, 0);

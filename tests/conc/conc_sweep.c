@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DMA from several agents against sweepers that clean, sync and copy, and a thread that maps and unmaps. Every page has a version
- * that each write raises while the translation is held; at the end all copies must be of the last
- * version.
+ * DMA from several agents against sweepers that clean, sync and copy, and a thread that maps and
+ * unmaps. Every page has a version that each write raises while the translation is held; at the end
+ * all copies must be of the last version.
  *
  * The twin's agents never hear of an invalidation: then versions must be missed.
  */
@@ -134,8 +134,8 @@ static void sweeper(struct conc_thread *self)
 }
 
 /*
- * Pages 1 and 2 come and go. A page that is unmapped is copied in any case, after the sync: until then
- * it may still be written.
+ * Pages 1 and 2 come and go. A page that is unmapped is copied in any case, after the sync: until
+ * then it may still be written.
  */
 static void churn(struct conc_thread *self)
 {
