@@ -112,7 +112,8 @@ static void copy(struct migration *m)
 
 /* --- Sweep and sync ----------------------------------------------------------------------------*/
 
-static int sweep(struct migration *m)
+/* The last pass begins with an invalidation of everything: what was still under way becomes visible. */
+static int sweep(struct migration *m, bool final)
 {
 	struct precopy_round *round = &m->res->rounds[m->round];
 	struct iod_sweep sweep = {
@@ -121,6 +122,7 @@ static int sweep(struct migration *m)
 		.bitmap = &m->bitmap,
 		.gather = m->gather,
 		.budget = SWEEP_BUDGET,
+		.flags = final ? IOD_SWEEP_FINAL : 0,
 	};
 	uint64_t began;
 	int ret;
@@ -137,6 +139,7 @@ static int sweep(struct migration *m)
 		if (ret)
 			return migration_fail(m, "cannot sweep", ret);
 		sweep.iova = sweep.next_iova;
+		sweep.flags = 0;
 		precopy_report_progress(m->rep, m->round, "sweep", sweep.iova, m->opts->memory);
 	}
 	round->dirty = m->everything ? m->vm.pages : iod_bitmap_count(&m->bitmap);
@@ -162,7 +165,7 @@ static int sync_caches(struct migration *m)
 /* The order is the point of it all: nothing is copied before the caches have let go. */
 static int sweep_sync_copy(struct migration *m)
 {
-	int ret = sweep(m);
+	int ret = sweep(m, false);
 
 	if (ret)
 		return ret;
@@ -243,22 +246,15 @@ static int live_rounds(struct migration *m)
 	return 0;
 }
 
-/* Nothing writes any more; what a cache may still hold back is flushed before the last sweep. */
 static int final_pass(struct migration *m)
 {
-	const struct iod_inv all = { .kind = IOD_INV_ALL };
-	enum precopy_break violation = m->opts->violation;
 	uint64_t began;
 	int ret;
 
 	round_begin(m);
 	began = precopy_now();
 	precopy_vm_stop(&m->vm, &m->res->did);
-	ret = precopy_vm_invalidate(&m->vm, &all, 1);
-	if (ret)
-		return migration_fail(m, "cannot invalidate", ret);
-	m->res->rounds[m->round].invalidations = violation != PRECOPY_BREAK_SKIP_INVALIDATE;
-	ret = sweep(m);
+	ret = sweep(m, true);
 	if (!ret)
 		ret = sync_caches(m);
 	if (ret)
