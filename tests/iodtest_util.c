@@ -102,7 +102,7 @@ size_t iodt_parts(const struct iodt_variant *v, struct iodt_part part[2])
 	return 1;
 }
 
-/* ---- raw entries: formats.md, "One-look comparison" ---- */
+/* ---- raw entries: bits.md, "One-look comparison" ---- */
 
 uint64_t iodt_accessed_bit(const struct iodt_variant *v)
 {

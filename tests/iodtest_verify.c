@@ -68,7 +68,7 @@ static int s2_start_level(unsigned int granule_lg2, unsigned int sl0)
 	return granule_lg2 == 12 ? by_4k[sl0 & 3] : others[sl0 & 3];
 }
 
-/* formats.md A1.3 */
+/* bits.md A1.3 */
 static int s1_start_level(unsigned int granule_lg2, unsigned int ias)
 {
 	unsigned int per_level = granule_lg2 - 3, bits = granule_lg2 + per_level;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AMD-Vi host (v1) page tables: PTE and PDE (formats.md A3.1-A3.3).
+ * AMD-Vi host (v1) page tables: PTE and PDE (bits.md A3.1-A3.3).
  *
  * Level names: the manual's level 1 is our level 0, its level 6 our level 5. A leaf of more than its
  * level's default size is written in every item of its aligned group (replicas), with Next Level 7 and
@@ -11,7 +11,8 @@
 
 #include <errno.h>
 
-#include "pgtable/pt_defs.h"
+#define PT_PLAIN_LEVELS 0
+#include "pgtable/pt_radix512.h"
 
 #define PT_STAGE	   2
 
@@ -28,12 +29,6 @@
 #define AMD_IR		   BIT64(61)
 #define AMD_IW		   BIT64(62)
 #define AMD_MAX_LG2	   51u /* largest page: half of a 52-bit address space */
-
-static inline unsigned pt_shift(const struct iod_pgtable *pt, unsigned level)
-{
-	(void)pt;
-	return 12 + 9 * level;
-}
 
 static inline unsigned pt_items_lg2(const struct iod_pgtable *pt, unsigned level,
 				    unsigned top_level)
@@ -208,14 +203,7 @@ static inline uint64_t pt_hw_mark(const struct iod_pgtable *pt, uint64_t pte, bo
 	return pte;
 }
 
-static inline bool pt_hw_access_flag_fault(const struct iod_pgtable *pt, uint64_t pte)
-{
-	(void)pt;
-	(void)pte;
-	return false;
-}
-
-/* formats.md F1: whether hardware writes A into a PDE is unconfirmed. */
+/* bits.md F1: whether hardware writes A into a PDE is unconfirmed. */
 static inline uint64_t pt_hw_mark_table(const struct iod_pgtable *pt, uint64_t pte, bool open)
 {
 	return open && (pt->features & IOD_PT_HW_ACCESS) ? pte | AMD_A : pte;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The format amd_v2: AMD-Vi guest tables (formats.md A3.5), x86-64 entries. */
+/* The format amd_v2: AMD-Vi guest tables (bits.md A3.5), x86-64 entries. */
 #define PT_FORMAT		 IOD_AMD_V2
 #define PT_NAME			 "amd_v2"
 #define PT_ENGINE		 iod_amd_v2_engine
 #define PT_STAGE		 1
-#define PT_X86_TABLE_ACCESS_OPEN 1 /* formats.md F4: unconfirmed */
+#define PT_X86_TABLE_ACCESS_OPEN 1 /* bits.md F4: unconfirmed */
 
 #include "pgtable/pt_defs.h"
 

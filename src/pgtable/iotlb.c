@@ -10,7 +10,7 @@
  * - A cached translation is used as it is, whatever memory says by now. In particular a write
  *   through one that was dirty when it was cached, or whose leaf is not tracked, touches no
  *   table: clearing the leaf's dirty bit has no effect on it before the invalidation.
- * - A write through one that was clean walks again and marks (formats.md A1.11 rule 11). So
+ * - A write through one that was clean walks again and marks (bits.md A1.11 rule 11). So
  *   does an access that it does not permit: permission may be raised without an invalidation.
  * - Refused accesses leave nothing in the caches.
  *
@@ -160,7 +160,7 @@ static void tlb_cache_tables(struct iod_iotlb *tlb, const struct iod_pgtable *pt
 
 /*
  * Walk memory, from the lowest table remembered. Tables are remembered after a walk that was
- * granted, when their entries' Accessed bits are set (formats.md A1.13 rule 3, A2.3 rule 7).
+ * granted, when their entries' Accessed bits are set (bits.md A1.13 rule 3, A2.3 rule 7).
  */
 static int tlb_walk(struct iod_iotlb *tlb, struct iod_pgtable *pt, struct pt_hw_walk *w,
 		    struct iod_fault *fault)
@@ -187,7 +187,7 @@ static int tlb_walk(struct iod_iotlb *tlb, struct iod_pgtable *pt, struct pt_hw_
 
 /*
  * Remember a translation. An ATC is only told that it may write when that needs no dirty update any
- * more (formats.md A1.11 rule 16: NW=1 was asked for, or the leaf is marked).
+ * more (bits.md A1.11 rule 16: NW=1 was asked for, or the leaf is marked).
  */
 static void tlb_cache_leaf(struct iod_iotlb *tlb, const struct iod_pgtable *pt,
 			   const struct pt_hw_walk *w, struct tlb_entry *entry)
@@ -353,7 +353,7 @@ static int tlb_move(struct tlb_dma *dma, uint64_t *len)
 
 /*
  * A write whose data moves first: the walk grants it without marking, the data moves, the table
- * is marked. The invalidation that covers the leaf finds both done (formats.md A1.11 rules 12,
+ * is marked. The invalidation that covers the leaf finds both done (bits.md A1.11 rules 12,
  * 13).
  *
  * The leaf may change between the two walks, without waiting for us, as it may under a real

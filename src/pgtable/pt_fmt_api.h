@@ -64,7 +64,7 @@ static inline uint64_t pt_hw_mark(const struct iod_pgtable *pt, uint64_t pte, bo
 /* Whether hardware refuses the leaf because Accessed is clear and it may not set it (ARM). */
 static inline bool pt_hw_access_flag_fault(const struct iod_pgtable *pt, uint64_t pte);
 /* The table item with Accessed set, where enabled. `open`: also where the specification leaves it
- * open whether hardware does (formats.md B1). */
+ * open whether hardware does (bits.md B1). */
 static inline uint64_t pt_hw_mark_table(const struct iod_pgtable *pt, uint64_t pte, bool open);
 /* 1 or 2: the stage that a fault is reported for. */
 #ifndef PT_STAGE

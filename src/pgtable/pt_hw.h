@@ -6,7 +6,7 @@
  * Nothing is marked before the whole walk is known to permit the access; then the table items
  * are marked from the top and the leaf last, each by compare-exchange on the value that the
  * walk used. An item that changed meanwhile is not marked: the walk begins anew at the root
- * (formats.md A1.11 rule 11, A3.4). So a leaf is never dirty below a table item whose Accessed
+ * (bits.md A1.11 rule 11, A3.4). So a leaf is never dirty below a table item whose Accessed
  * this walk has not set, and what the caller caches is what memory held when it was marked.
  *
  * Of a run only the item that the walk read is marked; the translation is the whole run.
@@ -68,7 +68,7 @@ static inline enum iod_fault_reason pt_hw_check_item(const struct iod_pgtable *p
 	return IOD_FAULT_NONE;
 }
 
-/* Follow a table item. AMD v1: the address bits of skipped levels must be 0 (formats.md A3.2). */
+/* Follow a table item. AMD v1: the address bits of skipped levels must be 0 (bits.md A3.2). */
 static inline enum iod_fault_reason pt_hw_follow(const struct iod_pgtable *pt, struct pt_hw_walk *w,
 						 uint64_t pte)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * x86-64 long-mode paging entries (formats.md A2.2, A3.5), shared by the two formats that use them.
+ * x86-64 long-mode paging entries (bits.md A2.2, A3.5), shared by the two formats that use them.
  *
  * Level names: PTE = level 0, PDE 1, PDPE 2, PML4E 3, PML5E 4. Hardware sets A in every entry used and
  * D in the leaf, always. The including format defines PT_STAGE, PT_X86_TABLE_ACCESS_OPEN (1 where it is
@@ -11,7 +11,8 @@
 
 #include <errno.h>
 
-#include "pgtable/pt_defs.h"
+#define PT_PLAIN_LEVELS 1
+#include "pgtable/pt_radix512.h"
 
 #define X86_P	      BIT64(0)
 #define X86_RW	      BIT64(1)
@@ -24,27 +25,6 @@
 #define X86_PAT_LARGE BIT64(12)
 #define X86_ADDR      MASK64(51, 12)
 #define X86_XD	      BIT64(63)
-
-static inline unsigned pt_shift(const struct iod_pgtable *pt, unsigned level)
-{
-	(void)pt;
-	return 12 + 9 * level;
-}
-
-static inline unsigned pt_items_lg2(const struct iod_pgtable *pt, unsigned level,
-				    unsigned top_level)
-{
-	(void)pt;
-	(void)level;
-	(void)top_level;
-	return 9;
-}
-
-static inline uint64_t pt_leaf_sizes(const struct iod_pgtable *pt, unsigned level)
-{
-	(void)pt;
-	return level <= 2 ? BIT64(12 + 9 * level) : 0;
-}
 
 static inline enum pt_type pt_item_type(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
 {
@@ -78,25 +58,11 @@ static inline uint64_t pt_table_pa(const struct iod_pgtable *pt, uint64_t pte)
 	return pte & X86_ADDR;
 }
 
-static inline unsigned pt_table_level(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
-{
-	(void)pt;
-	(void)pte;
-	return level - 1;
-}
-
 static inline uint32_t pt_table_deny(const struct iod_pgtable *pt, uint64_t pte)
 {
 	(void)pt;
 	return (pte & X86_RW ? 0 : IOD_PROT_WRITE) | (pte & X86_US ? 0 : IOD_PROT_PRIV) |
 	       (pte & X86_XD ? IOD_PROT_NOEXEC : 0);
-}
-
-static inline unsigned pt_leaf_lg2(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
-{
-	(void)pt;
-	(void)pte;
-	return 12 + 9 * level;
 }
 
 static inline uint64_t pt_leaf_pa(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
@@ -193,13 +159,6 @@ static inline uint64_t pt_hw_mark(const struct iod_pgtable *pt, uint64_t pte, bo
 {
 	(void)pt;
 	return pte | X86_A | (write ? X86_D : 0);
-}
-
-static inline bool pt_hw_access_flag_fault(const struct iod_pgtable *pt, uint64_t pte)
-{
-	(void)pt;
-	(void)pte;
-	return false;
 }
 
 static inline uint64_t pt_hw_mark_table(const struct iod_pgtable *pt, uint64_t pte, bool open)

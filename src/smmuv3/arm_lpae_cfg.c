@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Geometry, attributes and STE/CD fields of ARM LPAE tables (formats.md A1.1-A1.7, C1.2, C1.3). */
+/* Geometry, attributes and STE/CD fields of ARM LPAE tables (bits.md A1.1-A1.7, C1.2, C1.3). */
 #include "smmuv3/arm_lpae_cfg.h"
 
 #include <errno.h>

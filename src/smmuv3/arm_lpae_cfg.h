@@ -5,7 +5,7 @@
 
 #include "pgtable/pt_defs.h"
 
-/* formats.md A1.9: log2 of the items of a contiguous run, 0 where Contiguous is RES0. */
+/* bits.md A1.9: log2 of the items of a contiguous run, 0 where Contiguous is RES0. */
 static inline unsigned iod_arm_lpae_cont_lg2(unsigned granule_lg2, unsigned level)
 {
 	switch (granule_lg2) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The format vtd_fs: VT-d first stage (formats.md A2.2), x86-64 entries. */
+/* The format vtd_fs: VT-d first stage (bits.md A2.2), x86-64 entries. */
 #define PT_FORMAT		 IOD_VTD_FS
 #define PT_NAME			 "vtd_fs"
 #define PT_ENGINE		 iod_vtd_fs_engine

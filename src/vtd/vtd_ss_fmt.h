@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VT-d second-stage entries (VT-d 9.9; formats.md A2.1).
+ * VT-d second-stage entries (VT-d 9.9; bits.md A2.1).
  *
  * Level names: PTE = level 0, PDE 1, PDPE 2, PML4E 3, PML5E 4. An entry is present when R or W is set.
  */
@@ -9,7 +9,8 @@
 
 #include <errno.h>
 
-#include "pgtable/pt_defs.h"
+#define PT_PLAIN_LEVELS 1
+#include "pgtable/pt_radix512.h"
 
 #define PT_STAGE      2
 
@@ -24,27 +25,6 @@
 #define VTD_SS_ADDR   MASK64(51, 12)
 #define VTD_SS_IW     BIT64(62) /* reserved with SSIRWE = 0, and SSIRWE = 1 is not supported */
 #define VTD_EMT_WB    6u	/* memory type write-back, as in the MTRRs */
-
-static inline unsigned pt_shift(const struct iod_pgtable *pt, unsigned level)
-{
-	(void)pt;
-	return 12 + 9 * level;
-}
-
-static inline unsigned pt_items_lg2(const struct iod_pgtable *pt, unsigned level,
-				    unsigned top_level)
-{
-	(void)pt;
-	(void)level;
-	(void)top_level;
-	return 9;
-}
-
-static inline uint64_t pt_leaf_sizes(const struct iod_pgtable *pt, unsigned level)
-{
-	(void)pt;
-	return level <= 2 ? BIT64(12 + 9 * level) : 0;
-}
 
 static inline enum pt_type pt_item_type(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
 {
@@ -74,24 +54,10 @@ static inline uint64_t pt_table_pa(const struct iod_pgtable *pt, uint64_t pte)
 	return pte & VTD_SS_ADDR;
 }
 
-static inline unsigned pt_table_level(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
-{
-	(void)pt;
-	(void)pte;
-	return level - 1;
-}
-
 static inline uint32_t pt_table_deny(const struct iod_pgtable *pt, uint64_t pte)
 {
 	(void)pt;
 	return (pte & VTD_SS_R ? 0 : IOD_PROT_READ) | (pte & VTD_SS_W ? 0 : IOD_PROT_WRITE);
-}
-
-static inline unsigned pt_leaf_lg2(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
-{
-	(void)pt;
-	(void)pte;
-	return 12 + 9 * level;
 }
 
 static inline uint64_t pt_leaf_pa(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
@@ -190,13 +156,6 @@ static inline uint64_t pt_hw_mark(const struct iod_pgtable *pt, uint64_t pte, bo
 	if (pt->features & IOD_PT_HW_ACCESS)
 		pte |= VTD_SS_A | (write && (pt->features & IOD_PT_HW_DIRTY) ? VTD_SS_D : 0);
 	return pte;
-}
-
-static inline bool pt_hw_access_flag_fault(const struct iod_pgtable *pt, uint64_t pte)
-{
-	(void)pt;
-	(void)pte;
-	return false;
 }
 
 static inline uint64_t pt_hw_mark_table(const struct iod_pgtable *pt, uint64_t pte, bool open)

@@ -78,7 +78,7 @@ static void attributes_bit_for_bit(struct iodt *t)
 	}
 }
 
-/* Which flags each format has: formats.md A1.6, A1.7, A2.1, A2.2, A3.1, A3.5. */
+/* Which flags each format has: bits.md A1.6, A1.7, A2.1, A2.2, A3.1, A3.5. */
 static void flags_that_a_format_lacks(struct iodt *t)
 {
 	static const struct {
@@ -253,7 +253,7 @@ static void software_bits_disturb_nothing(struct iodt *t)
 	iodt_verify(t);
 }
 
-/* The size codes worked out in formats.md A3.3, output address 0. */
+/* The size codes worked out in bits.md A3.3, output address 0. */
 static void amd_size_codes(void **state)
 {
 	static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AMD v1 tables by hand (formats.md A3.1 - A3.4). PR 1, A 0x20, D 0x40, NextLevel n << 9
+ * AMD v1 tables by hand (bits.md A3.1 - A3.4). PR 1, A 0x20, D 0x40, NextLevel n << 9
  * (1 0x200, 2 0x400, 3 0x600, 4 0x800, 5 0xa00, 7 0xe00), IR bit 61, IW bit 62.
  */
 #include <string.h>

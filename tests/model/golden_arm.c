@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ARM tables by hand. Leaf words used (formats.md A1.6, A1.7):
+ * ARM tables by hand. Leaf words used (bits.md A1.6, A1.7):
  *   0xf47  S1 page: valid 3, AttrIndx 1 (0x4), AP[1] 0x40, SH 0x300, AF 0x400, nG 0x800
  *   0xf45  the same as a block; 0xfc7/0xfc5 read-only (AP[2] 0x80)
  *   0x7ff  S2 page: valid 3, MemAttr 1111 (0x3c), S2AP 11 (0xc0), SH 0x300, AF 0x400

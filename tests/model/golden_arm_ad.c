@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ARM access flag and dirty state by hand (formats.md A1.9 - A1.13). */
+/* ARM access flag and dirty state by hand (bits.md A1.9 - A1.13). */
 #include "fakemem.h"
 
 #define DBM	UINT64_C(0x0008000000000000)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VT-d and x86 tables by hand (formats.md A2.1 - A2.3, A3.5).
+ * VT-d and x86 tables by hand (bits.md A2.1 - A2.3, A3.5).
  * SS: R 1, W 2, PS 0x80, A 0x100, D 0x200. FS/v2: P 1, RW 2, US 4, A 0x20, D 0x40, PS 0x80, XD 63.
  */
 #include "fakemem.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* AMD-Vi host tables (formats.md A3.1 - A3.4). The IR/IW of the DTE are the caller's. */
+/* AMD-Vi host tables (bits.md A3.1 - A3.4). The IR/IW of the DTE are the caller's. */
 #include "model_int.h"
 
 #define V1_A	5

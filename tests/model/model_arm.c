@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* VMSAv8-64 and 32-bit LPAE, stage 1 and 2 (formats.md A1). No DS=1, D128 or PIE. */
+/* VMSAv8-64 and 32-bit LPAE, stage 1 and 2 (bits.md A1). No DS=1, D128 or PIE. */
 #include "model_int.h"
 
 #define ARM_AF		10

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* VT-d second stage (formats.md A2.1, A2.3), RTADDR.SSIRWE=0. */
+/* VT-d second stage (bits.md A2.1, A2.3), RTADDR.SSIRWE=0. */
 #include "model_int.h"
 
 #define SS_A	8

@@ -10,7 +10,7 @@ static struct iod_hw_info hw_info(const struct iod_pgtable *pt)
 	return hw;
 }
 
-/* OAS, IPS, S2PS: formats.md C1.1 */
+/* OAS, IPS, S2PS: bits.md C1.1 */
 static unsigned int oas_code(unsigned int bits)
 {
 	static const unsigned int by_code[] = { 32, 36, 40, 42, 44, 48, 52 };
@@ -21,7 +21,7 @@ static unsigned int oas_code(unsigned int bits)
 	return i;
 }
 
-/* formats.md C1.3; IR/OR 1: write-back, write-allocate; SH 3: inner */
+/* bits.md C1.3; IR/OR 1: write-back, write-allocate; SH 3: inner */
 static void check_arm_s1(const struct iodt_variant *v, const struct iod_hw_info *hw)
 {
 	bool lpae32 = v->features & IOD_PT_LPAE32;
@@ -44,7 +44,7 @@ static void check_arm_s1(const struct iodt_variant *v, const struct iod_hw_info 
 	assert_int_equal(hw->u.arm_s1.ips, oas_code(iodt_out_bits(v)));
 }
 
-/* formats.md C1.2 */
+/* bits.md C1.2 */
 static void check_arm_s2(const struct iodt_variant *v, const struct iod_hw_info *hw)
 {
 	bool lpae32 = v->features & IOD_PT_LPAE32;
@@ -65,7 +65,7 @@ static void check_arm_s2(const struct iodt_variant *v, const struct iod_hw_info 
 		assert_int_equal(hw->u.arm_s2.s2ps, oas_code(iodt_out_bits(v)));
 }
 
-/* formats.md A3.6: HAD 0 off, 1 Accessed, 3 both */
+/* bits.md A3.6: HAD 0 off, 1 Accessed, 3 both */
 static void check_amd_v1(const struct iodt_variant *v, const struct iod_hw_info *hw)
 {
 	unsigned int had = v->features & IOD_PT_HW_DIRTY    ? 3

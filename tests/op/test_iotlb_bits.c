@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What one access through an iotlb reads and writes in tables: every expected value here was
- * put together by hand from the architectures' tables (formats.md A1.5-A1.13, A2.1-A2.3,
+ * put together by hand from the architectures' tables (bits.md A1.5-A1.13, A2.1-A2.3,
  * A3.1-A3.5).
  *
  * Each row is one page, walked on its own: 4 KiB tables, one item in each, the leaf in item 1

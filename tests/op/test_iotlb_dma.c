@@ -288,7 +288,7 @@ static void late_split(struct iodt *t)
 	iodt_assert_ok(iod_iotlb_destroy(late));
 }
 
-/* ---- ATC: formats.md A1.11 rule 16 ---- */
+/* ---- ATC: bits.md A1.11 rule 16 ---- */
 
 static void atc(struct iodt *t)
 {

@@ -373,7 +373,7 @@ static void walk_cache_inv(void **state)
 	swap_close(&h);
 }
 
-/* A walk from a cached table does not touch the entries above it (formats.md A1.13 rule 5, B1). */
+/* A walk from a cached table does not touch the entries above it (bits.md A1.13 rule 5, B1). */
 static void walk_cache_skips_table_access(void **state)
 {
 	struct hand h;

@@ -62,19 +62,7 @@ static int print_all(struct survey *survey, const struct options *opt)
 int cmd_dump(int argc, char **argv)
 {
 	struct options opt;
-	struct survey survey;
-	struct core core;
 	int ret = options_parse(&opt, argc, argv, &command);
 
-	if (ret >= 0)
-		return ret;
-	if (core_open(&core, opt.files, opt.nr_files))
-		return EXIT_BAD;
-	ret = EXIT_BAD;
-	if (!survey_open(&survey, &core, &opt)) {
-		ret = print_all(&survey, &opt);
-		survey_close(&survey);
-	}
-	core_close(&core);
-	return ret;
+	return ret >= 0 ? ret : survey_run(&opt, print_all);
 }

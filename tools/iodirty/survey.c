@@ -346,3 +346,20 @@ void survey_complain_device(struct survey *survey, const struct found *device)
 		 source_text(device->source_id, id), device->source_id, device->error,
 		 device->error_pa, wild ? ", beyond all memory" : "");
 }
+
+int survey_run(const struct options *opt,
+	       int (*fn)(struct survey *survey, const struct options *opt))
+{
+	struct survey survey;
+	struct core core;
+	int ret = EXIT_BAD;
+
+	if (core_open(&core, opt->files, opt->nr_files))
+		return EXIT_BAD;
+	if (!survey_open(&survey, &core, opt)) {
+		ret = fn(&survey, opt);
+		survey_close(&survey);
+	}
+	core_close(&core);
+	return ret;
+}

@@ -57,6 +57,10 @@ struct survey {
 int survey_open(struct survey *survey, struct core *core, const struct options *opt);
 void survey_close(struct survey *survey);
 
+/* Opens the core, surveys it, calls fn, closes. @return fn's exit code, or EXIT_BAD */
+int survey_run(const struct options *opt,
+	       int (*fn)(struct survey *survey, const struct options *opt));
+
 /* EXIT_OK or EXIT_BAD, after what was met. */
 int survey_exit(const struct survey *survey);
 
