@@ -112,8 +112,8 @@ IOD_API int iod_pgtable_destroy(struct iod_pgtable *pt);
  * @param gather for replaced tables; may be NULL
  * @param done   bytes mapped are added to it; may be NULL
  * @return 0; -EEXIST when anything in the range is mapped (nothing is changed); -EINVAL; -ERANGE;
- *         -EOPNOTSUPP prot; -ENOMEM or what the gather's invalidation returned (what is mapped until
- *         then stays and is in *done)
+ *         -EOPNOTSUPP prot; -ENOMEM, -EAGAIN (lost a race against an overlapping mutation) or what
+ *         the gather's invalidation returned (what is mapped until then stays and is in *done)
  */
 IOD_API int iod_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t len, uint32_t prot,
 		    struct iod_gather *gather, uint64_t *done);

@@ -372,14 +372,16 @@ static int pt_grow(struct pt_map_ctx *ctx, struct pt_table *t)
 		word = word_load(&pt->top);
 		top = pt_top_unpack(word);
 		if (top.level >= wanted && !(ctx->last & ~low_mask(pt_shift(pt, top.level + 1))))
-			return 0;
+			break;
 		ret = pt_grow_once(pt, word);
 		if (ret)
 			return ret;
-		if (!pt_open_top(pt, pt_get_top(pt), true, t))
-			return -EFAULT;
 		ctx->covers_tables = true;
 	}
+	/* Somebody else may have made it grow as well: what was found before may be too small. */
+	if (!ctx->covers_tables && ctx->last <= t->last)
+		return 0;
+	return pt_open_top(pt, top, true, t) ? 0 : -EFAULT;
 }
 
 /* ---- the operation ---- */
@@ -451,6 +453,8 @@ static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t l
 	if (!ret)
 		ret = pt_map_table(&ctx, &t);
 	rcu_leave();
+	if (!ret && !ctx.complete)
+		ret = -EAGAIN; /* overlapping mutations: the tables changed under the walk */
 	if (done && (ctx.complete || ctx.x != first))
 		*done += ctx.complete ? len : ctx.x - first;
 	return ret;
