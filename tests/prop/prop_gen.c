@@ -165,6 +165,8 @@ static struct prop_range map_range(struct prop *p)
 
 	if (p->leaves.nr && prop_chance(p, 40))
 		r.iova = p->leaves.leaf[prop_below(p, p->leaves.nr)].last + 1;
+	else if (prop_chance(p, 40)) /* where tables may be cached, and empty by now */
+		r.iova = p->hot[prop_below(p, PROP_HOT)] & -p->t->page;
 	if (prop_chance(p, 60))
 		r.iova &= -size;
 	if (prop_chance(p, 60))

@@ -100,8 +100,12 @@ void prop_map(struct prop *p, struct prop_range r, uint64_t pa, uint32_t prot)
 	PROP_CHECK(p, ret == want, "map %#jx len %#jx pa %#jx prot %#x: %d, not %d",
 		   (uintmax_t)r.iova, (uintmax_t)r.len, (uintmax_t)pa, prot, ret, want);
 	PROP_CHECK(p, done == (ret ? 3 : 3 + r.len), "map: done %#jx", (uintmax_t)done);
-	if (!ret)
-		mapped(p, r, pa, prot, gathered);
+	if (ret)
+		return;
+	mapped(p, r, pa, prot, gathered);
+	/* used at once: whatever hardware still holds of the tables that were there before */
+	if (!p->res->failed && prop_chance(p, 50))
+		prop_dma_at(p, r.iova + prop_below(p, r.len), prop_chance(p, 60));
 }
 
 /* ---- unmap ---- */

@@ -258,7 +258,9 @@ void prop_sweep(struct prop *p, enum iod_sweep_mode mode, struct prop_range r, u
 	struct pass s = { .p = p, .mode = mode, .iova = r.iova, .last = last, .all = r.iova };
 	bool bits;
 
-	if (prop_chance(p, 20) && !p->quiet)
+	if (p->quiet)
+		s.flags = IOD_SWEEP_FINAL;
+	else if (prop_chance(p, 20))
 		s.flags = IOD_SWEEP_SKIP_UNTRACKED;
 	bits = bitmap_open(&s, lg2);
 	prop_note(p, "sweep mode %d flags %u %#jx len %#jx granule 2^%u base %#jx budget %ju", mode,
