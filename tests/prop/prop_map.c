@@ -151,6 +151,8 @@ static int unmap_outcome(const struct prop *p, struct prop_range r, uint32_t fla
 {
 	uint64_t last = r.iova + (r.len - 1);
 
+	if (!r.len) /* all of a 64-bit space: more than one call can say */
+		return -EINVAL;
 	if (!prop_valid(p, r.iova, last))
 		return -ERANGE;
 	if (straddles(p, r.iova) || (last != UINT64_MAX && straddles(p, last + 1)))
