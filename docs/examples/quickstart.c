@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+
 #include <iodirty/iodirty.h>
 
 int main(void)
 {
-	struct iod_mem *mem;      /* where tables live */
-	struct iod_pgtable *pt;   /* a VT-d second-stage table whose hardware sets Dirty */
+	struct iod_mem *mem;	  /* where tables live */
+	struct iod_pgtable *pt;	  /* a VT-d second-stage table whose hardware sets Dirty */
 	struct iod_iotlb *device; /* the hardware: a device's DMA goes through it */
 	struct iod_gather *gather;
 	struct iod_inv_ops inv = { .size = sizeof(inv), .invalidate = iod_iotlb_invalidate };
-	struct iod_pgtable_cfg cfg = { .size = sizeof(cfg), .format = IOD_VTD_SS,
+	struct iod_pgtable_cfg cfg = { .size = sizeof(cfg),
+				       .format = IOD_VTD_SS,
 				       .features = IOD_PT_HW_DIRTY };
 	struct iod_gather_cfg gcfg = { .size = sizeof(gcfg), .ops = &inv };
-	struct iod_sweep sweep = { .size = sizeof(sweep), .mode = IOD_SWEEP_CLEAR,
-				   .iova = 0, .len = 1 << 30 };
+	struct iod_sweep sweep = {
+		.size = sizeof(sweep), .mode = IOD_SWEEP_CLEAR, .iova = 0, .len = 1 << 30
+	};
 	static uint64_t words[(1 << 30) / 4096 / 64];
 	struct iod_bitmap dirty;
 	uint64_t iova = 0, len;
@@ -34,7 +37,8 @@ int main(void)
 	if (iod_sweep(pt, &sweep) || iod_gather_sync(gather)) /* clean, invalidate, wait ... */
 		return 1;
 	while (!iod_bitmap_next(&dirty, &iova, &len)) { /* ... and only now trust the bitmap */
-		printf("dirty: 0x%llx + 0x%llx\n", (unsigned long long)iova, (unsigned long long)len);
+		printf("dirty: 0x%llx + 0x%llx\n", (unsigned long long)iova,
+		       (unsigned long long)len);
 		iova += len;
 	}
 	iod_gather_destroy(gather);

@@ -202,8 +202,7 @@ static int device_entry(struct devscan *scan, uint32_t source_id, uint64_t pa)
 	return ret;
 }
 
-int iod_amdvi_visit_devices(struct iod_mem *mem, uint64_t devtab, iod_device_fn fn,
-			    void *cookie)
+int iod_amdvi_visit_devices(struct iod_mem *mem, uint64_t devtab, iod_device_fn fn, void *cookie)
 {
 	struct devscan scan = { .mem = mem, .fn = fn, .cookie = cookie, .budget = DEVSCAN_BUDGET };
 	struct devscan_table table = {

@@ -274,8 +274,7 @@ static int root_entry(struct vtd_scan *scan, uint32_t bus, uint64_t pa, bool sca
 	return ret;
 }
 
-int iod_vtd_visit_devices(struct iod_mem *mem, uint64_t rtaddr, iod_device_fn fn,
-			  void *cookie)
+int iod_vtd_visit_devices(struct iod_mem *mem, uint64_t rtaddr, iod_device_fn fn, void *cookie)
 {
 	struct vtd_scan scan = {
 		.common = { .mem = mem, .fn = fn, .cookie = cookie, .budget = DEVSCAN_BUDGET },

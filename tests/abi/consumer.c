@@ -14,7 +14,8 @@ static int use_table(struct iod_mem *mem, enum iod_format format)
 
 	if (ret)
 		return ret;
-	ret = iod_map(pt, 0x200000, 0x40000000, 0x201000, IOD_PROT_READ | IOD_PROT_WRITE, NULL, &done);
+	ret = iod_map(pt, 0x200000, 0x40000000, 0x201000, IOD_PROT_READ | IOD_PROT_WRITE, NULL,
+		      &done);
 	if (!ret)
 		ret = iod_iova_to_phys(pt, 0x400123, &pa);
 	printf("%s: mapped 0x%" PRIx64 " bytes, 0x400123 is at 0x%" PRIx64 "\n",

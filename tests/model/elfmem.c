@@ -66,8 +66,7 @@ static int read_headers(struct mdl_elfmem *e)
 	phoff = le64toh(eh.e_phoff);
 	phnum = le16toh(eh.e_phnum);
 	phentsize = le16toh(eh.e_phentsize);
-	if (phentsize < sizeof(Elf64_Phdr) || phoff > e->len ||
-	    phnum * phentsize > e->len - phoff)
+	if (phentsize < sizeof(Elf64_Phdr) || phoff > e->len || phnum * phentsize > e->len - phoff)
 		return -1;
 	e->seg = calloc(phnum ? phnum : 1, sizeof(*e->seg));
 	if (!e->seg)

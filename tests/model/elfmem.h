@@ -14,9 +14,9 @@ struct mdl_elf_seg {
 };
 
 struct mdl_elfmem {
-	unsigned char *map;	/* a private copy: changes do not reach the file */
+	unsigned char *map; /* a private copy: changes do not reach the file */
 	size_t len;
-	struct mdl_elf_seg *seg;	/* sorted by pa */
+	struct mdl_elf_seg *seg; /* sorted by pa */
 	size_t nseg;
 };
 

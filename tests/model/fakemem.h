@@ -18,14 +18,14 @@ struct fakemem {
 		uint64_t pa, len, *words;
 	} region[FM_REGIONS];
 	int n;
-	struct mdl_mem mem;	/* to hand to the walkers */
-	unsigned long writes;	/* exchanges that took place */
-	uint64_t race_pa, race_val;	/* stored just before the next exchange, if race_pa */
+	struct mdl_mem mem;	    /* to hand to the walkers */
+	unsigned long writes;	    /* exchanges that took place */
+	uint64_t race_pa, race_val; /* stored just before the next exchange, if race_pa */
 };
 
 struct fakemem *fm_new(void);
 void fm_free(struct fakemem *m);
-void fm_add(struct fakemem *m, uint64_t pa, uint64_t len);	/* zeroed */
+void fm_add(struct fakemem *m, uint64_t pa, uint64_t len); /* zeroed */
 void fm_set(struct fakemem *m, uint64_t pa, uint64_t val);
 uint64_t fm_get(struct fakemem *m, uint64_t pa);
 

@@ -5,7 +5,7 @@
 
 #include "flat.h"
 
-#define FIRST_SLOTS	1024
+#define FIRST_SLOTS 1024
 
 static uint64_t page_size(const struct mdl_flat *f)
 {
@@ -98,7 +98,10 @@ int mdl_flat_map(struct mdl_flat *f, uint64_t iova, uint64_t pa, uint64_t len, u
 		uint64_t at = iova + (i << f->lg2);
 
 		f->slots[find(f, at)] = (struct mdl_flat_page){
-			.iova = at, .pa = pa + (i << f->lg2), .prot = prot, .used = true,
+			.iova = at,
+			.pa = pa + (i << f->lg2),
+			.prot = prot,
+			.used = true,
 		};
 	}
 	f->used += (size_t)n;

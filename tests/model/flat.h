@@ -13,16 +13,16 @@
 
 struct mdl_flat_page {
 	uint64_t iova, pa;
-	uint32_t prot;		/* the test's own flags */
+	uint32_t prot; /* the test's own flags */
 	bool dirty;
-	bool used;		/* of the hash */
+	bool used; /* of the hash */
 };
 
 struct mdl_flat {
-	unsigned lg2;			/* page size */
+	unsigned lg2; /* page size */
 	struct mdl_flat_page *slots;
-	size_t nslots, used;		/* nslots is a power of 2 */
-	struct mdl_flat_page **order;	/* sorted by iova; NULL if out of date */
+	size_t nslots, used;	      /* nslots is a power of 2 */
+	struct mdl_flat_page **order; /* sorted by iova; NULL if out of date */
 };
 
 /* -1 if out of memory */

@@ -13,8 +13,9 @@
 
 static struct mdl_table v1(unsigned mode, uint64_t root)
 {
-	return (struct mdl_table){ .format = MDL_AMD_V1, .root = root, .granule_lg2 = 12,
-				   .levels = mode, .oas = 52 };
+	return (struct mdl_table){
+		.format = MDL_AMD_V1, .root = root, .granule_lg2 = 12, .levels = mode, .oas = 52
+	};
 }
 
 /* Level n lives at n << 12 and leads to the next one at index n, down to L1[1]. */
@@ -23,12 +24,12 @@ static struct fakemem *mem(void)
 	struct fakemem *m = fm_new();
 
 	fm_add(m, 0x1000, 0x6000);
-	fm_set(m, 0x6030, RW | 0x5a01);		/* L6[6]: 6 << 57 = 0x0c00... */
-	fm_set(m, 0x5028, RW | 0x4801);		/* L5[5]: 5 << 48 */
-	fm_set(m, 0x4020, RW | 0x3601);		/* L4[4]: 4 << 39 = 0x20000000000 */
-	fm_set(m, 0x3018, RW | 0x2401);		/* L3[3]: 3 << 30 = 0xc0000000 */
-	fm_set(m, 0x2010, RW | 0x1201);		/* L2[2]: 2 << 21 = 0x400000 */
-	fm_set(m, 0x1008, RW | 0x12345001);	/* L1[1]: 1 << 12 */
+	fm_set(m, 0x6030, RW | 0x5a01);	    /* L6[6]: 6 << 57 = 0x0c00... */
+	fm_set(m, 0x5028, RW | 0x4801);	    /* L5[5]: 5 << 48 */
+	fm_set(m, 0x4020, RW | 0x3601);	    /* L4[4]: 4 << 39 = 0x20000000000 */
+	fm_set(m, 0x3018, RW | 0x2401);	    /* L3[3]: 3 << 30 = 0xc0000000 */
+	fm_set(m, 0x2010, RW | 0x1201);	    /* L2[2]: 2 << 21 = 0x400000 */
+	fm_set(m, 0x1008, RW | 0x12345001); /* L1[1]: 1 << 12 */
 	return m;
 }
 
@@ -83,10 +84,10 @@ static void default_sizes(void **state)
 
 	(void)state;
 	fm_set(m, 0x1008, 0);
-	fm_set(m, 0x2018, R_ | 0x600001);			/* 2M */
-	fm_set(m, 0x3020, W_ | 0x140000061);			/* 1G, A and D */
-	fm_set(m, 0x4028, RW | UINT64_C(0x8000000001));		/* 512G */
-	fm_set(m, 0x5030, RW | UINT64_C(0x1000000000001));	/* 256T */
+	fm_set(m, 0x2018, R_ | 0x600001);		   /* 2M */
+	fm_set(m, 0x3020, W_ | 0x140000061);		   /* 1G, A and D */
+	fm_set(m, 0x4028, RW | UINT64_C(0x8000000001));	   /* 512G */
+	fm_set(m, 0x5030, RW | UINT64_C(0x1000000000001)); /* 256T */
 	fm_set(m, 0x6038, RW | 1);
 	fm_enum(&t, m, 6,
 		"c050200c0600000 200000 600000 r-x a0 d0 x1 L2\n"
@@ -112,14 +113,14 @@ static void sizes_coded(void **state)
 
 	(void)state;
 	fm_set(m, 0x1008, 0);
-	fill(m, 0x1010, 2, RW | 0xabc000e01 | 0);		/* 8K: none set; L1[2..3] */
-	fill(m, 0x1020, 4, RW | 0xabc000e01 | 0x1000);		/* 16K; L1[4..7] */
-	fill(m, 0x1040, 8, RW | 0xab8000e01 | 0x3000);		/* 32K; L1[8..15] */
-	fill(m, 0x1080, 16, R_ | 0xab0000e01 | 0x7000);		/* 64K; L1[16..31] */
-	fill(m, 0x1800, 256, RW | 0xa00000e01 | 0x7f000);	/* 1M; L1[256..511] */
-	fill(m, 0x2020, 2, RW | 0x1800000e01 | 0x1ff000);	/* 4M; L2[4..5] */
-	fill(m, 0x2800, 256, RW | 0x1020000e01 | 0xffff000);	/* 512M; L2[256..511] */
-	fill(m, 0x3020, 2, RW | 0x2080000e01 | 0x3ffff000);	/* 2G; L3[4..5] */
+	fill(m, 0x1010, 2, RW | 0xabc000e01 | 0);	     /* 8K: none set; L1[2..3] */
+	fill(m, 0x1020, 4, RW | 0xabc000e01 | 0x1000);	     /* 16K; L1[4..7] */
+	fill(m, 0x1040, 8, RW | 0xab8000e01 | 0x3000);	     /* 32K; L1[8..15] */
+	fill(m, 0x1080, 16, R_ | 0xab0000e01 | 0x7000);	     /* 64K; L1[16..31] */
+	fill(m, 0x1800, 256, RW | 0xa00000e01 | 0x7f000);    /* 1M; L1[256..511] */
+	fill(m, 0x2020, 2, RW | 0x1800000e01 | 0x1ff000);    /* 4M; L2[4..5] */
+	fill(m, 0x2800, 256, RW | 0x1020000e01 | 0xffff000); /* 512M; L2[256..511] */
+	fill(m, 0x3020, 2, RW | 0x2080000e01 | 0x3ffff000);  /* 2G; L3[4..5] */
 	fm_enum(&t, m, 3,
 		"c0402000 2000 abc000000 rwx a0 d0 x2 L1\n"
 		"c0404000 4000 abc000000 rwx a0 d0 x4 L1\n"
@@ -147,11 +148,11 @@ static void sizes_limits(void **state)
 	fm_enum(&t, m, 5,
 		"5030000000000 10000000000 10000000000 rwx a0 d0 x2 L4\n"
 		"8000000000000 8000000000000 8000000000000 rwx a0 d0 x8 L5\n");
-	fm_set(m, 0x1010, RW | 0xaff000 | 0xe01);	/* 2M code in L1 */
-	fm_set(m, 0x1018, RW | 0x1ff000 | 0xe01);	/* 4M code in L1 */
-	fm_set(m, 0x2018, RW | 0x7f000 | 0xe01);	/* 1M code in L2 */
-	fm_set(m, 0x5080, RW | UINT64_C(0x7fffffffff000) | 0xe01);	/* 2^52 */
-	fm_set(m, 0x5088, RW | UINT64_C(0xffffffffff000) | 0xe01);	/* no 0 bit at all */
+	fm_set(m, 0x1010, RW | 0xaff000 | 0xe01);		   /* 2M code in L1 */
+	fm_set(m, 0x1018, RW | 0x1ff000 | 0xe01);		   /* 4M code in L1 */
+	fm_set(m, 0x2018, RW | 0x7f000 | 0xe01);		   /* 1M code in L2 */
+	fm_set(m, 0x5080, RW | UINT64_C(0x7fffffffff000) | 0xe01); /* 2^52 */
+	fm_set(m, 0x5088, RW | UINT64_C(0xffffffffff000) | 0xe01); /* no 0 bit at all */
 	fm_set(m, 0x1018, RW | 0x1ff000 | 0xe01);
 	fm_fault(&t, m, UINT64_C(0x50200c0402000), MDL_RESERVED);
 	fm_fault(&t, m, UINT64_C(0x50200c0403000), MDL_RESERVED);
@@ -193,19 +194,18 @@ static void skipping(void **state)
 
 	(void)state;
 	fm_set(m, 0x5028, 0);
-	fm_set(m, 0x5010, RW | 0x2401);		/* L5[2] -> L2 */
+	fm_set(m, 0x5010, RW | 0x2401); /* L5[2] -> L2 */
 	fm_enum(&t, m, 3, "2000000401000 1000 12345000 rwx a0 d0 x1 L1\n");
-	fm_walk(&t, m, UINT64_C(0x2000000401000),
-		"2000000401000 1000 12345000 rwx a0 d0 x1 L1");
-	fm_fault(&t, m, UINT64_C(0x2000040401000), MDL_NOT_PRESENT);	/* bit 30 */
-	fm_fault(&t, m, UINT64_C(0x2800000401000), MDL_NOT_PRESENT);	/* bit 47 */
-	fm_set(m, 0x5018, RW | 0x2a01);		/* L5 -> NextLevel 5 */
-	fm_set(m, 0x5020, RW | 0x2c01);		/* L5 -> NextLevel 6 */
-	fm_set(m, 0x2018, RW | 0x2401);		/* L2 -> NextLevel 2 */
+	fm_walk(&t, m, UINT64_C(0x2000000401000), "2000000401000 1000 12345000 rwx a0 d0 x1 L1");
+	fm_fault(&t, m, UINT64_C(0x2000040401000), MDL_NOT_PRESENT); /* bit 30 */
+	fm_fault(&t, m, UINT64_C(0x2800000401000), MDL_NOT_PRESENT); /* bit 47 */
+	fm_set(m, 0x5018, RW | 0x2a01);				     /* L5 -> NextLevel 5 */
+	fm_set(m, 0x5020, RW | 0x2c01);				     /* L5 -> NextLevel 6 */
+	fm_set(m, 0x2018, RW | 0x2401);				     /* L2 -> NextLevel 2 */
 	fm_fault(&t, m, UINT64_C(0x3000000401000), MDL_RESERVED);
 	fm_fault(&t, m, UINT64_C(0x4000000401000), MDL_RESERVED);
 	fm_fault(&t, m, UINT64_C(0x2000000600000), MDL_RESERVED);
-	t = v1(6, 0x6000);			/* L6[0] -> L1: IOVA[56:21] = 0 */
+	t = v1(6, 0x6000); /* L6[0] -> L1: IOVA[56:21] = 0 */
 	fm_set(m, 0x6000, RW | 0x1201);
 	fm_set(m, 0x6030, 0);
 	fm_enum(&t, m, 2, "1000 1000 12345000 rwx a0 d0 x1 L1\n");
@@ -223,9 +223,9 @@ static void bits(void **state)
 	(void)state;
 	/* FC, U and the ignored ones */
 	fm_set(m, 0x1010, RW | 0x20001000 | UINT64_C(0x980000000000019f));
-	fm_set(m, 0x1018, RW | 0x20002001 | UINT64_C(0x0010000000000000));	/* bit 52 */
-	fm_set(m, 0x2018, RW | 0x1201 | UINT64_C(0x1000000000000000));		/* bit 60 */
-	fm_set(m, 0x2020, RW | 0x1201 | UINT64_C(0x80000000000001fe));		/* ignored */
+	fm_set(m, 0x1018, RW | 0x20002001 | UINT64_C(0x0010000000000000)); /* bit 52 */
+	fm_set(m, 0x2018, RW | 0x1201 | UINT64_C(0x1000000000000000));	   /* bit 60 */
+	fm_set(m, 0x2020, RW | 0x1201 | UINT64_C(0x80000000000001fe));	   /* ignored */
 	fm_set(m, 0x2028, R_ | 0x1201);
 	fm_enum(&t, m, 4,
 		"401000 1000 12345000 rwx a0 d0 x1 L1\n"
@@ -254,7 +254,7 @@ static void had(void **state)
 	fill(m, 0x1020, 4, RW | 0x40001e01);
 	fm_set(m, 0x1010, R_ | 0x50000001);
 	fm_access(&t, m, 0x401000, true, MDL_OK, 0x1008, RW | 0x12345001);
-	t.hw_dirty = true;		/* HAD=2 is reserved: off */
+	t.hw_dirty = true; /* HAD=2 is reserved: off */
 	fm_access(&t, m, 0x401000, true, MDL_OK, 0x1008, RW | 0x12345001);
 	t.hw_dirty = false;
 	t.hw_access = true;
@@ -276,14 +276,10 @@ static void had(void **state)
 int mdl_test_amd(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(modes),
-		cmocka_unit_test(default_sizes),
-		cmocka_unit_test(sizes_coded),
-		cmocka_unit_test(sizes_limits),
-		cmocka_unit_test(replicas),
-		cmocka_unit_test(skipping),
-		cmocka_unit_test(bits),
-		cmocka_unit_test(had),
+		cmocka_unit_test(modes),       cmocka_unit_test(default_sizes),
+		cmocka_unit_test(sizes_coded), cmocka_unit_test(sizes_limits),
+		cmocka_unit_test(replicas),    cmocka_unit_test(skipping),
+		cmocka_unit_test(bits),	       cmocka_unit_test(had),
 	};
 
 	return cmocka_run_group_tests_name("model: amd v1", tests, NULL, NULL);

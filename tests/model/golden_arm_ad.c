@@ -2,12 +2,16 @@
 /* ARM access flag and dirty state by hand (bits.md A1.9 - A1.13). */
 #include "fakemem.h"
 
-#define DBM	UINT64_C(0x0008000000000000)
-#define CONT	UINT64_C(0x0010000000000000)
+#define DBM  UINT64_C(0x0008000000000000)
+#define CONT UINT64_C(0x0010000000000000)
 
 /* 4K, L2[0] -> L3: page i at iova i << 12, its descriptor at 0x2000 + 8 * i */
 static const struct mdl_table off = {
-	.format = MDL_ARM_S1, .root = 0x1000, .granule_lg2 = 12, .ias = 30, .start_level = 2,
+	.format = MDL_ARM_S1,
+	.root = 0x1000,
+	.granule_lg2 = 12,
+	.ias = 30,
+	.start_level = 2,
 	.oas = 48,
 };
 
@@ -37,7 +41,7 @@ static void s1_states(void **state)
 		"2000 1000 12000 rwx a1 d1 x1 L3\n"
 		"3000 1000 13000 r-x a1 d0 x1 L3\n");
 	fm_access(&t, m, 0x3000, true, MDL_PERMISSION, 0x2018, DBM | 0x13fc7);
-	t.hw_dirty = true;		/* HD without HA: off (A1.10) */
+	t.hw_dirty = true; /* HD without HA: off (A1.10) */
 	fm_access(&t, m, 0x3000, true, MDL_PERMISSION, 0x2018, DBM | 0x13fc7);
 	t.hw_access = true;
 	fm_walk(&t, m, 0x3000, "3000 1000 13000 rwx a1 d0 x1 L3");
@@ -64,7 +68,7 @@ static void s2_states(void **state)
 	fm_set(m, 0x2008, 0x1177f);
 	fm_set(m, 0x2010, DBM | 0x127ff);
 	fm_set(m, 0x2018, DBM | 0x1377f);
-	fm_set(m, 0x2020, DBM | 0x1473f);	/* S2AP=00: write-only and clean */
+	fm_set(m, 0x2020, DBM | 0x1473f); /* S2AP=00: write-only and clean */
 	fm_access(&t, m, 0x3000, true, MDL_PERMISSION, 0x2018, DBM | 0x1377f);
 	t.hw_access = t.hw_dirty = true;
 	fm_enum(&t, m, 2,
@@ -87,7 +91,7 @@ static void access_flag(void **state)
 	struct fakemem *m = mem();
 
 	(void)state;
-	fm_set(m, 0x2000, 0x10b47);		/* AF=0 */
+	fm_set(m, 0x2000, 0x10b47); /* AF=0 */
 	fm_set(m, 0x2008, DBM | 0x11bc7);
 	fm_set(m, 0x2010, 0x12bc7);
 	fm_access(&t, m, 0, false, MDL_ACCESS_FLAG, 0x2000, 0x10b47);
@@ -109,7 +113,7 @@ static void table_flag(void **state)
 	(void)state;
 	fm_set(m, 0x2000, 0x10f47);
 	fm_set(m, 0x2008, DBM | 0x11fc7);
-	t.hw_table_access = true;		/* needs HA */
+	t.hw_table_access = true; /* needs HA */
 	fm_access(&t, m, 0, false, MDL_OK, 0x1000, 0x2003);
 	t.hw_access = t.hw_dirty = true;
 	fm_access(&t, m, 0, false, MDL_OK, 0x1000, 0x2403);
@@ -173,12 +177,9 @@ static void race(void **state)
 int mdl_test_arm_ad(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(s1_states),
-		cmocka_unit_test(s2_states),
-		cmocka_unit_test(access_flag),
-		cmocka_unit_test(table_flag),
-		cmocka_unit_test(run_update),
-		cmocka_unit_test(race),
+		cmocka_unit_test(s1_states),   cmocka_unit_test(s2_states),
+		cmocka_unit_test(access_flag), cmocka_unit_test(table_flag),
+		cmocka_unit_test(run_update),  cmocka_unit_test(race),
 	};
 
 	return cmocka_run_group_tests_name("model: arm access and dirty", tests, NULL, NULL);

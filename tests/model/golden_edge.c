@@ -2,8 +2,8 @@
 /* Bits to be ignored, configurations that make no sense, runs at their edges. */
 #include "fakemem.h"
 
-#define CONT	UINT64_C(0x0010000000000000)
-#define RW	UINT64_C(0x6000000000000000)
+#define CONT UINT64_C(0x0010000000000000)
+#define RW   UINT64_C(0x6000000000000000)
 
 static void expect_bad(struct mdl_table t)
 {
@@ -26,8 +26,9 @@ static void expect_good(struct mdl_table t)
 
 static struct mdl_table arm(enum mdl_format format, unsigned lg2, unsigned ias, int level)
 {
-	return (struct mdl_table){ .format = format, .granule_lg2 = lg2, .ias = ias,
-				   .start_level = level, .oas = 48 };
+	return (struct mdl_table){
+		.format = format, .granule_lg2 = lg2, .ias = ias, .start_level = level, .oas = 48
+	};
 }
 
 /* A1.3, A1.4 */
@@ -38,10 +39,10 @@ static void arm_config(void **state)
 	(void)state;
 	expect_good(arm(MDL_ARM_S1, 12, 48, 0));
 	expect_bad(arm(MDL_ARM_S1, 12, 49, 0));
-	expect_bad(arm(MDL_ARM_S1, 12, 39, 0));		/* T0SZ 25: from L1 */
+	expect_bad(arm(MDL_ARM_S1, 12, 39, 0)); /* T0SZ 25: from L1 */
 	expect_good(arm(MDL_ARM_S1, 12, 40, 0));
-	expect_bad(arm(MDL_ARM_S1, 12, 40, 1));		/* no concatenation */
-	expect_good(arm(MDL_ARM_S2, 12, 43, 1));	/* x 16 */
+	expect_bad(arm(MDL_ARM_S1, 12, 40, 1));	 /* no concatenation */
+	expect_good(arm(MDL_ARM_S2, 12, 43, 1)); /* x 16 */
 	expect_bad(arm(MDL_ARM_S2, 12, 44, 1));
 	expect_bad(arm(MDL_ARM_S1, 12, 20, 4));
 	expect_bad(arm(MDL_ARM_S1, 12, 48, -1));
@@ -84,18 +85,18 @@ static void ignored_bits(void **state)
 	t.root = 0x1000;
 	fm_set(m, 0x1000, UINT64_C(0x87fb000000002fff));
 	fm_set(m, 0x2000, UINT64_C(0x87fb000000003fff));
-	fm_set(m, 0x3000, UINT64_C(0xff83000012345f47));	/* 63:55 and 49:48 */
+	fm_set(m, 0x3000, UINT64_C(0xff83000012345f47)); /* 63:55 and 49:48 */
 	fm_enum(&t, m, 3, "0 1000 12345000 rwx a1 d- x1 L3\n");
-	fm_set(m, 0x2008, UINT64_C(0x405fef45));		/* 2M: bits 20:12 RES0, nT */
+	fm_set(m, 0x2008, UINT64_C(0x405fef45)); /* 2M: bits 20:12 RES0, nT */
 	fm_walk(&t, m, 0x200000, "200000 200000 40400000 rwx a1 d- x1 L2");
 
 	t = (struct mdl_table){ .format = MDL_AMD_V2, .root = 0x1000, .levels = 4 };
-	fm_set(m, 0x1000, UINT64_C(0x7ff0000000002f7f));	/* all but PS, XD */
+	fm_set(m, 0x1000, UINT64_C(0x7ff0000000002f7f)); /* all but PS, XD */
 	fm_set(m, 0x2000, UINT64_C(0x7ff0000000003f7f));
-	fm_set(m, 0x3000, UINT64_C(0x7ff0000040201f9f));	/* 2M, PAT in bit 12 */
+	fm_set(m, 0x3000, UINT64_C(0x7ff0000040201f9f)); /* 2M, PAT in bit 12 */
 	fm_set(m, 0x2008, 0);
 	fm_walk(&t, m, 0, "0 200000 40200000 rwx a0 d0 x1 L2");
-	t.oas = 30;						/* 0x40200000 is beyond */
+	t.oas = 30; /* 0x40200000 is beyond */
 	fm_fault(&t, m, 0, MDL_RESERVED);
 	t.oas = 31;
 	fm_walk(&t, m, 0, "0 200000 40200000 rwx a0 d0 x1 L2");
@@ -117,9 +118,9 @@ static void run_and_root(void **state)
 	fm_walk(&t, m, 0x1c0000000, "1c0000000 40000000 1c0000000 rwx a1 d- x1 L1");
 	t.ias = 34;
 	fm_walk(&t, m, 0x1c0000000, "0 400000000 0 rwx a1 d- x16 L1");
-	fm_set(m, 0x1010, 0);				/* a hole */
+	fm_set(m, 0x1010, 0); /* a hole */
 	fm_walk(&t, m, 0x1c0000000, "1c0000000 40000000 1c0000000 rwx a1 d- x1 L1");
-	fm_set(m, 0x1010, UINT64_C(0x4000003));		/* a table: claims no size */
+	fm_set(m, 0x1010, UINT64_C(0x4000003)); /* a table: claims no size */
 	fm_walk(&t, m, 0x1c0000000, "1c0000000 40000000 1c0000000 rwx a1 d- x1 L1");
 	/* software bits may differ, MemAttr may not; 63 is software's in stage 1 only */
 	fm_set(m, 0x1010, CONT | UINT64_C(0x8780000080000f45));
@@ -129,7 +130,7 @@ static void run_and_root(void **state)
 	t.format = MDL_ARM_S1;
 	fm_set(m, 0x1010, CONT | UINT64_C(0x80000f49));
 	fm_walk(&t, m, 0x1c0000000, "1c0000000 40000000 1c0000000 rwx a1 d- x1 L1");
-	fm_set(m, 0x1010, CONT | UINT64_C(0x1000000080000f45));	/* bit 60, PBHA */
+	fm_set(m, 0x1010, CONT | UINT64_C(0x1000000080000f45)); /* bit 60, PBHA */
 	fm_walk(&t, m, 0x1c0000000, "1c0000000 40000000 1c0000000 rwx a1 d- x1 L1");
 	fm_free(m);
 }
@@ -183,13 +184,13 @@ static void replica_bits(void **state)
 	fm_set(m, 0x0, RW | 0x40000e01);
 	fm_set(m, 0x8, RW | UINT64_C(0x8000000040000fff));
 	fm_enum(&t, m, 1, "0 2000 40000000 rwx a1 d1 x2 L1\n");
-	fm_set(m, 0x8, UINT64_C(0x2000000040000e01));		/* IW differs */
+	fm_set(m, 0x8, UINT64_C(0x2000000040000e01)); /* IW differs */
 	fm_enum(&t, m, 1,
 		"0 1000 40000000 rwx a0 d0 x1 L1\n"
 		"1000 1000 40001000 r-x a0 d0 x1 L1\n");
-	fm_set(m, 0x8, RW | 0x40002e01);			/* SPA differs */
+	fm_set(m, 0x8, RW | 0x40002e01); /* SPA differs */
 	fm_walk(&t, m, 0x1000, "1000 1000 40003000 rwx a0 d0 x1 L1");
-	fm_set(m, 0x8, RW | 0x40001001);			/* NextLevel 0 */
+	fm_set(m, 0x8, RW | 0x40001001); /* NextLevel 0 */
 	fm_walk(&t, m, 0x1000, "1000 1000 40001000 rwx a0 d0 x1 L1");
 	fm_walk(&t, m, 0, "0 1000 40000000 rwx a0 d0 x1 L1");
 	fm_free(m);
@@ -213,7 +214,7 @@ static void access_result(void **state)
 	t.hw_dirty = true;
 	assert_int_equal(mdl_access(&t, &m->mem, 0x123, true, &l), MDL_OK);
 	assert_true(l.a && l.d == 1 && l.w && l.pte_pa == 0 && l.items == 1);
-	fm_set(m, 0, 0x10f47);		/* untracked */
+	fm_set(m, 0, 0x10f47); /* untracked */
 	assert_int_equal(mdl_access(&t, &m->mem, 0x123, true, &l), MDL_OK);
 	assert_true(l.a && l.d == -1);
 	assert_int_equal(m->writes, 2);
@@ -247,14 +248,10 @@ static void enumerate_stops(void **state)
 int mdl_test_edge(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(arm_config),
-		cmocka_unit_test(ignored_bits),
-		cmocka_unit_test(run_and_root),
-		cmocka_unit_test(run_res0),
-		cmocka_unit_test(run_lpa52),
-		cmocka_unit_test(replica_bits),
-		cmocka_unit_test(access_result),
-		cmocka_unit_test(enumerate_stops),
+		cmocka_unit_test(arm_config),	 cmocka_unit_test(ignored_bits),
+		cmocka_unit_test(run_and_root),	 cmocka_unit_test(run_res0),
+		cmocka_unit_test(run_lpa52),	 cmocka_unit_test(replica_bits),
+		cmocka_unit_test(access_result), cmocka_unit_test(enumerate_stops),
 	};
 
 	return cmocka_run_group_tests_name("model: edges", tests, NULL, NULL);

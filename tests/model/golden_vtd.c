@@ -8,7 +8,11 @@
 #define XD UINT64_C(0x8000000000000000)
 
 static const struct mdl_table ss4 = {
-	.format = MDL_VTD_SS, .root = 0x1000, .granule_lg2 = 12, .levels = 4, .oas = 46,
+	.format = MDL_VTD_SS,
+	.root = 0x1000,
+	.granule_lg2 = 12,
+	.levels = 4,
+	.oas = 46,
 };
 
 /* PML4[1] -> PDP[2] -> PD[3] -> PT[4], the same split as ARM 4K: 0x8080604000 */
@@ -30,11 +34,11 @@ static void ss_sizes(void **state)
 	struct fakemem *m = mem(3);
 
 	(void)state;
-	fm_set(m, 0x4028, 0x12346301);		/* R, A and D set */
-	fm_set(m, 0x4030, 0x12347082);		/* W only; bit 7 ignored in a PTE */
-	fm_set(m, 0x3028, 0x40200883);		/* 2M, PD[5], SNP */
-	fm_set(m, 0x2018, 0x80000083);		/* 1G, PDP[3] */
-	fm_set(m, 0x4040, 0x12349f04);		/* R=W=0: not present, whatever else */
+	fm_set(m, 0x4028, 0x12346301); /* R, A and D set */
+	fm_set(m, 0x4030, 0x12347082); /* W only; bit 7 ignored in a PTE */
+	fm_set(m, 0x3028, 0x40200883); /* 2M, PD[5], SNP */
+	fm_set(m, 0x2018, 0x80000083); /* 1G, PDP[3] */
+	fm_set(m, 0x4040, 0x12349f04); /* R=W=0: not present, whatever else */
 	fm_enum(&t, m, 4,
 		"8080604000 1000 12345000 rwx a0 d0 x1 L1\n"
 		"8080605000 1000 12346000 r-x a1 d1 x1 L1\n"
@@ -84,15 +88,17 @@ static void ss_permissions(void **state)
 
 static void ss_reserved(void **state)
 {
-	static const struct { uint64_t pa, val, iova; } bad[] = {
-		{ 0x1008, 0x2083, 0x8080604000 },		/* PS in PML4E */
-		{ 0x2010, 0x80001083, 0x8080604000 },		/* 1G, bit 12 */
-		{ 0x2010, 0xa0000083, 0x8080604000 },		/* 1G, bit 29 */
-		{ 0x3018, 0x40301083, 0x8080604000 },		/* 2M, bits 20 and 12 */
-		{ 0x3018, 0x4803, 0x8080604000 },		/* bit 11 of a table */
-		{ 0x4020, 0x400012345003, 0x8080604000 },	/* bit 46 >= oas */
+	static const struct {
+		uint64_t pa, val, iova;
+	} bad[] = {
+		{ 0x1008, 0x2083, 0x8080604000 },	  /* PS in PML4E */
+		{ 0x2010, 0x80001083, 0x8080604000 },	  /* 1G, bit 12 */
+		{ 0x2010, 0xa0000083, 0x8080604000 },	  /* 1G, bit 29 */
+		{ 0x3018, 0x40301083, 0x8080604000 },	  /* 2M, bits 20 and 12 */
+		{ 0x3018, 0x4803, 0x8080604000 },	  /* bit 11 of a table */
+		{ 0x4020, 0x400012345003, 0x8080604000 }, /* bit 46 >= oas */
 		{ 0x3018, 0x400000004003, 0x8080604000 },
-		{ 0x4020, 0x4000000012345003, 0x8080604000 },	/* bit 62, SSIRWE=0 */
+		{ 0x4020, 0x4000000012345003, 0x8080604000 }, /* bit 62, SSIRWE=0 */
 	};
 	struct fakemem *m = mem(3);
 	unsigned i;
@@ -103,7 +109,7 @@ static void ss_reserved(void **state)
 		was = fm_get(m, bad[i].pa);
 		fm_set(m, bad[i].pa, bad[i].val);
 		fm_fault(&ss4, m, bad[i].iova, MDL_RESERVED);
-		fm_set(m, bad[i].pa, bad[i].val & ~UINT64_C(3));	/* only if present */
+		fm_set(m, bad[i].pa, bad[i].val & ~UINT64_C(3)); /* only if present */
 		fm_fault(&ss4, m, bad[i].iova, MDL_NOT_PRESENT);
 		fm_set(m, bad[i].pa, was);
 	}
@@ -144,16 +150,17 @@ static void ss_access(void **state)
 
 static void fs_sizes(void **state)
 {
-	struct mdl_table t = { .format = MDL_VTD_FS, .root = 0x1000, .granule_lg2 = 12,
-			       .levels = 4, .oas = 46 };
+	struct mdl_table t = {
+		.format = MDL_VTD_FS, .root = 0x1000, .granule_lg2 = 12, .levels = 4, .oas = 46
+	};
 	struct fakemem *m = mem(7);
 
 	(void)state;
-	fm_set(m, 0x1800, 0x2007);			/* PML4[256]: upper half */
-	fm_set(m, 0x4028, XD | 0x12346065);		/* read-only, A, D, XD */
-	fm_set(m, 0x4030, 0x12347003);			/* supervisor */
-	fm_set(m, 0x3028, 0x40201187);			/* 2M, PD[5], G, PAT (bit 12) */
-	fm_set(m, 0x2018, XD | 0x800000a7);		/* 1G, PDP[3] */
+	fm_set(m, 0x1800, 0x2007);	    /* PML4[256]: upper half */
+	fm_set(m, 0x4028, XD | 0x12346065); /* read-only, A, D, XD */
+	fm_set(m, 0x4030, 0x12347003);	    /* supervisor */
+	fm_set(m, 0x3028, 0x40201187);	    /* 2M, PD[5], G, PAT (bit 12) */
+	fm_set(m, 0x2018, XD | 0x800000a7); /* 1G, PDP[3] */
 	fm_enum(&t, m, 7,
 		"8080604000 1000 12345000 rwx a0 d0 x1 L1\n"
 		"8080605000 1000 12346000 r-- a1 d1 x1 L1\n"
@@ -174,9 +181,8 @@ static void fs_sizes(void **state)
 	t.levels = 5;
 	t.root = 0x5000;
 	fm_set(m, 0x5000, 0x1007);
-	fm_set(m, 0x5ff8, 0x1005);			/* read-only */
-	fm_walk(&t, m, UINT64_C(0x800080604000),
-		"800080604000 1000 12345000 rwx a0 d0 x1 L1");
+	fm_set(m, 0x5ff8, 0x1005); /* read-only */
+	fm_walk(&t, m, UINT64_C(0x800080604000), "800080604000 1000 12345000 rwx a0 d0 x1 L1");
 	fm_walk(&t, m, UINT64_C(0xffff800080604000),
 		"ffff800080604000 1000 12345000 r-x a0 d0 x1 L1");
 	fm_fault(&t, m, UINT64_C(0x100000000000000), MDL_RANGE);
@@ -187,15 +193,16 @@ static void fs_sizes(void **state)
 
 static void fs_reserved(void **state)
 {
-	struct mdl_table t = { .format = MDL_VTD_FS, .root = 0x1000, .granule_lg2 = 12,
-			       .levels = 4, .oas = 46 };
+	struct mdl_table t = {
+		.format = MDL_VTD_FS, .root = 0x1000, .granule_lg2 = 12, .levels = 4, .oas = 46
+	};
 	struct fakemem *m = mem(7);
 
 	(void)state;
-	fm_set(m, 0x1010, 0x2087);			/* PS in PML4E */
-	fm_set(m, 0x2018, 0x80002087);			/* 1G, bit 13 */
-	fm_set(m, 0x3028, 0x40302087);			/* 2M, bits 20 and 13 */
-	fm_set(m, 0x4028, UINT64_C(0x400012345007));	/* bit 46 */
+	fm_set(m, 0x1010, 0x2087);		     /* PS in PML4E */
+	fm_set(m, 0x2018, 0x80002087);		     /* 1G, bit 13 */
+	fm_set(m, 0x3028, 0x40302087);		     /* 2M, bits 20 and 13 */
+	fm_set(m, 0x4028, UINT64_C(0x400012345007)); /* bit 46 */
 	fm_fault(&t, m, 0x10080604000, MDL_RESERVED);
 	fm_fault(&t, m, 0x80c0000000, MDL_RESERVED);
 	fm_fault(&t, m, 0x8080a00000, MDL_RESERVED);
@@ -234,14 +241,15 @@ static void x86_access(void **state)
 /* A3.5 */
 static void amd_v2(void **state)
 {
-	struct mdl_table t = { .format = MDL_AMD_V2, .root = 0x5000, .granule_lg2 = 12,
-			       .levels = 5, .oas = 48 };
+	struct mdl_table t = {
+		.format = MDL_AMD_V2, .root = 0x5000, .granule_lg2 = 12, .levels = 5, .oas = 48
+	};
 	struct fakemem *m = mem(7);
 
 	(void)state;
 	fm_set(m, 0x5000, 0x1007);
 	fm_set(m, 0x5ff8, XD | 0x1007);
-	fm_set(m, 0x3028, 0x402000e7);			/* 2M, A, D */
+	fm_set(m, 0x3028, 0x402000e7); /* 2M, A, D */
 	fm_enum(&t, m, 9,
 		"8080604000 1000 12345000 rwx a0 d0 x1 L1\n"
 		"8080a00000 200000 40200000 rwx a1 d1 x1 L2\n"
@@ -255,14 +263,10 @@ static void amd_v2(void **state)
 int mdl_test_vtd(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ss_sizes),
-		cmocka_unit_test(ss_permissions),
-		cmocka_unit_test(ss_reserved),
-		cmocka_unit_test(ss_access),
-		cmocka_unit_test(fs_sizes),
-		cmocka_unit_test(fs_reserved),
-		cmocka_unit_test(x86_access),
-		cmocka_unit_test(amd_v2),
+		cmocka_unit_test(ss_sizes),    cmocka_unit_test(ss_permissions),
+		cmocka_unit_test(ss_reserved), cmocka_unit_test(ss_access),
+		cmocka_unit_test(fs_sizes),    cmocka_unit_test(fs_reserved),
+		cmocka_unit_test(x86_access),  cmocka_unit_test(amd_v2),
 	};
 
 	return cmocka_run_group_tests_name("model: vt-d, amd v2", tests, NULL, NULL);

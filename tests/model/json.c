@@ -6,7 +6,7 @@
 
 #include "json.h"
 
-#define MAX_DEPTH	64
+#define MAX_DEPTH 64
 
 struct parser {
 	const char *p, *end;

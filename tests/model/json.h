@@ -8,16 +8,21 @@
 #include <stdint.h>
 
 enum mdl_json_type {
-	MDL_JSON_NULL, MDL_JSON_BOOL, MDL_JSON_NUM, MDL_JSON_STR, MDL_JSON_ARRAY, MDL_JSON_OBJECT,
+	MDL_JSON_NULL,
+	MDL_JSON_BOOL,
+	MDL_JSON_NUM,
+	MDL_JSON_STR,
+	MDL_JSON_ARRAY,
+	MDL_JSON_OBJECT,
 };
 
 struct mdl_json {
 	enum mdl_json_type type;
 	bool b;
-	char *key;			/* in an object */
-	char *str;			/* MDL_JSON_STR unescaped; MDL_JSON_NUM as written */
-	struct mdl_json *child, *next;	/* array and object: members in order */
-	size_t n;			/* members */
+	char *key;		       /* in an object */
+	char *str;		       /* MDL_JSON_STR unescaped; MDL_JSON_NUM as written */
+	struct mdl_json *child, *next; /* array and object: members in order */
+	size_t n;		       /* members */
 };
 
 /*

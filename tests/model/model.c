@@ -2,8 +2,8 @@
 /* The walks, for all formats alike. */
 #include "model_int.h"
 
-#define PATH_MAX_LEN	6
-#define ACCESS_TRIES	(1 << 20)
+#define PATH_MAX_LEN 6
+#define ACCESS_TRIES (1 << 20)
 
 struct perm {
 	bool r, w, x;
@@ -51,8 +51,8 @@ static const struct mdl_fmt *fmt_of(const struct mdl_table *t)
 const char *mdl_fault_name(enum mdl_fault fault)
 {
 	static const char *const names[] = {
-		"ok", "range", "not present", "permission", "access flag",
-		"address size", "reserved", "walk abort",
+		"ok",	       "range",	       "not present", "permission",
+		"access flag", "address size", "reserved",    "walk abort",
 	};
 
 	return (unsigned)fault < sizeof(names) / sizeof(names[0]) ? names[fault] : "?";
@@ -179,7 +179,7 @@ static enum mdl_fault walk_once(const struct walk *w, uint64_t off, struct path 
 	struct mdl_ent e;
 	struct step *s;
 
-	for (path->n = 0;; ) {
+	for (path->n = 0;;) {
 		s = &path->step[path->n++];
 		index = (unsigned)(off >> w->f->shift(w->t, level) & mdl_low(bits));
 		s->pa = table + 8 * (uint64_t)index;

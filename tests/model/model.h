@@ -27,15 +27,15 @@ struct mdl_mem {
 struct mdl_table {
 	enum mdl_format format;
 	uint64_t root;
-	unsigned granule_lg2;	/* ARM 12/14/16, others 12 */
-	unsigned ias;		/* ARM: 64-TnSZ / 64-S2T0SZ (32-bit LPAE: ias <= 32) */
-	int start_level;	/* ARM level of the root, 0..3; S2 concatenation follows from ias */
-	unsigned levels;	/* VT-d SS 3/4/5, FS and AMD v2 4/5, AMD v1 Mode 1..6 */
-	unsigned oas;		/* output address bits, 0: not checked */
-	bool upper;		/* ARM TTBR1: the top 2^ias addresses (of 2^32 if lpae32) */
+	unsigned granule_lg2; /* ARM 12/14/16, others 12 */
+	unsigned ias;	      /* ARM: 64-TnSZ / 64-S2T0SZ (32-bit LPAE: ias <= 32) */
+	int start_level;      /* ARM level of the root, 0..3; S2 concatenation follows from ias */
+	unsigned levels;      /* VT-d SS 3/4/5, FS and AMD v2 4/5, AMD v1 Mode 1..6 */
+	unsigned oas;	      /* output address bits, 0: not checked */
+	bool upper;	      /* ARM TTBR1: the top 2^ias addresses (of 2^32 if lpae32) */
 	bool lpae32;
-	bool lpa52;		/* 64K granule, OA[51:48] in bits 15:12, 4T blocks */
-	bool s2fwb;		/* changes memory types only, so nothing here */
+	bool lpa52; /* 64K granule, OA[51:48] in bits 15:12, 4T blocks */
+	bool s2fwb; /* changes memory types only, so nothing here */
 	/*
 	 *              hw_access     hw_dirty           hw_table_access
 	 * ARM          HA / S2HA     HD (needs HA)      HAFT (needs HA)
@@ -54,25 +54,25 @@ struct mdl_table {
  * A group that is not a well-formed run is read entry by entry.
  */
 struct mdl_leaf {
-	uint64_t iova;		/* as the device sends it: sign-extended, upper half */
+	uint64_t iova; /* as the device sends it: sign-extended, upper half */
 	uint64_t size, pa;
-	bool r, w, x;		/* access possible now, ANDed over the levels */
-	bool a;			/* raw bit, whether or not hardware keeps it */
-	int d;			/* 1 dirty, 0 clean, -1 untracked (ARM DBM=0); raw as well */
+	bool r, w, x; /* access possible now, ANDed over the levels */
+	bool a;	      /* raw bit, whether or not hardware keeps it */
+	int d;	      /* 1 dirty, 0 clean, -1 untracked (ARM DBM=0); raw as well */
 	uint64_t pte, pte_pa;
-	unsigned items;		/* entries in the run, 1 if none */
-	int level;		/* ARM 0..3, others 1 = lowest */
+	unsigned items; /* entries in the run, 1 if none */
+	int level;	/* ARM 0..3, others 1 = lowest */
 };
 
 enum mdl_fault {
 	MDL_OK,
-	MDL_RANGE,		/* outside the input size, or not canonical */
-	MDL_NOT_PRESENT,	/* also: AMD skipped-level IOVA bits not zero */
-	MDL_PERMISSION,		/* mdl_access() only */
-	MDL_ACCESS_FLAG,	/* ARM AF=0 without HA; the leaf is filled in */
-	MDL_ADDR_SIZE,		/* ARM address beyond oas */
-	MDL_RESERVED,		/* reserved encoding or bit (ARM reports F_TRANSLATION) */
-	MDL_WALK_ABORT,		/* table unreadable, or struct mdl_table makes no sense */
+	MDL_RANGE,	 /* outside the input size, or not canonical */
+	MDL_NOT_PRESENT, /* also: AMD skipped-level IOVA bits not zero */
+	MDL_PERMISSION,	 /* mdl_access() only */
+	MDL_ACCESS_FLAG, /* ARM AF=0 without HA; the leaf is filled in */
+	MDL_ADDR_SIZE,	 /* ARM address beyond oas */
+	MDL_RESERVED,	 /* reserved encoding or bit (ARM reports F_TRANSLATION) */
+	MDL_WALK_ABORT,	 /* table unreadable, or struct mdl_table makes no sense */
 };
 
 /* Read-only translation of one address. *out may be NULL. */

@@ -2,8 +2,8 @@
 /* AMD-Vi host tables (bits.md A3.1 - A3.4). The IR/IW of the DTE are the caller's. */
 #include "model_int.h"
 
-#define V1_A	5
-#define V1_D	6
+#define V1_A 5
+#define V1_D 6
 
 static bool v1_valid(const struct mdl_table *t)
 {

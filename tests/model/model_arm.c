@@ -2,9 +2,9 @@
 /* VMSAv8-64 and 32-bit LPAE, stage 1 and 2 (bits.md A1). No DS=1, D128 or PIE. */
 #include "model_int.h"
 
-#define ARM_AF		10
-#define ARM_DBM		51
-#define ARM_CONT	52
+#define ARM_AF	 10
+#define ARM_DBM	 51
+#define ARM_CONT 52
 
 static bool is_s1(const struct mdl_table *t)
 {
@@ -151,7 +151,7 @@ static void arm_table(const struct mdl_table *t, int level, uint64_t pte, struct
 	e->next_level = level + 1;
 	e->pa = arm_addr(t, pte, t->granule_lg2);
 	e->r = e->w = e->x = true;
-	if (is_s1(t)) {		/* A1.8; these bits are RES0 in stage 2 */
+	if (is_s1(t)) { /* A1.8; these bits are RES0 in stage 2 */
 		e->r = !mdl_bit(pte, 61);
 		e->w = !mdl_bit(pte, 61) && !mdl_bit(pte, 62);
 		e->x = !mdl_bit(pte, 60);

@@ -12,12 +12,12 @@ enum mdl_kind { MDL_K_NONE, MDL_K_BAD, MDL_K_TABLE, MDL_K_LEAF };
 /* One decoded entry. */
 struct mdl_ent {
 	enum mdl_kind kind;
-	enum mdl_fault fault;	/* MDL_K_BAD */
-	uint64_t pa;		/* next table, or output address */
-	int next_level;		/* MDL_K_TABLE */
-	unsigned lg2;		/* MDL_K_LEAF: size of the translation, the run's if claimed */
-	bool replica;		/* members are identical and @pa is that of the run */
-	bool r, w, x;		/* what this entry allows */
+	enum mdl_fault fault; /* MDL_K_BAD */
+	uint64_t pa;	      /* next table, or output address */
+	int next_level;	      /* MDL_K_TABLE */
+	unsigned lg2;	      /* MDL_K_LEAF: size of the translation, the run's if claimed */
+	bool replica;	      /* members are identical and @pa is that of the run */
+	bool r, w, x;	      /* what this entry allows */
 	bool a;
 	int d;
 	bool af_fault;
@@ -26,9 +26,9 @@ struct mdl_ent {
 struct mdl_fmt {
 	bool (*valid)(const struct mdl_table *t);
 	int (*root_level)(const struct mdl_table *t);
-	unsigned (*width)(const struct mdl_table *t);		/* input bits */
+	unsigned (*width)(const struct mdl_table *t); /* input bits */
 	unsigned (*shift)(const struct mdl_table *t, int level);
-	unsigned (*bits)(const struct mdl_table *t);		/* index bits below the root */
+	unsigned (*bits)(const struct mdl_table *t); /* index bits below the root */
 	/* between what the device sends and 0..2^width-1 */
 	bool (*to_off)(const struct mdl_table *t, uint64_t iova, uint64_t *off);
 	uint64_t (*to_iova)(const struct mdl_table *t, uint64_t off);

@@ -2,8 +2,8 @@
 /* VT-d second stage (bits.md A2.1, A2.3), RTADDR.SSIRWE=0. */
 #include "model_int.h"
 
-#define SS_A	8
-#define SS_D	9
+#define SS_A 8
+#define SS_D 9
 
 static bool ssade(const struct mdl_table *t)
 {

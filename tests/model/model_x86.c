@@ -2,8 +2,8 @@
 /* VT-d first stage and AMD v2: x86-64 tables seen by a user access (A2.2, A2.3, A3.5). */
 #include "model_int.h"
 
-#define X86_A	5
-#define X86_D	6
+#define X86_A 5
+#define X86_D 6
 
 static bool x86_valid(const struct mdl_table *t)
 {

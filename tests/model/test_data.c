@@ -43,9 +43,9 @@ static void table_of(const struct mdl_json *space, struct mdl_table *t)
 		const char *name;
 		enum mdl_format format;
 	} formats[] = {
-		{ "arm-lpae-s1", MDL_ARM_S1 }, { "arm-lpae-s2", MDL_ARM_S2 },
+		{ "arm-lpae-s1", MDL_ARM_S1 },	    { "arm-lpae-s2", MDL_ARM_S2 },
 		{ "vtd-second-stage", MDL_VTD_SS }, { "vtd-first-stage", MDL_VTD_FS },
-		{ "amd-v1", MDL_AMD_V1 }, { "amd-v2", MDL_AMD_V2 },
+		{ "amd-v1", MDL_AMD_V1 },	    { "amd-v2", MDL_AMD_V2 },
 	};
 	const char *format = mdl_json_str(mdl_json_get(space, "format"));
 	unsigned i;
@@ -76,9 +76,8 @@ static void check_num(const struct mdl_json *row, size_t col, uint64_t got, uint
 	uint64_t want = mdl_json_u64(mdl_json_at(row, col), ~got);
 
 	if (want != got)
-		fail_msg("iova %#llx column %zu: walk %#llx, file %#llx",
-			 (unsigned long long)iova, col, (unsigned long long)got,
-			 (unsigned long long)want);
+		fail_msg("iova %#llx column %zu: walk %#llx, file %#llx", (unsigned long long)iova,
+			 col, (unsigned long long)got, (unsigned long long)want);
 }
 
 /* Columns: iova, size, pa, perm, a, d, level, pte_pa, pte */
@@ -142,8 +141,7 @@ static unsigned long judge_space(const struct mdl_json *space, const struct mdl_
 	rc = mdl_enumerate(&t, mem, compare_leaf, &c, &tables);
 	assert_int_equal(rc, 0);
 	assert_int_equal(c.n, rows->n);
-	assert_int_equal(tables,
-			 1 + mdl_json_u64(mdl_json_get(space, "table_entries_nonleaf"), 0));
+	assert_int_equal(tables, 1 + mdl_json_u64(mdl_json_get(space, "table_entries_nonleaf"), 0));
 	walk_mappings(&t, mem, rows->child);
 	return c.n;
 }
@@ -189,8 +187,8 @@ static unsigned long judge_traced(const struct mdl_json *doc, const struct mdl_m
  */
 static void judge_refused(const struct mdl_json *doc, const struct mdl_mem *mem)
 {
-	const struct mdl_json *row = mdl_json_at(mdl_json_get(mdl_json_get(doc, "refused"),
-						 "list"), 0);
+	const struct mdl_json *row =
+		mdl_json_at(mdl_json_get(mdl_json_get(doc, "refused"), "list"), 0);
 	const struct mdl_json *space, *write;
 	struct mdl_table t;
 
@@ -200,7 +198,8 @@ static void judge_refused(const struct mdl_json *doc, const struct mdl_mem *mem)
 		table_of(space, &t);
 		write = mdl_json_at(row, 2);
 		assert_int_not_equal(mdl_access(&t, mem, mdl_json_u64(mdl_json_at(row, 1), 0),
-						mdl_json_u64(write, 1), NULL), MDL_OK);
+						mdl_json_u64(write, 1), NULL),
+				     MDL_OK);
 	}
 }
 

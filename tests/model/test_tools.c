@@ -58,7 +58,7 @@ static int in_order(void *cookie, const struct mdl_flat_page *p)
 static void flat_random(void **state)
 {
 	enum { N = 4096 };
-	static uint64_t ref[N];		/* pa + 1 */
+	static uint64_t ref[N]; /* pa + 1 */
 	uint64_t i, page, len, next = 0, seed = 12345, n = 0, gone, want;
 	struct mdl_flat f;
 	bool clash;
@@ -81,8 +81,9 @@ static void flat_random(void **state)
 			assert_int_equal(gone, want << 12);
 			memset(ref + page, 0, len * sizeof(*ref));
 		} else {
-			assert_int_equal(mdl_flat_map(&f, page << 12, (uint64_t)round << 12,
-						      len << 12, 0), clash ? -1 : 0);
+			assert_int_equal(
+				mdl_flat_map(&f, page << 12, (uint64_t)round << 12, len << 12, 0),
+				clash ? -1 : 0);
 			for (i = 0; !clash && i < len; i++)
 				ref[page + i] = ((uint64_t)round + i) * 4096 + 1;
 		}
@@ -108,8 +109,7 @@ static void flat_big(void **state)
 	assert_int_equal(mdl_flat_map(&f, UINT64_C(0xffff800000000000), 0, 0x100000000, 3), 0);
 	assert_non_null(mdl_flat_sorted(&f, &n));
 	assert_int_equal(n, 0x100000);
-	assert_int_equal(mdl_flat_unmap(&f, UINT64_C(0xffff800000000000), 0x80000000),
-			 0x80000000);
+	assert_int_equal(mdl_flat_unmap(&f, UINT64_C(0xffff800000000000), 0x80000000), 0x80000000);
 	assert_int_equal(mdl_flat_bytes(&f), 0x80000000);
 	mdl_flat_fini(&f);
 }
@@ -152,8 +152,9 @@ static void json_good(void **state)
 static void json_bad(void **state)
 {
 	static const char *const bad[] = {
-		"", " ", "{", "[", "[1", "[1 2]", "{\"a\"}", "{\"a\":}", "{a:1}", "\"abc", "\"\\",
-		"\"\\x\"", "\"\\u12\"", "nul", "\"\\ud800\\u\"",
+		"",	 " ",	    "{",	 "[",	  "[1",
+		"[1 2]", "{\"a\"}", "{\"a\":}",	 "{a:1}", "\"abc",
+		"\"\\",	 "\"\\x\"", "\"\\u12\"", "nul",	  "\"\\ud800\\u\"",
 	};
 	char deep[200];
 	unsigned i;
@@ -188,18 +189,18 @@ static void elf_core(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	close(fd);
-	img[16] = 4;				/* ET_CORE */
-	img[32] = 64;				/* e_phoff */
-	img[54] = 56;				/* e_phentsize */
-	img[56] = 2;				/* e_phnum */
+	img[16] = 4;  /* ET_CORE */
+	img[32] = 64; /* e_phoff */
+	img[54] = 56; /* e_phentsize */
+	img[56] = 2;  /* e_phnum */
 	for (i = 0; i < 2; i++) {
 		unsigned char *ph = img + 64 + 56 * i;
 
-		ph[0] = 1;			/* PT_LOAD */
+		ph[0] = 1; /* PT_LOAD */
 		ph[9] = 1;
-		ph[8] = (unsigned char)(16 * i);	/* p_offset 0x100, 0x110 */
-		ph[25] = i ? 0x10 : 0x20;	/* p_paddr 0x2000, 0x1000 */
-		ph[32] = 16;			/* p_filesz */
+		ph[8] = (unsigned char)(16 * i); /* p_offset 0x100, 0x110 */
+		ph[25] = i ? 0x10 : 0x20;	 /* p_paddr 0x2000, 0x1000 */
+		ph[32] = 16;			 /* p_filesz */
 	}
 	for (i = 0; i < 32; i++)
 		img[0x100 + i] = (unsigned char)i;
@@ -219,9 +220,9 @@ static void elf_core(void **state)
 	assert_int_equal(mem.read64(mem.cookie, 0x1000, &v), 0);
 	assert_int_equal(v, 2);
 	mdl_elfmem_close(&e);
-	write_file(name, img, sizeof(img) - 1);		/* second segment cut */
+	write_file(name, img, sizeof(img) - 1); /* second segment cut */
 	assert_int_equal(mdl_elfmem_open(&e, name), -1);
-	img[4] = 1;					/* ELFCLASS32 */
+	img[4] = 1; /* ELFCLASS32 */
 	write_file(name, img, sizeof(img));
 	assert_int_equal(mdl_elfmem_open(&e, name), -1);
 	unlink(name);
@@ -231,12 +232,9 @@ static void elf_core(void **state)
 int mdl_test_tools(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(flat_basic),
-		cmocka_unit_test(flat_random),
-		cmocka_unit_test(flat_big),
-		cmocka_unit_test(json_good),
-		cmocka_unit_test(json_bad),
-		cmocka_unit_test(elf_core),
+		cmocka_unit_test(flat_basic), cmocka_unit_test(flat_random),
+		cmocka_unit_test(flat_big),   cmocka_unit_test(json_good),
+		cmocka_unit_test(json_bad),   cmocka_unit_test(elf_core),
 	};
 
 	return cmocka_run_group_tests_name("model: flat, json, elf", tests, NULL, NULL);
