@@ -35,6 +35,18 @@ static inline bool item_cas(uint64_t *item, uint64_t *old, uint64_t v)
 	return ok;
 }
 
+/* Everything before it is seen before everything after it: towards hardware, which takes no lock. */
+static inline void full_fence(void)
+{
+#ifdef __SANITIZE_THREAD__ /* gcc: not supported there; the sanitizer's own accesses are ordered */
+	uint64_t word = 0;
+
+	__atomic_fetch_add(&word, 1, __ATOMIC_SEQ_CST);
+#else
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
 static inline uint64_t word_load(const uint64_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE);

@@ -216,6 +216,8 @@ static int gather_issue(struct iod_gather *g, const struct iod_inv *inv, uint32_
 
 	if (!g->ops.invalidate)
 		return 0;
+	/* Hardware must not read the old items again once it has been told. */
+	full_fence();
 	ret = g->ops.invalidate(g->cookie, inv, n);
 	g->invalidations += ret ? 0 : n;
 	return ret;
@@ -228,6 +230,8 @@ static int gather_wait(struct iod_gather *g, int ret)
 		ret = g->ops.sync(g->cookie);
 		g->syncs += ret ? 0 : 1;
 	}
+	/* What hardware wrote until now is seen by what is read from now on. */
+	full_fence();
 	if (!ret)
 		g->nr_ranges = 0;
 	return ret;
