@@ -3,7 +3,8 @@
  * The gather: ranges to invalidate, subtrees to free afterwards.
  *
  * Ranges are kept in the order they come. When there is no room, they are sorted and neighbours are
- * joined two by two: over-invalidation is allowed, forgetting is not.
+ * joined two by two, and from then on a range this close behind the last one is joined to it at once,
+ * each time twice as close: over-invalidation is allowed, forgetting is not.
  */
 #include "pgtable/gather.h"
 
@@ -32,6 +33,7 @@ struct iod_gather {
 	void *cookie;
 	struct gather_range *range;
 	uint32_t max_ranges, nr_ranges;
+	uint64_t slack; /* bytes between ranges that are joined anyway */
 	struct gather_subtree *subtree;
 	uint64_t max_subtrees, nr_subtrees;
 	uint64_t invalidations, syncs;
@@ -141,6 +143,9 @@ static void gather_compact(struct iod_gather *g)
 			range_join(&g->range[n], &g->range[i + 1]);
 	}
 	g->nr_ranges = n;
+	g->slack = g->slack ? g->slack << 1 : BIT64(g->pt->granule_lg2);
+	if (!g->slack)
+		g->slack = UINT64_MAX >> 1;
 }
 
 void iod_gather_add(struct iod_gather *g, uint64_t first, uint64_t last, uint32_t leaf_levels,
@@ -148,14 +153,12 @@ void iod_gather_add(struct iod_gather *g, uint64_t first, uint64_t last, uint32_
 {
 	struct gather_range r = { first, last, leaf_levels, table_levels };
 	struct gather_range *prev = g->nr_ranges ? &g->range[g->nr_ranges - 1] : NULL;
-	bool touches;
 
-	if (prev) {
-		touches = last >= prev->first && (first <= prev->last || first - prev->last == 1);
-		if (touches && !prev->table_levels == !table_levels) {
-			range_join(prev, &r);
-			return;
-		}
+	/* Touching, or close enough by now. Leaves and table entries stay apart while there is room. */
+	if (prev && last >= prev->first && !prev->table_levels == !table_levels &&
+	    (first <= prev->last || first - prev->last - 1 <= g->slack)) {
+		range_join(prev, &r);
+		return;
 	}
 	if (g->nr_ranges == g->max_ranges)
 		gather_compact(g);
@@ -232,8 +235,10 @@ static int gather_wait(struct iod_gather *g, int ret)
 	}
 	/* What hardware wrote until now is seen by what is read from now on. */
 	full_fence();
-	if (!ret)
+	if (!ret) {
 		g->nr_ranges = 0;
+		g->slack = 0;
+	}
 	return ret;
 }
 
