@@ -222,10 +222,13 @@ static void read_only_memory(void **state)
 		.features = IOD_PT_HW_DIRTY,
 		.levels = 3,
 	};
-	struct iod_iotlb *tlb = hand_tlb(0);
+	struct iod_iotlb *tlb;
 	struct iod_fault fault;
 	struct iodt vm = { 0 };
 
+	if (!iod_format_ops(IOD_VTD_SS))
+		skip();
+	tlb = hand_tlb(0);
 	iodt_assert_ok(iod_mem_create_vm(&vm.mem, &mcfg));
 	words[0][0] = words[1][0] = 0; /* iodt_write() wants writable memory */
 	iodt_write(&vm, 0x1000, 0x2003);
