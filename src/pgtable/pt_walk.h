@@ -132,20 +132,17 @@ static inline __attribute__((always_inline)) int pt_walk_to_leaf(const struct io
 								 struct pt_top from, unsigned bits,
 								 uint64_t x, struct pt_found *f)
 {
-	unsigned level = from.level, above = 64, i;
+	unsigned level = from.level, shift = pt_shift(pt, level), next, i;
 	uint64_t pa = from.pa, pte, *items;
 	uint32_t deny = 0;
 
+	if (x & ~low_mask(shift + bits)) /* beyond a root that may grow */
+		return -ENOENT;
 	for (;;) {
-		unsigned shift = pt_shift(pt, level);
-
 		items = iod_mem_ptr(pt->mem, pa, UINT64_C(8) << bits, false);
 		if (!items)
 			return -EFAULT;
-		/* Beyond a root that may grow, or in the bits that a level-skipping entry leaves out. */
-		if (x & low_mask(above) & ~low_mask(shift + bits))
-			return -ENOENT;
-		i = (unsigned)(x >> shift) & (unsigned)low_mask(bits);
+		i = (unsigned)(x >> shift) & ((1u << bits) - 1);
 		pte = item_load(&items[i]);
 		switch (pt_item_type(pt, level, pte)) {
 		case PT_NONE:
@@ -166,10 +163,15 @@ static inline __attribute__((always_inline)) int pt_walk_to_leaf(const struct io
 		if (pt_item_reserved(pt, level, pte))
 			return -EFAULT;
 		deny |= pt_table_deny(pt, pte);
-		above = shift;
 		pa = pt_table_pa(pt, pte);
-		level = pt_table_level(pt, level, pte);
-		bits = pt_items_lg2(pt, level, PT_MAX_LEVELS);
+		next = pt_table_level(pt, level, pte);
+		bits = pt_items_lg2(pt, next, PT_MAX_LEVELS);
+		/* An entry that skips levels translates only where the bits it skips are 0. */
+		if (next + 1 != level &&
+		    (x & low_mask(shift) & ~low_mask(pt_shift(pt, next) + bits)))
+			return -ENOENT;
+		level = next;
+		shift = pt_shift(pt, level);
 	}
 }
 
