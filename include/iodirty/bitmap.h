@@ -64,9 +64,10 @@ IOD_API bool iod_bitmap_test(const struct iod_bitmap *bm, uint64_t iova);
 IOD_API uint64_t iod_bitmap_count(const struct iod_bitmap *bm);
 
 /**
- * Next run of set bits at or after *iova.
- * @param iova in: where to look from; out: first byte of the run
- * @param len  out: bytes of the run
+ * Next run of set bits at or after the granule that holds *iova.
+ * @param iova in: where to look from (below the bitmap: its beginning); out: first byte of the run
+ * @param len  out: bytes of the run; go on at *iova + *len, unless that wraps to 0: then the bitmap
+ *             ends there, at 2^64
  * @return 0; -ENOENT when no more bits are set; -EINVAL
  */
 IOD_API int iod_bitmap_next(const struct iod_bitmap *bm, uint64_t *iova, uint64_t *len);

@@ -89,7 +89,7 @@ IOD_API int iod_mem_create_vm(struct iod_mem **out, const struct iod_mem_vm_cfg 
 
 /**
  * Destroy it with all its tables. Not to be called while another thread is inside any call on it.
- * @return 0; -EBUSY while a page table, gather or iotlb still uses it; -EINVAL
+ * @return 0; -EBUSY while a page table or gather still uses it; -EINVAL
  */
 IOD_API int iod_mem_destroy(struct iod_mem *mem);
 

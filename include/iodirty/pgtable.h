@@ -106,12 +106,16 @@ IOD_API int iod_pgtable_destroy(struct iod_pgtable *pt);
  *
  * Where an empty table stands in the way of a large page it is replaced: the entry is cleared, the
  * gather's invalidation is issued and synced, then the page is installed; the table is freed with the
- * gather. Without a gather smaller pages are used there.
+ * gather. Without a gather smaller pages are used there, and where none is in use it is -EBUSY.
+ *
+ * AMD v1: a map above the present levels puts a new root on top (iod_pgtable_get_hw_info() tells). Write
+ * the DTE before syncing the gather: the old root, when it was empty, is among what is freed then.
  * @param iova, pa, len multiples of the smallest page size
  * @param prot   IOD_PROT_*
  * @param gather for replaced tables; may be NULL
  * @param done   bytes mapped are added to it; may be NULL
- * @return 0; -EEXIST when anything in the range is mapped (nothing is changed); -EINVAL; -ERANGE;
+ * @return 0; -EEXIST when anything in the range is mapped (nothing is changed); -EINVAL (also with a
+ *         gather inside a callback of iod_visit()); -ERANGE; -EBUSY an empty table is in the way;
  *         -EOPNOTSUPP prot; -ENOMEM, -EAGAIN (lost a race against an overlapping mutation) or what
  *         the gather's invalidation returned (what is mapped until then stays and is in *done)
  */
@@ -128,7 +132,7 @@ IOD_API int iod_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t
  * @param flags  0 or IOD_UNMAP_*
  * @param gather must be given
  * @param done   bytes unmapped are added to it; may be NULL
- * @return 0; -ENOENT when nothing was mapped; -EINVAL also when the range cuts through a page (nothing
+ * @return 0; -ENOENT when nothing was mapped (empty tables may have gone to the gather); -EINVAL also when the range cuts through a page (nothing
  *         is changed); -ERANGE
  */
 IOD_API int iod_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flags,

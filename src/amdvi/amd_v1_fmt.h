@@ -216,9 +216,9 @@ static inline int pt_fmt_init(struct iod_pgtable *pt, const struct iod_pgtable_c
 	uint32_t oas = cfg->oas ? cfg->oas : 52;
 	uint32_t ias = cfg->ias ? cfg->ias : 64;
 
-	if (pt->features & ~(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY))
+	if ((pt->features & ~(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY)) || cfg->mair)
 		return -EOPNOTSUPP;
-	if (levels > 6 || cfg->mair || (cfg->granule && cfg->granule != 4096))
+	if (levels > 6 || (cfg->granule && cfg->granule != 4096))
 		return -EINVAL;
 	if (ias < 13 || ias > 64 || oas < 32 || oas > 52)
 		return -ERANGE;

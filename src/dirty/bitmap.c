@@ -160,7 +160,7 @@ uint64_t iod_bitmap_count(const struct iod_bitmap *bm)
 {
 	uint64_t i, words, count = 0;
 
-	if (!bm)
+	if (!bm || !bm->nbits)
 		return 0;
 	words = nr_words(bm->nbits);
 	for (i = 0; i + 1 < words; i++) {

@@ -22,18 +22,20 @@ static inline bool pt_is_dirty(const struct pt_sweep_ctx *ctx, uint64_t pte)
 }
 
 /*
- * Cleans an item that was read as pte, as long as it is a dirty leaf. Fails against whoever changes it
- * meanwhile and looks again; *pte is what was replaced.
+ * Cleans an item that was read, and judged, as pte: a leaf of 2^lg2. Fails against whoever changes it
+ * meanwhile and looks again, but leaves a leaf of another size as it is, dirty: what was recorded, and
+ * what was found to lie inside the range, does not hold for that one. *pte is what was seen last, and
+ * replaced if so.
  */
-static inline bool pt_clean_item(const struct pt_sweep_ctx *ctx, unsigned level, uint64_t *item,
-				 uint64_t *pte)
+static inline bool pt_clean_item(const struct pt_sweep_ctx *ctx, unsigned level, unsigned lg2,
+				 uint64_t *item, uint64_t *pte)
 {
 	const struct pt_scan_spec *spec = &ctx->spec;
+	uint64_t bit = spec->clean_bit;
 
 	while (pt_is_dirty(ctx, *pte) && (*pte & spec->clean_mask) == spec->clean_match &&
-	       pt_item_type(ctx->pt, level, *pte) == PT_LEAF) {
-		uint64_t bit = spec->clean_bit;
-
+	       pt_item_type(ctx->pt, level, *pte) == PT_LEAF &&
+	       pt_leaf_lg2(ctx->pt, level, *pte) == lg2) {
 		if (item_cas(item, pte, spec->clean_sets ? *pte | bit : *pte & ~bit))
 			return true;
 	}
@@ -70,32 +72,30 @@ static void pt_sweep_item(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, un
 {
 	const struct iod_pgtable *pt = ctx->pt;
 	uint64_t *item = &c->t->items[c->base + i], pte = item_load_relaxed(item), first;
-	unsigned n = 1, from = i;
-	bool leaf, cleaned;
+	unsigned n, from;
 
-	cleaned = ctx->cleaning && c->writable && pt_clean_item(ctx, 0, item, &pte);
-	leaf = pt_item_type(pt, 0, pte) == PT_LEAF;
-	if (leaf) {
-		n = pt_run_items(pt, 0, pte);
-		from = i & ~(n - 1);
-	} else if (!pt->owned) {
-		/* A guest's item that only looks dirty. (One of ours was unmapped meanwhile: the
-		 * bit that the kernel saw stays reported.) */
-		c->out[i / 64] &= ~BIT64(i % 64);
+	if (pt_item_type(pt, 0, pte) != PT_LEAF) {
+		/* A foreign item that only looks dirty. What was unmapped meanwhile stays reported: it
+		 * does not even look so any more. */
+		if (pt->attached && pt_is_dirty(ctx, pte))
+			c->out[i / 64] &= ~BIT64(i % 64);
 		return;
 	}
+	n = pt_run_items(pt, 0, pte);
+	from = i & ~(n - 1);
 	if (n > 1)
 		pt_sweep_expand(ctx, c, from, n);
 	else
 		ctx->s->dirty++;
-	if (!cleaned)
+	if (!ctx->cleaning || !c->writable ||
+	    !pt_clean_item(ctx, 0, pt_leaf_lg2(pt, 0, pte), item, &pte))
 		return;
 	ctx->s->cleaned++;
 	first = pt_item_first(pt, c->t, c->base + from);
 	iod_sweep_span_add(ctx, &c->span, first, first + ((uint64_t)n << pt_shift(pt, 0)) - 1, 0);
 }
 
-/* Cleans what the word names; which of it was cleaned. */
+/* Cleans what the word names, but for runs that were not there before; which of it was cleaned. */
 static uint64_t pt_clean_word(const struct pt_sweep_ctx *ctx, uint64_t *items, uint64_t word)
 {
 	uint64_t cleaned = 0, pte;
@@ -104,7 +104,7 @@ static uint64_t pt_clean_word(const struct pt_sweep_ctx *ctx, uint64_t *items, u
 	for (; word; word &= word - 1) {
 		i = ctz64(word);
 		pte = item_load_relaxed(&items[i]);
-		if (pt_clean_item(ctx, 0, &items[i], &pte))
+		if (pt_clean_item(ctx, 0, pt_shift(ctx->pt, 0), &items[i], &pte))
 			cleaned |= BIT64(i);
 	}
 	return cleaned;
@@ -136,7 +136,7 @@ static bool pt_sweep_has_runs(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c
 {
 	const struct pt_scan_spec *spec = &ctx->spec;
 
-	return spec->run_mask && ctx->pt->sizes_mixed &&
+	return spec->run_mask && ctx->pt->has_runs &&
 	       ctx->kernels->scan(&c->t->items[c->base], c->n, iod_le64(spec->run_mask),
 				  iod_le64(spec->run_match), c->out);
 }
@@ -148,7 +148,7 @@ static void pt_sweep_chunk(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
 	uint64_t left;
 
 	c->span.spans = 0;
-	if (ctx->pt->owned && !pt_sweep_has_runs(ctx, c)) {
+	if (!ctx->pt->attached && !pt_sweep_has_runs(ctx, c)) {
 		pt_sweep_words(ctx, c);
 	} else {
 		memcpy(c->out, c->dirty, words * sizeof(c->out[0]));
@@ -190,7 +190,7 @@ static void pt_sweep_leaf(struct pt_sweep_ctx *ctx, const struct pt_table *t, un
 	uint64_t in_first = pt_max(first, ctx->r.first), in_last = pt_min(last, ctx->r.last);
 	bool inside = in_first == first && in_last == last;
 
-	if (!pt_is_dirty(ctx, pte))
+	if (!pt_is_dirty(ctx, pte) || in_first > in_last)
 		return;
 	s->dirty += first != ctx->counted;
 	ctx->counted = first;
@@ -200,7 +200,7 @@ static void pt_sweep_leaf(struct pt_sweep_ctx *ctx, const struct pt_table *t, un
 	else
 		iod_sweep_record(s->bitmap, in_first + ctx->r.off, in_last + ctx->r.off);
 	if (ctx->cleaning && inside && writable &&
-	    pt_clean_item(ctx, t->level, &t->items[i], &pte)) {
+	    pt_clean_item(ctx, t->level, pt_leaf_lg2(pt, t->level, pte), &t->items[i], &pte)) {
 		s->cleaned++;
 		iod_gather_add(s->gather, first, last, 1u << t->level, 0);
 	}
@@ -224,13 +224,14 @@ static void pt_sweep_child(struct pt_sweep_ctx *ctx, const struct pt_table *t, u
 		}
 	}
 	pt_sweep_table(ctx, &child, writable);
-	if (!ctx->stopped && ctx->s->items >= ctx->stop_at && last < ctx->r.last) {
+	if (!ctx->stopped && ctx->s->items >= ctx->stop_at && last < ctx->r.last &&
+	    is_aligned(last + 1, ctx->pt->min_lg2)) {
 		ctx->stopped = true;
 		ctx->pos = last + 1;
 	}
 }
 
-/* A run that begins before the range or ends behind it is looked at as a whole. */
+/* A run that begins before the range or ends behind it is looked at as a whole: widens [*i, *end]. */
 static void pt_widen_to_runs(const struct iod_pgtable *pt, const struct pt_table *t, unsigned *i,
 			     unsigned *end)
 {
@@ -246,11 +247,13 @@ static void pt_widen_to_runs(const struct iod_pgtable *pt, const struct pt_table
 static void pt_sweep_items(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable)
 {
 	const struct iod_pgtable *pt = ctx->pt;
-	unsigned i, end;
+	unsigned i, end, first, last;
 	uint64_t pte;
 
-	if (!pt_items_of(pt, t, ctx->pos, ctx->r.last, &i, &end))
+	if (!pt_items_of(pt, t, ctx->pos, ctx->r.last, &first, &last))
 		return;
+	i = first;
+	end = last;
 	pt_widen_to_runs(pt, t, &i, &end);
 	for (; !ctx->stopped && i <= end; i++) {
 		pte = item_load(&t->items[i]);
@@ -261,8 +264,9 @@ static void pt_sweep_items(struct pt_sweep_ctx *ctx, const struct pt_table *t, b
 		case PT_LEAF:
 			pt_sweep_leaf(ctx, t, i, pte, writable);
 			break;
-		case PT_TABLE:
-			pt_sweep_child(ctx, t, i, pte);
+		case PT_TABLE: /* what widening met is no run's item then, and none of ours */
+			if (i >= first && i <= last)
+				pt_sweep_child(ctx, t, i, pte);
 			break;
 		case PT_BAD:
 			ctx->s->bad++;

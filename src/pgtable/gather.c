@@ -191,9 +191,15 @@ void iod_gather_subtree(struct iod_gather *g, uint64_t pa, unsigned level, uint6
 	iod_mem_pending(g->pt->mem, (int64_t)tables);
 }
 
-uint64_t iod_gather_subtrees(const struct iod_gather *g)
+bool iod_gather_has_tables(const struct iod_gather *g, uint64_t first, uint64_t last)
 {
-	return g->nr_subtrees;
+	uint32_t i;
+
+	for (i = 0; i < g->nr_ranges; i++)
+		if (g->range[i].table_levels && g->range[i].first <= last &&
+		    g->range[i].last >= first)
+			return true;
+	return false;
 }
 
 /* ---- sync ---- */

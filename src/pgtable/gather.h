@@ -24,7 +24,7 @@ void iod_gather_subtree(struct iod_gather *gather, uint64_t pa, unsigned level, 
 /* Invalidate everything of the domain, and with it what was gathered; sync. As iod_gather_flush(). */
 int iod_gather_flush_domain(struct iod_gather *gather);
 
-/* How many subtrees it holds. */
-uint64_t iod_gather_subtrees(const struct iod_gather *gather);
+/* Whether table entries of [first, last] (table space) changed that were not invalidated yet. */
+bool iod_gather_has_tables(const struct iod_gather *gather, uint64_t first, uint64_t last);
 
 #endif

@@ -45,7 +45,7 @@ struct iod_mem {
 	struct iod_allocator allocator;
 	void (*log)(void *cookie, int error, const char *why);
 	void *log_cookie;
-	_Alignas(8) uint64_t users;   /* page tables, gathers, iotlbs; atomic */
+	_Alignas(8) uint64_t users;   /* page tables, gathers; atomic */
 	_Alignas(8) uint64_t pending; /* detached tables that wait; atomic */
 
 	pthread_mutex_t lock; /* what follows, and what the backend says */

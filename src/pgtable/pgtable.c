@@ -84,6 +84,17 @@ static int pt_config(struct iod_pgtable_cfg *cfg, const struct iod_pgtable_cfg *
 	return *engine ? 0 : iod_refuse(cfg->mem, -EOPNOTSUPP, "format: not compiled in");
 }
 
+/* Sizes of leaves that take one item, at whatever level: every table of a format indexes alike. */
+static uint64_t pt_item_sizes(const struct iod_pgtable *pt)
+{
+	unsigned shift = pt->granule_lg2;
+	uint64_t sizes = 0;
+
+	for (; shift < 64; shift += pt->granule_lg2 - 3u)
+		sizes |= BIT64(shift);
+	return sizes;
+}
+
 /* A page table without tables yet. */
 static int pt_new(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg,
 		  const struct pt_engine *engine, unsigned *top_level)
@@ -114,6 +125,7 @@ static int pt_new(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg,
 	}
 	pt->min_lg2 = (uint8_t)ctz64(pt->pgsize_bitmap);
 	pt->sizes_mixed = !is_pow2(pt->pgsize_bitmap);
+	pt->has_runs = pt->pgsize_bitmap & ~pt_item_sizes(pt);
 	*out = pt;
 	return 0;
 }
@@ -138,7 +150,7 @@ int iod_pgtable_create(struct iod_pgtable **out, const struct iod_pgtable_cfg *u
 	ret = iod_mem_table_alloc(pt->mem, lg2, MEM_UPPER, pt->max_pa, true, &root);
 	if (ret) {
 		iod_mem_zfree(pt->mem, pt, sizeof(*pt));
-		return ret;
+		return -ENOMEM;
 	}
 	pt->owned = true;
 	pt->top = root | top_level;
@@ -162,7 +174,9 @@ static int pt_attach_root(struct iod_pgtable *pt, uint64_t root, unsigned top_le
 	if (!iod_mem_ptr(pt->mem, root, BIT64(lg2), adopt))
 		return iod_refuse(pt->mem, -EFAULT, "root: unreadable");
 	pt->top = root | top_level;
+	pt->attached = true;
 	pt->sizes_mixed = true;
+	pt->has_runs = true;
 	if (!adopt)
 		return 0;
 	pt->owned = true;

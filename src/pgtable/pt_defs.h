@@ -70,7 +70,9 @@ struct iod_pgtable {
 	uint8_t min_lg2;   /* smallest page in use */
 	enum pt_half half;
 	bool owned;	  /* created or adopted: we may change and free its tables */
+	bool attached;	  /* built by somebody else: what we would never build may be met */
 	bool sizes_mixed; /* leaves of more than one size may be met */
+	bool has_runs;	  /* leaves that span several items may be met */
 };
 
 /* The root as one consistent pair. */

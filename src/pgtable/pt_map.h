@@ -21,6 +21,12 @@ struct pt_map_ctx {
 	bool covers_tables; /* the range covers whole existing tables */
 };
 
+/* Whether some page in use goes into tables below this level. */
+static inline bool pt_fits_below(const struct iod_pgtable *pt, unsigned level)
+{
+	return pt->pgsize_bitmap & low_mask(pt_shift(pt, level));
+}
+
 /* ---- walk 1: nothing mapped? ---- */
 
 static int pt_check_empty(struct pt_map_ctx *ctx, const struct pt_table *t)
@@ -43,6 +49,8 @@ static int pt_check_empty(struct pt_map_ctx *ctx, const struct pt_table *t)
 		case PT_TABLE:
 			if (!pt_open_child(pt, t, i, pte, true, &child))
 				return -EFAULT;
+			if (!ctx->gather && !pt_fits_below(pt, t->level))
+				return -EBUSY;
 			if (pt_item_first(pt, t, i) >= ctx->x &&
 			    pt_item_last(pt, t, i) <= ctx->last)
 				ctx->covers_tables = true;
@@ -230,8 +238,8 @@ static int pt_map_table(struct pt_map_ctx *ctx, const struct pt_table *t)
 	while (!ctx->complete && ctx->x <= t->last) {
 		if (pt_map_leaves(ctx, t))
 			continue;
-		if (!t->level)
-			return -EEXIST; /* an adopted leaf table where no page size in use goes */
+		if (!pt_fits_below(pt, t->level))
+			return -EBUSY; /* an empty table is in the way, and nothing smaller will do */
 		i = pt_index(pt, t, ctx->x);
 		pte = item_load(&t->items[i]);
 		if (pt_item_type(pt, t->level, pte) == PT_NONE) {
@@ -373,6 +381,10 @@ static int pt_grow(struct pt_map_ctx *ctx, struct pt_table *t)
 		top = pt_top_unpack(word);
 		if (top.level >= wanted && !(ctx->last & ~low_mask(pt_shift(pt, top.level + 1))))
 			break;
+		/* What is the root now will be a table that may stand in the way. */
+		if (!ctx->gather && !pt_fits_below(pt, top.level + 1) &&
+		    !(ctx->x & ~low_mask(pt_shift(pt, top.level + 1))))
+			return -EBUSY;
 		ret = pt_grow_once(pt, word);
 		if (ret)
 			return ret;
@@ -415,19 +427,24 @@ static int pt_map_check(const struct iod_pgtable *pt, uint64_t iova, uint64_t pa
 	return ret ? iod_refuse(pt->mem, ret, "prot: not for this format") : 0;
 }
 
-/* Walk 2, and the invalidation it needs, with the reader section left while the caller's ops run. */
-static int pt_replace_empty(const struct pt_map_ctx *map, const struct pt_table *t)
+/*
+ * Walk 2, and the invalidation it needs (or that an earlier one still needs, which failed), with the
+ * reader section left while the caller's ops run: *t and what walk 1 found do not outlive that, so both
+ * are taken again.
+ */
+static int pt_replace_empty(struct pt_map_ctx *ctx, struct pt_table *t)
 {
-	struct pt_map_ctx ctx = *map;
-	uint64_t before = iod_gather_subtrees(ctx.gather);
-	int ret = pt_clear_way(&ctx, t);
+	struct pt_map_ctx way = *ctx;
+	int ret = pt_clear_way(&way, t);
 
-	if (ret || iod_gather_subtrees(ctx.gather) == before)
+	if (ret || !iod_gather_has_tables(ctx->gather, ctx->x, ctx->last))
 		return ret;
 	rcu_leave();
-	ret = iod_gather_flush(ctx.gather);
+	ret = iod_gather_flush(ctx->gather);
 	rcu_enter();
-	return ret;
+	if (!ret && !pt_open_common(ctx->pt, ctx->x, ctx->last, t))
+		ret = -EFAULT;
+	return ret ? ret : pt_check_empty(ctx, t);
 }
 
 static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t len, uint32_t prot,
@@ -441,6 +458,8 @@ static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t l
 	ret = pt_map_check(pt, iova, pa, len, prot, gather, &ctx);
 	if (ret)
 		return ret;
+	if (gather && rcu_inside())
+		return iod_refuse(pt->mem, -EINVAL, "gather: not inside a visit");
 	first = ctx.x;
 	rcu_enter();
 	ret = pt_open_common(pt, ctx.x, ctx.last, &t) ? 0 : -EFAULT;
@@ -448,7 +467,7 @@ static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t l
 		ret = pt_check_empty(&ctx, &t);
 	if (!ret && PT_CAN_GROW)
 		ret = pt_grow(&ctx, &t);
-	if (!ret && gather && ctx.covers_tables)
+	if (!ret && gather && (ctx.covers_tables || iod_gather_has_tables(gather, ctx.x, ctx.last)))
 		ret = pt_replace_empty(&ctx, &t);
 	if (!ret)
 		ret = pt_map_table(&ctx, &t);

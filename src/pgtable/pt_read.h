@@ -196,7 +196,8 @@ static int pt_visit_child(struct pt_visit_ctx *ctx, const struct pt_found *f)
 	if (!pt_open_child(pt, &f->t, f->i, f->pte, false, &child))
 		return pt_visit_bad(ctx, f, IOD_BAD_UNREADABLE);
 	ret = pt_visit_table(ctx, &child, f->deny | pt_table_deny(pt, f->pte));
-	if (!ret && ctx->v->budget && ctx->v->items >= ctx->v->budget && !ctx->over_budget) {
+	if (!ret && ctx->v->budget && ctx->v->items >= ctx->v->budget && !ctx->over_budget &&
+	    is_aligned(pt_item_last(pt, &f->t, f->i) + 1, pt->min_lg2)) {
 		ctx->over_budget = true;
 		ret = pt_visit_hole(ctx, pt_min(pt_item_last(pt, &f->t, f->i), ctx->r.last));
 	}

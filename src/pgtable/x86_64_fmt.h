@@ -173,9 +173,9 @@ static inline int pt_fmt_init(struct iod_pgtable *pt, const struct iod_pgtable_c
 	uint32_t levels = cfg->levels ? cfg->levels : 4;
 	uint32_t oas = cfg->oas ? cfg->oas : 52;
 
-	if (pt->features & ~(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY))
+	if ((pt->features & ~(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY)) || cfg->mair)
 		return -EOPNOTSUPP;
-	if (levels < 4 || levels > 5 || cfg->mair || (cfg->granule && cfg->granule != 4096))
+	if (levels < 4 || levels > 5 || (cfg->granule && cfg->granule != 4096))
 		return -EINVAL;
 	if ((cfg->ias && cfg->ias != 12 + 9 * levels) || oas < 32 || oas > 52)
 		return -ERANGE;

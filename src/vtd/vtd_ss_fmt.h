@@ -171,9 +171,9 @@ static inline int pt_fmt_init(struct iod_pgtable *pt, const struct iod_pgtable_c
 	uint32_t ias = cfg->ias ? cfg->ias : 12 + 9 * levels;
 	uint32_t oas = cfg->oas ? cfg->oas : 52;
 
-	if (pt->features & ~(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY))
+	if ((pt->features & ~(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY)) || cfg->mair)
 		return -EOPNOTSUPP;
-	if (levels < 3 || levels > 5 || cfg->mair || (cfg->granule && cfg->granule != 4096))
+	if (levels < 3 || levels > 5 || (cfg->granule && cfg->granule != 4096))
 		return -EINVAL;
 	/* MGAW may be smaller than what the levels span, but not by a whole level. */
 	if (ias > 12 + 9 * levels || ias <= 3 + 9 * levels || oas < 32 || oas > 52)
