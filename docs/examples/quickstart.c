@@ -39,7 +39,7 @@ int main(void)
 	while (!iod_bitmap_next(&dirty, &iova, &len)) { /* ... and only now trust the bitmap */
 		printf("dirty: 0x%llx + 0x%llx\n", (unsigned long long)iova,
 		       (unsigned long long)len);
-		iova += len;
+		iova += len; /* (a bitmap that ends at 2^64 ends when this is 0) */
 	}
 	iod_gather_destroy(gather);
 	iod_pgtable_destroy(pt);

@@ -10,6 +10,9 @@
  * when write permission is asked for, and later writes through the cached
  * answer touch no table.
  *
+ * Entries are tagged with the page table's domain and nothing else, as in hardware: page tables used
+ * through one iotlb need different domains, and a domain is invalidated before it is used for another.
+ *
  * Locking: any thread may call anything at any time. An invalidation returns only when no DMA that
  * uses what it removed is under way: iod_iotlb_dma() moves its data inside.
  */

@@ -57,7 +57,9 @@ struct iod_pgtable_cfg {
 	 *  without 256 TiB, whose encoding is unconfirmed). Sizes that the format lacks are ignored;
 	 *  one must be left. The smallest in use is the alignment of every range. */
 	uint64_t pgsize_bitmap;
-	uint64_t domain;  /**< tag of invalidations: DID, VMID, ASID or what the caller likes */
+	/** tag of invalidations and of what an iod_iotlb caches: DID, VMID, ASID or what the caller
+	 *  likes. Tables used through one iotlb need different ones. */
+	uint64_t domain;
 	uint64_t mair;	  /**< ARM S1: MAIR_ELx; 0: 0xff | 0x44 << 8 | 0x04 << 16
 				     (0 write-back, 1 non-cacheable, 2 device) */
 	uint32_t granule; /**< ARM: 4096 (default), 16384 or 65536; others: 0 or 4096 */

@@ -20,7 +20,9 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 
+#include "atomic.h"
 #include "bits.h"
 #include "pgtable/iotlb_cache.h"
 #include "pgtable/mem.h"
@@ -36,11 +38,20 @@
 struct iod_iotlb {
 	struct iod_allocator allocator;
 	uint32_t flags;
-	pthread_mutex_t lock; /* what follows */
+	_Alignas(8) uint64_t waiting; /* invalidations that want the lock; atomic */
+	pthread_mutex_t lock;	      /* what follows */
 	uint64_t rng;
 	struct tlb_cache leaves, tables;
 	struct iod_iotlb_stats stats;
 };
+
+/* For accesses: an invalidation that waits goes first, or agents flat out would keep it waiting. */
+static void tlb_lock(struct iod_iotlb *tlb)
+{
+	while (word_load(&tlb->waiting))
+		sched_yield();
+	pthread_mutex_lock(&tlb->lock);
+}
 
 /* One access on its way. */
 struct tlb_req {
@@ -317,7 +328,7 @@ int iod_iotlb_access(struct iod_iotlb *tlb, struct iod_pgtable *pt, uint64_t iov
 
 	if (!tlb_access_valid(tlb, pt, access))
 		return -EINVAL;
-	pthread_mutex_lock(&tlb->lock);
+	tlb_lock(tlb);
 	if (!tlb_hit(&req)) {
 		tlb->stats.misses++;
 		ret = tlb_miss(&req);
@@ -433,7 +444,7 @@ int iod_iotlb_dma(struct iod_iotlb *tlb, struct iod_pgtable *pt, uint64_t iova, 
 	/* The lock is for a piece, not for the DMA: invalidations need not wait for all of it. */
 	while (!ret && dma.off < len) {
 		dma.req.iova = iova + dma.off;
-		pthread_mutex_lock(&tlb->lock);
+		tlb_lock(tlb);
 		ret = tlb_piece(&dma);
 		pthread_mutex_unlock(&tlb->lock);
 	}
@@ -466,7 +477,9 @@ int iod_iotlb_invalidate(void *cookie, const struct iod_inv *inv, size_t nr)
 		if (!tlb_inv_valid(&inv[i]))
 			return -EINVAL;
 	}
+	word_add(&tlb->waiting, 1);
 	pthread_mutex_lock(&tlb->lock);
+	word_sub(&tlb->waiting, 1);
 	for (i = 0; i < nr; i++) {
 		iod_tlb_invalidate(&tlb->leaves, &inv[i]);
 		if (!(inv[i].flags & IOD_INV_LEAF_ONLY))

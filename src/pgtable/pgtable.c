@@ -112,6 +112,9 @@ static int pt_new(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg,
 	if (pt->features & IOD_PT_HW_DIRTY)
 		pt->features |= IOD_PT_HW_ACCESS;
 	ret = engine->init(pt, cfg, top_level);
+	if (ret)
+		iod_refuse(pt->mem, ret,
+			   "features, mair, granule, ias, oas, levels: not of this format");
 	if (!ret) {
 		pt->x_mask = low_mask(pt->ias);
 		pt->max_pa = low_mask(pt->oas);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `iodirty precopy`: the command line, and one migration for each format asked for. */
 #include "precopy_model.h"
+#include "text.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -71,7 +72,8 @@ static void print_help(void)
 		"What is migrated:\n"
 		"  --format F[,F...]   page-table formats, or all (default): arm_lpae_s1, arm_lpae_s2,\n"
 		"                      vtd_ss, vtd_fs, amd_v1, amd_v2\n"
-		"  --memory SIZE       memory of the VM, a multiple of 2M (default 16G); K, M, G, T are\n"
+		"  --memory SIZE       memory of the VM, 16M to 16T, a multiple of 2M (default 16G), for\n"
+		"                      which this takes 5 MiB per GiB with 4k pages; K, M, G, T are\n"
 		"                      powers of 1024\n"
 		"  --page 4k|2m|mixed  page sizes that map it (default 4k); mixed adds contiguous and\n"
 		"                      replicated runs where the format has them\n"
@@ -282,8 +284,11 @@ static int set_formats(struct precopy_opts *opts, const char *text)
 	for (;; text += len + 1) {
 		len = strcspn(text, ",");
 		snprintf(name, sizeof(name), "%.*s", (int)(len > 30 ? 30 : len), text);
-		if (iod_format_by_name(name, &format))
-			return bad("--format: no such format: '%s'", name);
+		if (format_parse(name, &format))
+			return bad(
+				"--format: no such format: '%s' (vtd_ss, vtd_fs, amd_v1, amd_v2, "
+				"arm_lpae_s1, arm_lpae_s2)",
+				name);
 		if (!iod_format_ops(format))
 			return bad("--format: the library was built without %s", name);
 		ret = add_format(opts, format);
@@ -443,6 +448,25 @@ static int write_files(const struct precopy_opts *opts, const struct precopy_res
 	return ret;
 }
 
+/* What the model takes: per page an entry, two version numbers and a bit. */
+static bool memory_suffices(const struct precopy_opts *opts)
+{
+	uint64_t need_kib = opts->memory / PRECOPY_PAGE * 17 / 1024, kib = UINT64_MAX;
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	if (need_kib <= kib)
+		return true;
+	fprintf(stderr, "iodirty precopy: this takes %" PRIu64 " MiB, %" PRIu64 " are available\n",
+		need_kib / 1024, kib / 1024);
+	return false;
+}
+
 /* A lost page outweighs everything else that may have gone wrong. */
 static int worse(int a, int b)
 {
@@ -471,6 +495,8 @@ int cmd_precopy(int argc, char **argv)
 
 	if (ret)
 		return ret < 0 ? PRECOPY_OK : ret;
+	if (!memory_suffices(&opts))
+		return PRECOPY_CANNOT;
 	results = calloc(opts.nr_formats, sizeof(*results));
 	if (!results) {
 		fputs("iodirty precopy: out of memory\n", stderr);

@@ -359,8 +359,8 @@ static void print_traffic(struct precopy_report *rep, const struct precopy_resul
 		precopy_text_bytes(sent, res->sent * PRECOPY_PAGE), ratio(res->sent, res->pages),
 		100 * ratio(res->reported - res->changed, res->reported));
 	if (res->end == PRECOPY_STALLED)
-		fputs("  did not converge: the agents dirty pages faster than the link carries "
-		      "them\n",
+		fputs("  did not converge: in the time of a round the agents dirty more than the "
+		      "downtime carries\n",
 		      rep->out);
 	else if (res->end == PRECOPY_ROUNDS)
 		fputs("  did not converge within --rounds\n", rep->out);
