@@ -11,25 +11,25 @@
 /* One untorn read. Acquire: what a table entry points to is seen as it was when it was installed. */
 static inline uint64_t item_load(const uint64_t *item)
 {
-	return iod_le64(__atomic_load_n(item, __ATOMIC_ACQUIRE));
+	return iod_le64(__atomic_load_n((const iod_word *)item, __ATOMIC_ACQUIRE));
 }
 
 static inline uint64_t item_load_relaxed(const uint64_t *item)
 {
-	return iod_le64(__atomic_load_n(item, __ATOMIC_RELAXED));
+	return iod_le64(__atomic_load_n((const iod_word *)item, __ATOMIC_RELAXED));
 }
 
 static inline void item_store_relaxed(uint64_t *item, uint64_t v)
 {
-	__atomic_store_n(item, iod_le64(v), __ATOMIC_RELAXED);
+	__atomic_store_n((iod_word *)item, iod_le64(v), __ATOMIC_RELAXED);
 }
 
 /* Compare and exchange; on failure *old is what was seen. */
 static inline bool item_cas(uint64_t *item, uint64_t *old, uint64_t v)
 {
 	uint64_t expected = iod_le64(*old);
-	bool ok = __atomic_compare_exchange_n(item, &expected, iod_le64(v), false, __ATOMIC_ACQ_REL,
-					      __ATOMIC_ACQUIRE);
+	bool ok = __atomic_compare_exchange_n((iod_word *)item, &expected, iod_le64(v), false,
+					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 
 	*old = iod_le64(expected);
 	return ok;
@@ -49,27 +49,28 @@ static inline void full_fence(void)
 
 static inline uint64_t word_load(const uint64_t *word)
 {
-	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+	return __atomic_load_n((const iod_word *)word, __ATOMIC_ACQUIRE);
 }
 
 static inline void word_store(uint64_t *word, uint64_t v)
 {
-	__atomic_store_n(word, v, __ATOMIC_RELEASE);
+	__atomic_store_n((iod_word *)word, v, __ATOMIC_RELEASE);
 }
 
 static inline uint64_t word_add(uint64_t *word, uint64_t v)
 {
-	return __atomic_add_fetch(word, v, __ATOMIC_ACQ_REL);
+	return __atomic_add_fetch((iod_word *)word, v, __ATOMIC_ACQ_REL);
 }
 
 static inline uint64_t word_sub(uint64_t *word, uint64_t v)
 {
-	return __atomic_sub_fetch(word, v, __ATOMIC_ACQ_REL);
+	return __atomic_sub_fetch((iod_word *)word, v, __ATOMIC_ACQ_REL);
 }
 
 static inline bool word_cas(uint64_t *word, uint64_t *old, uint64_t v)
 {
-	return __atomic_compare_exchange_n(word, old, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	return __atomic_compare_exchange_n((iod_word *)word, old, v, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
 }
 
 #endif

@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A word that is read and written whole: on i386 a uint64_t need only be aligned to 4. */
+typedef uint64_t __attribute__((__aligned__(8))) iod_word;
+
 #define BIT64(n) (UINT64_C(1) << (n))
 /* Bits hi..lo of a 64-bit word. */
 #define MASK64(hi, lo) ((~UINT64_C(0) >> (63 - (hi))) & (~UINT64_C(0) << (lo)))

@@ -81,7 +81,7 @@ void iod_bitmap_set_bits(struct iod_bitmap *bm, uint64_t first, uint64_t last)
 	for (i = first / 64; i <= last / 64; i++) {
 		mask = word_mask(i, first, last);
 		if (mask == UINT64_MAX) /* what was there before does not matter */
-			__atomic_store_n(&bm->words[i], mask, __ATOMIC_RELAXED);
+			__atomic_store_n((iod_word *)&bm->words[i], mask, __ATOMIC_RELAXED);
 		else
 			iod_bitmap_or_at(bm, i, mask);
 	}
@@ -114,7 +114,7 @@ int iod_bitmap_set(struct iod_bitmap *bm, uint64_t iova, uint64_t len)
 
 static void clear_at(struct iod_bitmap *bm, uint64_t index, uint64_t bits)
 {
-	uint64_t *word = &bm->words[index];
+	iod_word *word = (iod_word *)&bm->words[index];
 	uint64_t keep = iod_le64(~bits);
 
 	if (bm->flags & IOD_BITMAP_ATOMIC)
@@ -164,7 +164,7 @@ uint64_t iod_bitmap_count(const struct iod_bitmap *bm)
 		return 0;
 	words = nr_words(bm->nbits);
 	for (i = 0; i + 1 < words; i++) {
-		uint64_t word = __atomic_load_n(&bm->words[i], __ATOMIC_RELAXED);
+		uint64_t word = __atomic_load_n((iod_word *)&bm->words[i], __ATOMIC_RELAXED);
 
 		if (word) /* most of a bitmap is clean */
 			count += popcount64(word);

@@ -16,13 +16,13 @@
 
 static inline uint64_t iod_bitmap_load(const struct iod_bitmap *bm, uint64_t index)
 {
-	return iod_le64(__atomic_load_n(&bm->words[index], __ATOMIC_RELAXED));
+	return iod_le64(__atomic_load_n((const iod_word *)&bm->words[index], __ATOMIC_RELAXED));
 }
 
 /* OR bits, given in host order, into one word. */
 static inline void iod_bitmap_or_at(struct iod_bitmap *bm, uint64_t index, uint64_t bits)
 {
-	uint64_t *word = &bm->words[index];
+	iod_word *word = (iod_word *)&bm->words[index];
 
 	bits = iod_le64(bits);
 	if (bm->flags & IOD_BITMAP_ATOMIC)

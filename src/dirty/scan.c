@@ -9,7 +9,7 @@ static inline uint64_t scan_word(const uint64_t *items, unsigned n, uint64_t mas
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		uint64_t v = __atomic_load_n(&items[i], __ATOMIC_RELAXED);
+		uint64_t v = __atomic_load_n((const iod_word *)&items[i], __ATOMIC_RELAXED);
 
 		word |= (uint64_t)((v & mask) == match) << i;
 	}

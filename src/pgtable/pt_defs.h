@@ -55,14 +55,14 @@ struct iod_pgtable {
 	const struct iod_pgtable_ops *ops;
 	const struct pt_engine *engine;
 	struct iod_mem *mem;
-	uint64_t top; /* atomic: table address of the root | its level */
+	_Alignas(8) uint64_t top; /* atomic: table address of the root | its level */
 	uint64_t pgsize_bitmap;
 	uint64_t domain;
 	uint64_t mair;
-	uint64_t x_mask;	      /* low ias bits */
-	uint64_t max_pa;	      /* 2^oas - 1 */
-	uint64_t tables, table_bytes; /* atomic */
-	uint64_t gathers;	      /* atomic: gathers that refer to it */
+	uint64_t x_mask;			  /* low ias bits */
+	uint64_t max_pa;			  /* 2^oas - 1 */
+	_Alignas(8) uint64_t tables, table_bytes; /* atomic */
+	_Alignas(8) uint64_t gathers;		  /* atomic: gathers that refer to it */
 	uint32_t features;
 	uint8_t granule_lg2;
 	uint8_t ias, oas;
