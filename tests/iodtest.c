@@ -93,7 +93,7 @@ struct iod_mem *iodt_mem_create(struct iodt_alloc *alloc)
 {
 	struct iod_mem_arena_cfg cfg = {
 		.size = sizeof(cfg),
-		.window = IODT_1G,
+		.window = sizeof(void *) > 4 ? IODT_1G : IODT_1G / 4,
 		.allocator = alloc ? &alloc->ops : NULL,
 		.flags = IOD_ARENA_NO_HUGEPAGES,
 	};

@@ -4,6 +4,8 @@
 
 #include <endian.h>
 
+#include "bits.h"
+
 uint64_t iodt_random(struct iodt *t)
 {
 	uint64_t z = t->rng += 0x9e3779b97f4a7c15u; /* splitmix64 */
@@ -150,7 +152,7 @@ uint64_t iodt_pte_clean(const struct iodt_variant *v, uint64_t pte)
 	return pte & ~dirty_bit(v);
 }
 
-static uint64_t *word_at(struct iodt *t, uint64_t pa)
+static iod_word *word_at(struct iodt *t, uint64_t pa)
 {
 	void *p = NULL;
 

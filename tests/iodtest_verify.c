@@ -7,6 +7,8 @@
 
 #include <endian.h>
 
+#include "bits.h"
+
 /* ---- memory as the walker sees it ---- */
 
 static void tap(struct iodt_snapshot *s, uint64_t pa, uint64_t val)
@@ -27,7 +29,7 @@ static int mdl_read64(void *cookie, uint64_t pa, uint64_t *val)
 
 	if (iod_mem_host_ptr(t->mem, pa, 8, false, &p))
 		return -1;
-	*val = le64toh(__atomic_load_n((uint64_t *)p, __ATOMIC_ACQUIRE));
+	*val = le64toh(__atomic_load_n((iod_word *)p, __ATOMIC_ACQUIRE));
 	if (t->tap)
 		tap(t->tap, pa, *val);
 	return 0;
@@ -41,7 +43,7 @@ static int mdl_cmpxchg64(void *cookie, uint64_t pa, uint64_t old, uint64_t new_,
 
 	if (iod_mem_host_ptr(t->mem, pa, 8, true, &p))
 		return -1;
-	__atomic_compare_exchange_n((uint64_t *)p, &expect, htole64(new_), false, __ATOMIC_ACQ_REL,
+	__atomic_compare_exchange_n((iod_word *)p, &expect, htole64(new_), false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_ACQUIRE);
 	*seen = le64toh(expect);
 	return 0;

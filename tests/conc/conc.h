@@ -35,7 +35,7 @@ struct conc_thread {
 	void *arg;
 	unsigned int id;
 	uint64_t rng;
-	uint64_t ops;		   /* done, to see that it ran; atomic */
+	_Alignas(8) uint64_t ops;  /* done, to see that it ran; atomic */
 	struct iod_gather *gather; /* its own */
 	pthread_t thread;
 };

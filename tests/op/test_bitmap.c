@@ -28,7 +28,7 @@
 
 /* Memory with a guard word at either end. */
 struct guarded {
-	uint64_t before;
+	_Alignas(8) uint64_t before;
 	uint64_t words[16];
 	uint64_t after;
 };
@@ -322,7 +322,8 @@ static void test_ranges_refused(void **state)
 
 static void test_top_of_the_space(void **state)
 {
-	uint64_t words[2] = { 0, 0 }, iova, len;
+	_Alignas(8) uint64_t words[2] = { 0, 0 };
+	uint64_t iova, len;
 	const uint64_t base = 0 - 100 * K4;
 	struct iod_bitmap bm;
 

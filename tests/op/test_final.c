@@ -23,7 +23,7 @@ struct world {
 	struct iod_gather *gather;
 	struct iod_iotlb *device;
 	struct iod_bitmap dirty;
-	uint64_t words[1];
+	_Alignas(8) uint64_t words[1];
 	struct iod_inv seen;
 	unsigned invalidated;
 	int invalidate_says;

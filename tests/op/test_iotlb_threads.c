@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "bits.h"
+
 #define PAGES	32
 #define THREADS 3
 #define TLBS	2
@@ -15,12 +17,12 @@
 struct world {
 	struct iodt *t;
 	struct iod_iotlb *tlb[TLBS];
-	uint64_t data[PAGES]; /* writes that reached it */
+	iod_word data[PAGES]; /* writes that reached it */
 	uint64_t copy[PAGES]; /* what was last copied */
 	uint64_t item[PAGES]; /* of the leaf */
-	uint64_t retired;     /* generations below are unmapped and synced */
-	uint64_t bad;	      /* DMA to one of those */
-	uint64_t refused;
+	iod_word retired;     /* generations below are unmapped and synced */
+	iod_word bad;	      /* DMA to one of those */
+	iod_word refused;
 	unsigned int stop;
 	int (*move)(void *cookie, uint64_t pa, uint64_t len, uint64_t off);
 };
@@ -30,15 +32,15 @@ struct agent {
 	pthread_t thread;
 	struct iod_iotlb *tlb;
 	uint64_t rng;
-	uint64_t dma; /* granted */
+	iod_word dma; /* granted */
 };
 
-static uint64_t load(const uint64_t *p)
+static uint64_t load(const iod_word *p)
 {
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
-static void add(uint64_t *p)
+static void add(iod_word *p)
 {
 	__atomic_add_fetch(p, 1, __ATOMIC_ACQ_REL);
 }

@@ -230,7 +230,7 @@ static void *vm_translate(void *cookie, uint64_t pa, uint64_t len, bool write)
 	vm->asked++;
 	if (off >= 32 * K4 || len > 32 * K4 - off || (write && off + len > 31 * K4))
 		return NULL;
-	return (void *)((uintptr_t)memory + 32 * K4 + off + vm->skew);
+	return (void *)((uintptr_t)(memory + 32 * K4 + off) + vm->skew);
 }
 
 static int vm_alloc(void *cookie, uint64_t len, uint64_t *pa)

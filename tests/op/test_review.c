@@ -26,7 +26,7 @@ struct world {
 	struct iod_gather *gather, *other;
 	struct iod_iotlb *device;
 	struct iod_bitmap dirty;
-	uint64_t words[512];
+	_Alignas(8) uint64_t words[512];
 };
 
 static const enum iod_format run_formats[] = { IOD_ARM_LPAE_S1, IOD_ARM_LPAE_S2, IOD_AMD_V1 };

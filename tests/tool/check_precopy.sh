@@ -4,7 +4,8 @@
 # usage: check_precopy.sh IODIRTY
 set -euo pipefail
 
-iodirty=$1
+read -ra iodirty <<<"${MESON_EXE_WRAPPER:-}" # in a cross build: the emulator
+iodirty+=("$1")
 lost=2 usage=1 cannot=4 # exit codes that --help promises
 small=(--memory 256M --bandwidth 4G)
 failed=0
@@ -20,7 +21,7 @@ fail() {
 # run ARGUMENTS -- leaves $status, $dir/out and $dir/err
 run() {
 	status=0
-	"$iodirty" precopy "$@" >"$dir/out" 2>"$dir/err" </dev/null || status=$?
+	"${iodirty[@]}" precopy "$@" >"$dir/out" 2>"$dir/err" </dev/null || status=$?
 }
 
 # expect STATUS ARGUMENTS

@@ -60,6 +60,25 @@ static void drain(struct sink *sinks)
 		sinks[i].data[sinks[i].len] = '\0';
 }
 
+/* A cross build's program runs in the emulator that Meson names. Returns only when it cannot. */
+static void exec_prog(const char *const *argv)
+{
+	const char *wrapper = getenv("MESON_EXE_WRAPPER");
+	char *words = strdup(wrapper ? wrapper : ""), *word;
+	const char *args[64];
+	size_t n = 0;
+
+	if (!words)
+		return;
+	for (word = strtok(words, " "); word && n < 32; word = strtok(NULL, " "))
+		args[n++] = word;
+	for (; *argv && n < 63; argv++)
+		args[n++] = *argv;
+	args[n] = NULL;
+	if (!*argv)
+		execv(args[0], (char *const *)args);
+}
+
 void run_prog(struct run_result *result, const char *const *argv, unsigned seconds)
 {
 	struct sink sinks[2] = { { .fd = -1 }, { .fd = -1 } };
@@ -78,7 +97,7 @@ void run_prog(struct run_result *result, const char *const *argv, unsigned secon
 		close(err[0]);
 		close(err[1]);
 		alarm(seconds); /* survives exec; SIGALRM kills */
-		execv(argv[0], (char *const *)argv);
+		exec_prog(argv);
 		_exit(126);
 	}
 	close(out[1]);
