@@ -52,11 +52,6 @@ static inline uint64_t word_load(const uint64_t *word)
 	return __atomic_load_n((const iod_word *)word, __ATOMIC_ACQUIRE);
 }
 
-static inline void word_store(uint64_t *word, uint64_t v)
-{
-	__atomic_store_n((iod_word *)word, v, __ATOMIC_RELEASE);
-}
-
 static inline uint64_t word_add(uint64_t *word, uint64_t v)
 {
 	return __atomic_add_fetch((iod_word *)word, v, __ATOMIC_ACQ_REL);
