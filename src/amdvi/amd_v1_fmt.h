@@ -144,13 +144,6 @@ static inline enum iod_dirty pt_leaf_dirty(const struct iod_pgtable *pt, uint64_
 	return pte & AMD_D ? IOD_DIRTY : IOD_CLEAN;
 }
 
-static inline uint64_t pt_leaf_state_mask(const struct iod_pgtable *pt, uint64_t pte)
-{
-	(void)pt;
-	(void)pte;
-	return AMD_A | AMD_D;
-}
-
 static inline int pt_encode_prot(const struct iod_pgtable *pt, uint32_t prot, uint64_t *attr)
 {
 	uint64_t v = AMD_PR;

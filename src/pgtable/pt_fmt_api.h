@@ -38,8 +38,6 @@ static inline uint32_t pt_leaf_prot(const struct iod_pgtable *pt, uint64_t pte);
 static inline uint32_t pt_leaf_memattr(const struct iod_pgtable *pt, unsigned level, uint64_t pte);
 static inline bool pt_leaf_accessed(const struct iod_pgtable *pt, uint64_t pte);
 static inline enum iod_dirty pt_leaf_dirty(const struct iod_pgtable *pt, uint64_t pte);
-/* Bits of a leaf that hardware may change, or that may differ between the items of a run. */
-static inline uint64_t pt_leaf_state_mask(const struct iod_pgtable *pt, uint64_t pte);
 
 /* ---- encoding ---- */
 

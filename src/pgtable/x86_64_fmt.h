@@ -99,13 +99,6 @@ static inline enum iod_dirty pt_leaf_dirty(const struct iod_pgtable *pt, uint64_
 	return pte & X86_D ? IOD_DIRTY : IOD_CLEAN;
 }
 
-static inline uint64_t pt_leaf_state_mask(const struct iod_pgtable *pt, uint64_t pte)
-{
-	(void)pt;
-	(void)pte;
-	return X86_A | X86_D;
-}
-
 /* PAT is kept in its 4 KiB place (bit 7) until pt_make_leaf() knows the level. */
 static inline int pt_encode_prot(const struct iod_pgtable *pt, uint32_t prot, uint64_t *attr)
 {

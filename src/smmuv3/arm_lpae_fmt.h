@@ -29,7 +29,6 @@
 
 #if ARM_STAGE == 1
 #define ARM_MEMATTR_MAX	   7u
-#define ARM_NS		   BIT64(5)
 #define ARM_AP_UNPRIV	   BIT64(6)
 #define ARM_AP_RDONLY	   BIT64(7)
 #define ARM_NG		   BIT64(11)
@@ -198,12 +197,6 @@ static inline enum iod_dirty pt_leaf_dirty(const struct iod_pgtable *pt, uint64_
 	if (!(pte & ARM_DBM))
 		return writable ? IOD_DIRTY_UNTRACKED : IOD_CLEAN;
 	return writable ? IOD_DIRTY : IOD_CLEAN;
-}
-
-static inline uint64_t pt_leaf_state_mask(const struct iod_pgtable *pt, uint64_t pte)
-{
-	(void)pt;
-	return ARM_AF | (pte & ARM_DBM ? ARM_WRITABLE_BIT : 0);
 }
 
 #if ARM_STAGE == 1

@@ -92,13 +92,6 @@ static inline enum iod_dirty pt_leaf_dirty(const struct iod_pgtable *pt, uint64_
 	return pte & VTD_SS_D ? IOD_DIRTY : IOD_CLEAN;
 }
 
-static inline uint64_t pt_leaf_state_mask(const struct iod_pgtable *pt, uint64_t pte)
-{
-	(void)pt;
-	(void)pte;
-	return VTD_SS_A | VTD_SS_D;
-}
-
 static inline int pt_encode_prot(const struct iod_pgtable *pt, uint32_t prot, uint64_t *attr)
 {
 	uint32_t memattr = prot >> 16 & 0xff;
