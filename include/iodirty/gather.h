@@ -91,6 +91,13 @@ IOD_API int iod_gather_flush(struct iod_gather *gather);
  */
 IOD_API int iod_gather_sync(struct iod_gather *gather);
 
+/**
+ * Move everything that @p from holds into @p to; both are for the same page table. For sweeps in shares:
+ * each thread fills a gather of its own, one is synced for all.
+ * @return 0; -ENOMEM (then nothing was moved); -EINVAL
+ */
+IOD_API int iod_gather_merge(struct iod_gather *to, struct iod_gather *from);
+
 /** What a gather holds. */
 struct iod_gather_info {
 	size_t size;		/**< sizeof(struct iod_gather_info) */

@@ -33,7 +33,9 @@ extern "C" {
 /** Hardware sets Dirty (includes HW_ACCESS): ARM HD / S2HD, VT-d SSADE, AMD HAD=3. Implied for VT-d
  *  FS and AMD v2. Needed for iod_sweep(). */
 #define IOD_PT_HW_DIRTY (1u << 1)
-/** ARM only: hardware sets AF in table entries (CD.HAFT / STE.S2HAFT, HTTU=3). */
+/** Hardware sets Accessed in table entries, and *every* agent that uses the table does: ARM CD.HAFT /
+ *  STE.S2HAFT with HTTU=3; VT-d SSADE in every PASID entry (second stage), or always (first stage).
+ *  Declares the conditions of IOD_SWEEP_PRUNE. AMD: -EOPNOTSUPP, no source confirms it. */
 #define IOD_PT_HW_TABLE_ACCESS (1u << 2)
 /** ARM S1: the table translates the upper half (TTBR1): 2^64 - 2^ias to 2^64 - 1. */
 #define IOD_PT_UPPER (1u << 3)
@@ -72,7 +74,16 @@ struct iod_pgtable_cfg {
 				     roots); VT-d SS 3, 4 (default), 5; VT-d FS and AMD v2 4 (default),
 				     5; AMD v1 Mode 1-6, default 3, grows on demand up to ias. */
 	uint32_t flags;	  /**< iod_pgtable_attach(): IOD_ATTACH_*; create: 0 */
+	/** Kernels to use, one of iod_kernels_name(); NULL: the fastest that this CPU runs. */
+	const char *kernels;
 };
+
+/**
+ * Names of the kernels (inner loops for one instruction set) that this CPU runs, fastest first; the
+ * last is "c". All give the same results.
+ * @return NULL when there are no more than @p index
+ */
+IOD_API const char *iod_kernels_name(unsigned int index);
 
 /** attach: the library may change the tables and owns them from now on (they are freed with it).
  *  They are checked first: a table that is unreadable or reached twice is -EFAULT. */

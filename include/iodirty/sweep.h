@@ -43,11 +43,20 @@ enum iod_sweep_mode {
  */
 #define IOD_SWEEP_FINAL (1u << 1)
 
+/**
+ * Skip leaf tables that no device used since the last sweep with this flag, by the Accessed bits of the
+ * table entries that point to them (docs/dirty.md, "Skipping what was not touched"). With
+ * IOD_SWEEP_CLEAR only. The sweep itself invalidates what it takes Accessed from, with walk caches, and
+ * waits, before it looks at a leaf: so it calls the gather's ops. Needs IOD_PT_HW_TABLE_ACCESS, and a
+ * table that was created, not attached.
+ */
+#define IOD_SWEEP_PRUNE (1u << 2)
+
 /** Arguments and results of a sweep. */
 struct iod_sweep {
 	size_t size;		   /**< sizeof(struct iod_sweep) */
 	enum iod_sweep_mode mode;  /**< in */
-	uint32_t flags;		   /**< in: 0 or IOD_SWEEP_SKIP_UNTRACKED, _FINAL */
+	uint32_t flags;		   /**< in: 0 or IOD_SWEEP_SKIP_UNTRACKED, _FINAL, _PRUNE */
 	uint64_t iova;		   /**< in: range, multiples of the table's smallest page */
 	uint64_t len;		   /**< in */
 	struct iod_bitmap *bitmap; /**< in: must cover the range */
@@ -59,17 +68,40 @@ struct iod_sweep {
 	uint64_t dirty;		   /**< out: dirty entries met (a run counts once per table) */
 	uint64_t cleaned;	   /**< out: items cleaned */
 	uint64_t bad;		   /**< out: malformed entries and unreadable tables skipped */
+	uint64_t pruned;	   /**< out: leaf tables not looked at: nothing writable in them, or
+					not used since the last sweep (IOD_SWEEP_PRUNE) */
 };
 
 /**
  * Sweep. The budget is looked at between tables, so that at least one table is done; call again with
  * iova = next_iova and the rest of len to go on.
  * @return 0 (complete when done == len); -EINVAL; -E2BIG; -ERANGE range outside the table or the
- *         bitmap; -EOPNOTSUPP without IOD_PT_HW_DIRTY, or cleaning in read-only memory; -EFAULT the
- *         root is unreadable; what the gather's invalidation returned (IOD_SWEEP_FINAL). After an
- *         error nothing was cleaned.
+ *         bitmap; -EOPNOTSUPP without IOD_PT_HW_DIRTY, cleaning in read-only memory, or
+ *         IOD_SWEEP_PRUNE where it is not sound; -EFAULT the root is unreadable; what the gather's
+ *         invalidation returned (IOD_SWEEP_FINAL, _PRUNE). After an error of IOD_SWEEP_PRUNE the
+ *         first `done` bytes were swept; after any other nothing was cleaned.
  */
 IOD_API int iod_sweep(struct iod_pgtable *pt, struct iod_sweep *sweep);
+
+/** One share of a range. */
+struct iod_share {
+	uint64_t iova; /**< first byte */
+	uint64_t len;  /**< bytes */
+};
+
+/**
+ * Cut [iova, iova + len) into shares of about equal size, for as many threads of the caller, each with
+ * an iod_sweep and an iod_gather of its own (iod_gather_merge() joins them afterwards). Cuts lie
+ * between leaf tables, never inside a page, and, if @p bitmap is given and not IOD_BITMAP_ATOMIC, never
+ * inside one of its 64-bit words. Fewer shares than asked for come out where there are no such places.
+ * @param bitmap that the shares will report into; NULL: any
+ * @param shares receives at most @p *nr of them, in order, covering the range without gaps
+ * @param nr     in: wanted, not 0; out: made
+ * @return 0, -EINVAL, -ERANGE
+ */
+IOD_API int iod_sweep_split(const struct iod_pgtable *pt, uint64_t iova, uint64_t len,
+			    const struct iod_bitmap *bitmap, struct iod_share *shares,
+			    unsigned int *nr);
 
 #ifdef __cplusplus
 }

@@ -31,8 +31,10 @@ static const char *sweep_misuse(const struct iod_sweep *s, const struct iod_pgta
 
 	if (s->mode < IOD_SWEEP_READ || s->mode > IOD_SWEEP_CLEAR_BY_BITMAP)
 		return "mode: unknown";
-	if (s->flags & ~(IOD_SWEEP_SKIP_UNTRACKED | IOD_SWEEP_FINAL))
+	if (s->flags & ~(IOD_SWEEP_SKIP_UNTRACKED | IOD_SWEEP_FINAL | IOD_SWEEP_PRUNE))
 		return "flags: unknown bit";
+	if ((s->flags & IOD_SWEEP_PRUNE) && s->mode != IOD_SWEEP_CLEAR)
+		return "flags: pruning is for clearing sweeps";
 	if (!bitmap_sane(s->bitmap))
 		return "bitmap: none, or not initialised";
 	/* Whoever cleans must invalidate; whoever reads has nothing to. */
@@ -48,7 +50,7 @@ static const char *sweep_misuse(const struct iod_sweep *s, const struct iod_pgta
 int iod_sweep_check(struct iod_pgtable *pt, struct iod_sweep *s, const struct iod_sweep *user,
 		    struct pt_range *r)
 {
-	int ret = iod_struct_in(s, sizeof(*s), user, sizeof(*s));
+	int ret = iod_struct_in(s, sizeof(*s), user, offsetof(struct iod_sweep, pruned));
 	const char *misuse;
 
 	if (ret)
@@ -58,14 +60,93 @@ int iod_sweep_check(struct iod_pgtable *pt, struct iod_sweep *s, const struct io
 		return iod_refuse(pt->mem, -EINVAL, misuse);
 	if (!(pt->features & IOD_PT_HW_DIRTY))
 		return iod_refuse(pt->mem, -EOPNOTSUPP, "pt: hardware tracks no dirty state");
+	if ((s->flags & IOD_SWEEP_PRUNE) &&
+	    (pt->attached || !(pt->features & IOD_PT_HW_TABLE_ACCESS)))
+		return iod_refuse(
+			pt->mem, -EOPNOTSUPP,
+			"flags: pruning needs IOD_PT_HW_TABLE_ACCESS and a created table");
 	ret = iod_pt_range(pt, s->iova, s->len, r);
 	if (ret)
 		return ret;
 	if (!bitmap_covers(s->bitmap, s->iova, s->iova + (s->len - 1)))
 		return iod_refuse(pt->mem, -ERANGE, "bitmap: does not cover the range");
-	s->items = s->dirty = s->cleaned = s->bad = 0;
+	s->items = s->dirty = s->cleaned = s->bad = s->pruned = 0;
 	return 0;
 }
+
+/* ---- shares ---- */
+
+/* The least place to cut at or after x that is not inside a page. */
+static uint64_t between_pages(const struct iod_pgtable *pt, uint64_t iova)
+{
+	struct iod_mapping m;
+
+	while (!iod_translate(pt, iova, &m) && m.iova < iova)
+		iova = m.iova + m.len;
+	return iova;
+}
+
+/* The least place to cut at or after `at`; `end` when there is none before it. */
+static uint64_t next_cut(const struct iod_pgtable *pt, const struct iod_bitmap *bm, unsigned lg2,
+			 uint64_t at, uint64_t end_minus_1)
+{
+	uint64_t unit = BIT64(lg2), base = 0, cut = at;
+
+	if (bm)
+		base = bm->base_iova & (unit - 1);
+	for (;;) {
+		cut = cut + (-(cut - base) & (unit - 1));
+		if (cut < at || cut > end_minus_1)
+			return end_minus_1 + 1;
+		at = between_pages(pt, cut);
+		if (at == cut)
+			return cut;
+		if (at < cut || at > end_minus_1)
+			return end_minus_1 + 1;
+		cut = at;
+	}
+}
+
+int iod_sweep_split(const struct iod_pgtable *pt, uint64_t iova, uint64_t len,
+		    const struct iod_bitmap *bitmap, struct iod_share *shares, unsigned int *nr)
+{
+	unsigned wanted, made = 0, lg2;
+	uint64_t at = iova, cut, last;
+	struct pt_range r;
+	int ret;
+
+	if (!pt || !shares || !nr || !*nr || (bitmap && !bitmap_sane(bitmap)))
+		return -EINVAL;
+	ret = iod_pt_range(pt, iova, len, &r);
+	if (ret)
+		return ret;
+	if (bitmap && !bitmap_covers(bitmap, iova, iova + (len - 1)))
+		return iod_refuse(pt->mem, -ERANGE, "bitmap: does not cover the range");
+	wanted = *nr;
+	last = iova + (len - 1);
+	/* A leaf table; then a word of the bitmap, counted from its base, if that is more. */
+	lg2 = pt->granule_lg2 * 2u - 3;
+	if (bitmap && (bitmap->flags & IOD_BITMAP_ATOMIC))
+		bitmap = NULL;
+	if (bitmap && bitmap->granule_lg2 + 6u > lg2)
+		lg2 = bitmap->granule_lg2 + 6u;
+	while (made < wanted - 1) {
+		cut = lg2 >= 64 ? last + 1
+				: next_cut(pt, bitmap, lg2, at + (last - at) / (wanted - made) + 1,
+					   last);
+		if (cut == last + 1)
+			break;
+		shares[made].iova = at;
+		shares[made++].len = cut - at;
+		at = cut;
+	}
+	shares[made].iova = at;
+	shares[made++].len = last - at + 1;
+	*nr = made;
+	return 0;
+}
+
+/* ---- recording ---- */
 
 void iod_sweep_record(struct iod_bitmap *bm, uint64_t first, uint64_t last)
 {

@@ -4,7 +4,7 @@
 #define IOD_DIRTY_SWEEP_H
 
 #include "dirty/bitmap.h"
-#include "dirty/scan.h"
+#include "kernels.h"
 #include "pgtable/gather.h"
 
 /* Items looked at in one reader section: bounds how long a grace period waits for a sweep. */
@@ -15,7 +15,7 @@ struct pt_sweep_ctx {
 	struct iod_sweep *s;
 	struct pt_range r;
 	struct pt_scan_spec spec;
-	const struct iod_scan_kernels *kernels;
+	const struct iod_kernels *kernels;
 	uint64_t pos;	  /* x to go on at */
 	uint64_t stop_at; /* value of s->items to stop at, between tables */
 	uint64_t counted; /* x of the dirty entry counted last, item by item: a run counts once */

@@ -138,7 +138,7 @@ static bool pt_sweep_has_runs(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c
 
 	return spec->run_mask && ctx->pt->has_runs &&
 	       ctx->kernels->scan(&c->t->items[c->base], c->n, iod_le64(spec->run_mask),
-				  iod_le64(spec->run_match), c->out);
+				  iod_le64(spec->run_match), c->out, NULL);
 }
 
 static void pt_sweep_chunk(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
@@ -173,7 +173,7 @@ static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table 
 	c.writable = writable;
 	c.n = items < SWEEP_CHUNK ? items : SWEEP_CHUNK;
 	for (c.base = 0; c.base < items; c.base += c.n)
-		if (ctx->kernels->scan(&t->items[c.base], c.n, mask, match, c.dirty))
+		if (ctx->kernels->scan(&t->items[c.base], c.n, mask, match, c.dirty, NULL))
 			pt_sweep_chunk(ctx, &c);
 	ctx->s->items += items;
 }
@@ -321,7 +321,7 @@ static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 	if (ret)
 		return ret;
 	pt_get_scan_spec(pt, s.flags & IOD_SWEEP_SKIP_UNTRACKED, &ctx.spec);
-	ctx.kernels = iod_scan_kernels();
+	ctx.kernels = pt->kernels;
 	ctx.cleaning = s.mode != IOD_SWEEP_READ;
 	ctx.pos = ctx.r.first;
 	ctx.counted = UINT64_MAX;
@@ -330,7 +330,7 @@ static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 		return ret;
 	s.done = ctx.stopped ? ctx.pos - ctx.r.first : s.len;
 	s.next_iova = s.iova + s.done;
-	return iod_struct_out(user, &s, sizeof(s), sizeof(s));
+	return iod_struct_out(user, &s, sizeof(s), offsetof(struct iod_sweep, pruned));
 }
 
 #endif

@@ -167,13 +167,16 @@ void iod_gather_add(struct iod_gather *g, uint64_t first, uint64_t last, uint32_
 
 /* ---- subtrees ---- */
 
-int iod_gather_reserve(struct iod_gather *g)
+/* Room for n more. */
+static int gather_reserve(struct iod_gather *g, uint64_t n)
 {
-	uint64_t max = g->max_subtrees ? g->max_subtrees * 2 : 64, i;
+	uint64_t max = g->max_subtrees ? g->max_subtrees : 64, i;
 	struct gather_subtree *bigger;
 
-	if (g->nr_subtrees < g->max_subtrees)
+	if (n <= g->max_subtrees - g->nr_subtrees)
 		return 0;
+	while (n > max - g->nr_subtrees || max == g->max_subtrees)
+		max *= 2;
 	bigger = iod_mem_zalloc(g->pt->mem, max * sizeof(*bigger));
 	if (!bigger)
 		return -ENOMEM;
@@ -183,6 +186,11 @@ int iod_gather_reserve(struct iod_gather *g)
 	g->subtree = bigger;
 	g->max_subtrees = max;
 	return 0;
+}
+
+int iod_gather_reserve(struct iod_gather *g)
+{
+	return gather_reserve(g, 1);
 }
 
 void iod_gather_subtree(struct iod_gather *g, uint64_t pa, unsigned level, uint64_t tables)
@@ -294,6 +302,27 @@ int iod_gather_sync(struct iod_gather *g)
 		g->pt->engine->free_subtree(g->pt, s->pa, s->level, PT_MAX_LEVELS);
 		iod_mem_pending(g->pt->mem, -(int64_t)s->tables);
 	}
+	return 0;
+}
+
+int iod_gather_merge(struct iod_gather *to, struct iod_gather *from)
+{
+	uint64_t i;
+	int ret;
+
+	if (!to || !from || to == from || to->pt != from->pt)
+		return -EINVAL;
+	ret = gather_reserve(to, from->nr_subtrees);
+	if (ret)
+		return ret;
+	for (i = 0; i < from->nr_ranges; i++)
+		iod_gather_add(to, from->range[i].first, from->range[i].last,
+			       from->range[i].leaf_levels, from->range[i].table_levels);
+	for (i = 0; i < from->nr_subtrees; i++)
+		to->subtree[to->nr_subtrees++] = from->subtree[i];
+	from->nr_ranges = 0;
+	from->slack = 0;
+	from->nr_subtrees = 0;
 	return 0;
 }
 

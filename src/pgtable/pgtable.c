@@ -2,6 +2,8 @@
 /* iod_pgtable: creation, attaching, destruction, addresses, and the way into the vtable. */
 #include <errno.h>
 
+#include "kernels.h"
+
 #include "pgtable/pt_defs.h"
 
 #define PT_KNOWN_FEATURES                                                             \
@@ -68,7 +70,7 @@ int iod_pt_range(const struct iod_pgtable *pt, uint64_t iova, uint64_t len, stru
 static int pt_config(struct iod_pgtable_cfg *cfg, const struct iod_pgtable_cfg *user,
 		     uint32_t known_flags, const struct pt_engine **engine)
 {
-	int ret = iod_struct_in(cfg, sizeof(*cfg), user, sizeof(*cfg));
+	int ret = iod_struct_in(cfg, sizeof(*cfg), user, offsetof(struct iod_pgtable_cfg, kernels));
 
 	if (ret)
 		return ret;
@@ -80,6 +82,8 @@ static int pt_config(struct iod_pgtable_cfg *cfg, const struct iod_pgtable_cfg *
 		return iod_refuse(cfg->mem, -EINVAL, "flags: unknown bit");
 	if (!iod_format_name(cfg->format))
 		return iod_refuse(cfg->mem, -EINVAL, "format: unknown");
+	if (cfg->kernels && !iod_kernels_by_name(cfg->kernels))
+		return iod_refuse(cfg->mem, -EOPNOTSUPP, "kernels: not on this CPU");
 	*engine = iod_pt_engine(cfg->format);
 	return *engine ? 0 : iod_refuse(cfg->mem, -EOPNOTSUPP, "format: not compiled in");
 }
@@ -107,6 +111,7 @@ static int pt_new(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg,
 	pt->ops = engine->ops;
 	pt->engine = engine;
 	pt->mem = cfg->mem;
+	pt->kernels = cfg->kernels ? iod_kernels_by_name(cfg->kernels) : iod_kernels_best();
 	pt->domain = cfg->domain;
 	pt->features = cfg->features;
 	if (pt->features & IOD_PT_HW_DIRTY)

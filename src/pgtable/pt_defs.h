@@ -50,10 +50,12 @@ struct pt_scan_spec {
 };
 
 struct pt_engine;
+struct iod_kernels;
 
 struct iod_pgtable {
 	const struct iod_pgtable_ops *ops;
 	const struct pt_engine *engine;
+	const struct iod_kernels *kernels;
 	struct iod_mem *mem;
 	_Alignas(8) uint64_t top; /* atomic: table address of the root | its level */
 	uint64_t pgsize_bitmap;

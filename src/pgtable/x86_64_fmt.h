@@ -165,8 +165,10 @@ static inline int pt_fmt_init(struct iod_pgtable *pt, const struct iod_pgtable_c
 {
 	uint32_t levels = cfg->levels ? cfg->levels : 4;
 	uint32_t oas = cfg->oas ? cfg->oas : 52;
+	uint32_t known = IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY |
+			 (PT_X86_TABLE_ACCESS_OPEN ? 0 : IOD_PT_HW_TABLE_ACCESS);
 
-	if ((pt->features & ~(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY)) || cfg->mair)
+	if ((pt->features & ~known) || cfg->mair)
 		return -EOPNOTSUPP;
 	if (levels < 4 || levels > 5 || (cfg->granule && cfg->granule != 4096))
 		return -EINVAL;

@@ -57,6 +57,8 @@ SPOIL(fwb, c->features = IOD_PT_S2FWB)
 SPOIL(small, c->features = IOD_PT_SMALL)
 SPOIL(lpae32, c->features = IOD_PT_LPAE32)
 SPOIL(haft, c->features = IOD_PT_HW_DIRTY | IOD_PT_HW_TABLE_ACCESS)
+SPOIL(haft_alone, c->features = IOD_PT_HW_TABLE_ACCESS)
+SPOIL(kernels, c->kernels = "abacus")
 SPOIL(lpae32_hd, c->features = IOD_PT_LPAE32 | IOD_PT_HW_DIRTY)
 SPOIL(lpae32_16k, (c->features = IOD_PT_LPAE32, c->granule = 16384))
 SPOIL(lpae32_ias40, (c->features = IOD_PT_LPAE32, c->ias = 40))
@@ -107,7 +109,8 @@ static const struct bad_cfg bad_cfgs[] = {
 	{ "FWB", IOD_VTD_SS, -EOPNOTSUPP, fwb },
 	{ "small tables", IOD_VTD_FS, -EOPNOTSUPP, small },
 	{ "32-bit LPAE", IOD_AMD_V2, -EOPNOTSUPP, lpae32 },
-	{ "table access", IOD_VTD_SS, -EOPNOTSUPP, haft },
+	{ "kernels", 0, -EOPNOTSUPP, kernels },
+	{ "table access without access", IOD_VTD_SS, -EOPNOTSUPP, haft_alone },
 	{ "table access", IOD_AMD_V1, -EOPNOTSUPP, haft },
 	{ "32-bit LPAE with HD", IOD_ARM_LPAE_S1, -EOPNOTSUPP, lpae32_hd },
 	{ "32-bit LPAE with HD", IOD_ARM_LPAE_S2, -EOPNOTSUPP, lpae32_hd },

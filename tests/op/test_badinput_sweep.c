@@ -27,7 +27,8 @@ static void sweep(struct iodt *t)
 	EXPECT_SWEEP(size = 24, -EINVAL);
 	EXPECT_SWEEP(mode = (enum iod_sweep_mode)0, -EINVAL);
 	EXPECT_SWEEP(mode = (enum iod_sweep_mode)4, -EINVAL);
-	EXPECT_SWEEP(flags = 4, -EINVAL);
+	EXPECT_SWEEP(flags = 8, -EINVAL);
+	EXPECT_SWEEP(mode = IOD_SWEEP_READ; s.gather = NULL; s.flags = IOD_SWEEP_PRUNE, -EINVAL);
 	EXPECT_SWEEP(flags = 1u << 31, -EINVAL);
 	EXPECT_SWEEP(len = 0, -EINVAL);
 	EXPECT_SWEEP(len = p - 1, -EINVAL);

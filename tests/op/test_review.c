@@ -15,7 +15,8 @@
 
 #include <iodirty/iodirty.h>
 
-#include "dirty/scan.h"
+#include "bits.h"
+#include "kernels.h"
 
 #define PAGE UINT64_C(4096)
 #define RW   (IOD_PROT_READ | IOD_PROT_WRITE)
@@ -47,24 +48,26 @@ static void window(void)
 	fn(window_world);
 }
 
-const struct iod_scan_kernels *__real_iod_scan_kernels(void);
-const struct iod_scan_kernels *__wrap_iod_scan_kernels(void);
+const struct iod_kernels *__real_iod_kernels_best(void);
+const struct iod_kernels *__wrap_iod_kernels_best(void);
 void __real_iod_sweep_record(struct iod_bitmap *bm, uint64_t first, uint64_t last);
 void __wrap_iod_sweep_record(struct iod_bitmap *bm, uint64_t first, uint64_t last);
 
-static bool scan_then_window(const uint64_t *items, unsigned n, uint64_t mask, uint64_t match,
-			     uint64_t *words)
+static unsigned scan_then_window(const uint64_t *items, unsigned n, uint64_t mask, uint64_t match,
+				 uint64_t *words, const uint64_t *ahead)
 {
-	bool any = __real_iod_scan_kernels()->scan(items, n, mask, match, words);
+	unsigned found = __real_iod_kernels_best()->scan(items, n, mask, match, words, ahead);
 
 	window();
-	return any;
+	return found;
 }
 
-const struct iod_scan_kernels *__wrap_iod_scan_kernels(void)
+const struct iod_kernels *__wrap_iod_kernels_best(void)
 {
-	static const struct iod_scan_kernels kernels = { "test", scan_then_window };
+	static struct iod_kernels kernels;
 
+	kernels = *__real_iod_kernels_best();
+	kernels.scan = scan_then_window;
 	return &kernels;
 }
 
