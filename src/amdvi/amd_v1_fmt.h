@@ -185,7 +185,31 @@ static inline void pt_get_scan_spec(const struct iod_pgtable *pt, bool skip_untr
 		.clean_bit = AMD_D,
 		.run_mask = AMD_PR | AMD_NL,
 		.run_match = AMD_PR | AMD_NL_RUN,
+		.accessed = AMD_A,
 	};
+}
+
+/* A3.3: of a run, the address bits below its size are ones but for the highest. */
+static inline void pt_size_spec(const struct iod_pgtable *pt, unsigned lg2, uint64_t *mask,
+				uint64_t *match)
+{
+	(void)pt;
+	*mask = AMD_PR | AMD_NL;
+	*match = AMD_PR;
+	if (lg2 > 12) {
+		*mask |= low_mask(lg2) & ~low_mask(12);
+		*match |= AMD_NL_RUN | (low_mask(lg2 - 1) & ~low_mask(12));
+	}
+}
+
+/* bits.md F1: never asked, as the feature is refused. */
+static inline void pt_table_access_spec(const struct iod_pgtable *pt, uint64_t *mask,
+					uint64_t *match, uint64_t *bit)
+{
+	(void)pt;
+	*mask = 0;
+	*match = 1; /* no item */
+	*bit = 0;
 }
 
 /* A3.4 */

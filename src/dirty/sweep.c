@@ -199,38 +199,48 @@ void iod_sweep_record_words(struct iod_bitmap *bm, uint64_t iova, unsigned shift
 	}
 }
 
-void iod_sweep_span_end(struct pt_sweep_ctx *ctx, const struct sweep_span *span, unsigned level)
+/* From the first to the last. */
+static void gather_joined(struct iod_gather *gather, uint64_t x, unsigned shift,
+			  const uint64_t *words, unsigned n)
 {
-	if (span->spans)
-		iod_gather_add(ctx->s->gather, span->first, span->last, 1u << level, 0);
+	unsigned first = 0, last = (n - 1) / 64;
+
+	while (!words[first])
+		first++;
+	while (!words[last])
+		last--;
+	iod_gather_add(gather, x + ((first * UINT64_C(64) + ctz64(words[first])) << shift),
+		       x + ((last * UINT64_C(64) + fls64(words[last]) + 1) << shift) - 1, 1, 0);
 }
 
-void iod_sweep_span_add(struct pt_sweep_ctx *ctx, struct sweep_span *span, uint64_t first,
-			uint64_t last, unsigned level)
+/* More stretches of set bits than are told apart? */
+static bool many_stretches(const uint64_t *words, unsigned n)
 {
-	if (span->spans && (first <= span->last + 1 || span->spans >= SWEEP_MAX_SPANS)) {
-		if (last > span->last)
-			span->last = last;
-		return;
+	unsigned w, stretches = 0;
+	uint64_t before = 0;
+
+	for (w = 0; w * 64 < n && stretches <= SWEEP_MAX_SPANS; w++) {
+		stretches += popcount64(words[w] & ~(words[w] << 1 | before));
+		before = words[w] >> 63;
 	}
-	iod_sweep_span_end(ctx, span, level);
-	span->first = first;
-	span->last = last;
-	span->spans++;
+	return stretches > SWEEP_MAX_SPANS;
 }
 
-void iod_sweep_span_add_word(struct pt_sweep_ctx *ctx, struct sweep_span *span, uint64_t x,
-			     unsigned shift, uint64_t word, unsigned level)
+void iod_sweep_gather_words(struct iod_gather *gather, uint64_t x, unsigned shift,
+			    const uint64_t *words, unsigned n, unsigned count)
 {
-	unsigned from, n;
+	unsigned w, from, len;
+	uint64_t word, first;
 
-	if (word && span->spans >= SWEEP_MAX_SPANS) {
-		span->last = x + ((uint64_t)(fls64(word) + 1) << shift) - 1;
+	if (count > SWEEP_MAX_SPANS && many_stretches(words, n)) {
+		gather_joined(gather, x, shift, words, n);
 		return;
 	}
-	while (word) {
-		take_stretch(&word, &from, &n);
-		iod_sweep_span_add(ctx, span, x + ((uint64_t)from << shift),
-				   x + ((uint64_t)(from + n) << shift) - 1, level);
+	for (w = 0; w * 64 < n; w++) {
+		for (word = words[w]; word;) {
+			take_stretch(&word, &from, &len);
+			first = x + ((w * UINT64_C(64) + from) << shift);
+			iod_gather_add(gather, first, first + ((uint64_t)len << shift) - 1, 1, 0);
+		}
 	}
 }

@@ -8,7 +8,15 @@
 #include "pgtable/gather.h"
 
 /* Items looked at in one reader section: bounds how long a grace period waits for a sweep. */
-#define SWEEP_SECTION_ITEMS (UINT64_C(1) << 18)
+#define SWEEP_SECTION_ITEMS (UINT64_C(1) << 15)
+
+/* Clearing by plain stores (docs/dirty.md, "Dense clears"). */
+enum sweep_dense {
+	DENSE_NEVER,  /* nothing is cleaned, or the tables are not ours alone */
+	DENSE_NOT,    /* no table was dense yet */
+	DENSE_WANTED, /* at the end of this reader section */
+	DENSE_ON,
+};
 
 struct pt_sweep_ctx {
 	struct iod_pgtable *pt;
@@ -21,15 +29,18 @@ struct pt_sweep_ctx {
 	uint64_t counted; /* x of the dirty entry counted last, item by item: a run counts once */
 	bool stopped;	  /* did; pos says where */
 	bool cleaning;	  /* IOD_SWEEP_CLEAR or _BY_BITMAP */
+	enum sweep_dense dense;
+	const struct sweep_touched *touched; /* IOD_SWEEP_PRUNE, or NULL */
 };
 
-/* Neighbouring items that were cleaned, on their way to the gather. */
-struct sweep_span {
-	uint64_t first, last; /* x */
-	unsigned spans;	      /* begun so far in this table */
+/* Which leaf tables of a stretch were used: their Accessed bit was taken, and is owed a scan. */
+#define SWEEP_TOUCHED_TABLES (UINT64_C(1) << 17)
+struct sweep_touched {
+	uint64_t first, last; /* x: the stretch */
+	uint64_t bits[SWEEP_TOUCHED_TABLES / 64];
 };
 
-/* Past this many spans in one table they are joined: cheaper to invalidate, and to remember. */
+/* Past this many stretches in one table they are joined: cheaper to invalidate, and to remember. */
 #define SWEEP_MAX_SPANS 16u
 
 /* Takes the user's struct in and checks all but what depends on the format. */
@@ -46,12 +57,9 @@ bool iod_sweep_recorded(const struct iod_bitmap *bm, uint64_t first, uint64_t la
 void iod_sweep_record_words(struct iod_bitmap *bm, uint64_t iova, unsigned shift,
 			    const uint64_t *words, unsigned n);
 
-/* Adds the items of 2^shift bytes from x on whose bits are set in word. */
-void iod_sweep_span_add_word(struct pt_sweep_ctx *ctx, struct sweep_span *span, uint64_t x,
-			     unsigned shift, uint64_t word, unsigned level);
-/* Adds [first, last] to the span, or hands the span to the gather and begins another. */
-void iod_sweep_span_add(struct pt_sweep_ctx *ctx, struct sweep_span *span, uint64_t first,
-			uint64_t last, unsigned level);
-void iod_sweep_span_end(struct pt_sweep_ctx *ctx, const struct sweep_span *span, unsigned level);
+/* Tells the gather of the items of 2^shift bytes from x on whose bits are set in words[0..n/64]: count
+ * of them, in leaf tables. */
+void iod_sweep_gather_words(struct iod_gather *gather, uint64_t x, unsigned shift,
+			    const uint64_t *words, unsigned n, unsigned count);
 
 #endif

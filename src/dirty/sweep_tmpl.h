@@ -10,173 +10,8 @@
 #ifndef IOD_SWEEP_TMPL_H
 #define IOD_SWEEP_TMPL_H
 
-#include "dirty/sweep.h"
+#include "dirty/sweep_leaf_tmpl.h"
 #include "pgtable/pt_walk.h"
-
-/* Items handed to a kernel at a time: the largest leaf table but for concatenated roots. */
-#define SWEEP_CHUNK 8192u
-
-static inline bool pt_is_dirty(const struct pt_sweep_ctx *ctx, uint64_t pte)
-{
-	return (pte & ctx->spec.mask) == ctx->spec.match;
-}
-
-/*
- * Cleans an item that was read, and judged, as pte: a leaf of 2^lg2. Fails against whoever changes it
- * meanwhile and looks again, but leaves a leaf of another size as it is, dirty: what was recorded, and
- * what was found to lie inside the range, does not hold for that one. *pte is what was seen last, and
- * replaced if so.
- */
-static inline bool pt_clean_item(const struct pt_sweep_ctx *ctx, unsigned level, unsigned lg2,
-				 uint64_t *item, uint64_t *pte)
-{
-	const struct pt_scan_spec *spec = &ctx->spec;
-	uint64_t bit = spec->clean_bit;
-
-	while (pt_is_dirty(ctx, *pte) && (*pte & spec->clean_mask) == spec->clean_match &&
-	       pt_item_type(ctx->pt, level, *pte) == PT_LEAF &&
-	       pt_leaf_lg2(ctx->pt, level, *pte) == lg2) {
-		if (item_cas(item, pte, spec->clean_sets ? *pte | bit : *pte & ~bit))
-			return true;
-	}
-	return false;
-}
-
-/* ---- whole leaf tables ---- */
-
-/* Items [base, base + n) of a table, as bits of dirty[] (as scanned) and out[] (as reported). */
-struct pt_sweep_chunk {
-	const struct pt_table *t;
-	unsigned base, n;
-	uint64_t dirty[SWEEP_CHUNK / 64], out[SWEEP_CHUNK / 64]; /* out: item by item only */
-	struct sweep_span span;
-	unsigned run_end; /* first item behind the run counted last */
-	bool writable;
-};
-
-/* A dirty member makes the whole run dirty. */
-static void pt_sweep_expand(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned from,
-			    unsigned n)
-{
-	unsigned i;
-
-	if (from < c->run_end)
-		return;
-	c->run_end = from + n;
-	ctx->s->dirty++;
-	for (i = from; i < from + n; i++)
-		c->out[i / 64] |= BIT64(i % 64);
-}
-
-static void pt_sweep_item(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned i)
-{
-	const struct iod_pgtable *pt = ctx->pt;
-	uint64_t *item = &c->t->items[c->base + i], pte = item_load_relaxed(item), first;
-	unsigned n, from;
-
-	if (pt_item_type(pt, 0, pte) != PT_LEAF) {
-		/* A foreign item that only looks dirty. What was unmapped meanwhile stays reported: it
-		 * does not even look so any more. */
-		if (pt->attached && pt_is_dirty(ctx, pte))
-			c->out[i / 64] &= ~BIT64(i % 64);
-		return;
-	}
-	n = pt_run_items(pt, 0, pte);
-	from = i & ~(n - 1);
-	if (n > 1)
-		pt_sweep_expand(ctx, c, from, n);
-	else
-		ctx->s->dirty++;
-	if (!ctx->cleaning || !c->writable ||
-	    !pt_clean_item(ctx, 0, pt_leaf_lg2(pt, 0, pte), item, &pte))
-		return;
-	ctx->s->cleaned++;
-	first = pt_item_first(pt, c->t, c->base + from);
-	iod_sweep_span_add(ctx, &c->span, first, first + ((uint64_t)n << pt_shift(pt, 0)) - 1, 0);
-}
-
-/* Cleans what the word names, but for runs that were not there before; which of it was cleaned. */
-static uint64_t pt_clean_word(const struct pt_sweep_ctx *ctx, uint64_t *items, uint64_t word)
-{
-	uint64_t cleaned = 0, pte;
-	unsigned i;
-
-	for (; word; word &= word - 1) {
-		i = ctz64(word);
-		pte = item_load_relaxed(&items[i]);
-		if (pt_clean_item(ctx, 0, pt_shift(ctx->pt, 0), &items[i], &pte))
-			cleaned |= BIT64(i);
-	}
-	return cleaned;
-}
-
-/* Nothing to widen and nothing to doubt: the kernel's words are the answer. */
-static void pt_sweep_words(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
-{
-	unsigned w, words = (c->n + 63) / 64, shift = pt_shift(ctx->pt, 0);
-	bool clean = ctx->cleaning && c->writable;
-	uint64_t cleaned;
-
-	for (w = 0; w < words; w++) {
-		if (!c->dirty[w])
-			continue;
-		ctx->s->dirty += popcount64(c->dirty[w]);
-		if (!clean)
-			continue;
-		cleaned = pt_clean_word(ctx, &c->t->items[c->base + w * 64], c->dirty[w]);
-		ctx->s->cleaned += popcount64(cleaned);
-		iod_sweep_span_add_word(ctx, &c->span,
-					pt_item_first(ctx->pt, c->t, c->base + w * 64), shift,
-					cleaned, 0);
-	}
-}
-
-/* Whether any item of the chunk belongs to a run. Looked for in dirty tables only. */
-static bool pt_sweep_has_runs(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
-{
-	const struct pt_scan_spec *spec = &ctx->spec;
-
-	return spec->run_mask && ctx->pt->has_runs &&
-	       ctx->kernels->scan(&c->t->items[c->base], c->n, iod_le64(spec->run_mask),
-				  iod_le64(spec->run_match), c->out, NULL);
-}
-
-static void pt_sweep_chunk(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
-{
-	unsigned w, words = (c->n + 63) / 64;
-	const uint64_t *report = c->dirty;
-	uint64_t left;
-
-	c->span.spans = 0;
-	if (!ctx->pt->attached && !pt_sweep_has_runs(ctx, c)) {
-		pt_sweep_words(ctx, c);
-	} else {
-		memcpy(c->out, c->dirty, words * sizeof(c->out[0]));
-		c->run_end = 0;
-		for (w = 0; w < words; w++)
-			for (left = c->dirty[w]; left; left &= left - 1)
-				pt_sweep_item(ctx, c, w * 64 + ctz64(left));
-		report = c->out;
-	}
-	iod_sweep_span_end(ctx, &c->span, 0);
-	iod_sweep_record_words(ctx->s->bitmap, pt_item_first(ctx->pt, c->t, c->base) + ctx->r.off,
-			       pt_shift(ctx->pt, 0), report, c->n);
-}
-
-static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable)
-{
-	uint64_t mask = iod_le64(ctx->spec.mask), match = iod_le64(ctx->spec.match);
-	unsigned items = 1u << t->bits;
-	struct pt_sweep_chunk c;
-
-	c.t = t;
-	c.writable = writable;
-	c.n = items < SWEEP_CHUNK ? items : SWEEP_CHUNK;
-	for (c.base = 0; c.base < items; c.base += c.n)
-		if (ctx->kernels->scan(&t->items[c.base], c.n, mask, match, c.dirty, NULL))
-			pt_sweep_chunk(ctx, &c);
-	ctx->s->items += items;
-}
 
 /* ---- item by item ---- */
 
@@ -206,7 +41,47 @@ static void pt_sweep_leaf(struct pt_sweep_ctx *ctx, const struct pt_table *t, un
 	}
 }
 
-static void pt_sweep_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable);
+static void pt_sweep_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable,
+			   const uint64_t *ahead);
+
+/*
+ * Whether the leaf table under item i need not be looked at: nothing in it can be dirty, or no device
+ * used it since its Accessed bit was taken last.
+ */
+static inline bool pt_sweep_skips(const struct pt_sweep_ctx *ctx, const struct pt_table *t,
+				  unsigned i, uint64_t pte)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	const struct mem_leaf_note *note;
+	uint64_t first;
+
+	if (pt->attached || pt_table_level(pt, t->level, pte))
+		return false;
+	note = iod_mem_note(pt->mem, pt_table_pa(pt, pte));
+	if (note && !__atomic_load_n(&note->writable, __ATOMIC_ACQUIRE))
+		return true;
+	if (!ctx->touched)
+		return false;
+	first = pt_item_first(pt, t, i);
+	if (first < ctx->touched->first || pt_item_last(pt, t, i) > ctx->touched->last)
+		return false;
+	first = (first - ctx->touched->first) >> pt_shift(pt, 1);
+	return !(ctx->touched->bits[first / 64] >> (first % 64) & 1);
+}
+
+/* The table after next, to be fetched meanwhile; NULL: whatever follows in memory. */
+static inline const uint64_t *pt_sweep_ahead(const struct pt_sweep_ctx *ctx,
+					     const struct pt_table *t, unsigned i)
+{
+	uint64_t pte;
+
+	if (t->level != 1 || (i + 2) >> t->bits)
+		return NULL;
+	pte = item_load_relaxed(&t->items[i + 2]);
+	if (pt_item_type(ctx->pt, 1, pte) != PT_TABLE)
+		return NULL;
+	return iod_mem_hint_ptr(ctx->pt->mem, pt_table_pa(ctx->pt, pte));
+}
 
 static void pt_sweep_child(struct pt_sweep_ctx *ctx, const struct pt_table *t, unsigned i,
 			   uint64_t pte)
@@ -215,6 +90,10 @@ static void pt_sweep_child(struct pt_sweep_ctx *ctx, const struct pt_table *t, u
 	struct pt_table child;
 	bool writable = ctx->cleaning;
 
+	if (pt_sweep_skips(ctx, t, i, pte)) {
+		ctx->s->pruned++;
+		return;
+	}
 	if (!pt_open_child(ctx->pt, t, i, pte, writable, &child)) {
 		/* Memory that may be read but not written: report without cleaning. */
 		writable = false;
@@ -223,7 +102,7 @@ static void pt_sweep_child(struct pt_sweep_ctx *ctx, const struct pt_table *t, u
 			return;
 		}
 	}
-	pt_sweep_table(ctx, &child, writable);
+	pt_sweep_table(ctx, &child, writable, pt_sweep_ahead(ctx, t, i));
 	if (!ctx->stopped && ctx->s->items >= ctx->stop_at && last < ctx->r.last &&
 	    is_aligned(last + 1, ctx->pt->min_lg2)) {
 		ctx->stopped = true;
@@ -275,13 +154,23 @@ static void pt_sweep_items(struct pt_sweep_ctx *ctx, const struct pt_table *t, b
 	}
 }
 
-static void pt_sweep_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable)
+static void pt_sweep_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable,
+			   const uint64_t *ahead)
 {
 	if (!t->level && t->base >= ctx->r.first && t->last <= ctx->r.last &&
 	    ctx->s->mode != IOD_SWEEP_CLEAR_BY_BITMAP)
-		pt_sweep_leaf_table(ctx, t, writable);
+		pt_sweep_leaf_table(ctx, t, writable, ahead);
 	else
 		pt_sweep_items(ctx, t, writable);
+}
+
+/* Between reader sections: mutators that do not know of dense clears yet are waited for. */
+static void pt_sweep_begin_dense(struct pt_sweep_ctx *ctx)
+{
+	if (ctx->dense != DENSE_WANTED)
+		return;
+	iod_pt_dense_begin(ctx->pt);
+	ctx->dense = DENSE_ON;
 }
 
 /* One reader section after the other, each a bounded number of items. */
@@ -299,13 +188,15 @@ static int pt_sweep_run(struct pt_sweep_ctx *ctx)
 			ctx->stop_at = s->budget;
 		rcu_enter();
 		if (pt_open_top(ctx->pt, pt_get_top(ctx->pt), ctx->cleaning, &root))
-			pt_sweep_table(ctx, &root, ctx->cleaning);
+			pt_sweep_table(ctx, &root, ctx->cleaning, NULL);
 		else if (pt_open_top(ctx->pt, pt_get_top(ctx->pt), false, &root))
 			ret = -EOPNOTSUPP;
 		else
 			ret = -EFAULT;
 		rcu_leave();
 		over_budget = s->budget && s->items >= s->budget;
+		if (ctx->stopped && !over_budget)
+			pt_sweep_begin_dense(ctx);
 	} while (!ret && ctx->stopped && !over_budget);
 	return ret;
 }
@@ -323,9 +214,13 @@ static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 	pt_get_scan_spec(pt, s.flags & IOD_SWEEP_SKIP_UNTRACKED, &ctx.spec);
 	ctx.kernels = pt->kernels;
 	ctx.cleaning = s.mode != IOD_SWEEP_READ;
+	/* Inside a visit's reader section no grace period can be waited for. */
+	ctx.dense = ctx.cleaning && !pt->attached && !rcu_inside() ? DENSE_NOT : DENSE_NEVER;
 	ctx.pos = ctx.r.first;
 	ctx.counted = UINT64_MAX;
 	ret = pt_sweep_run(&ctx);
+	if (ctx.dense == DENSE_ON)
+		iod_pt_dense_end(pt);
 	if (ret)
 		return ret;
 	s.done = ctx.stopped ? ctx.pos - ctx.r.first : s.len;

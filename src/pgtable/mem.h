@@ -37,8 +37,18 @@ struct mem_backend {
 	void (*destroy)(struct iod_mem *mem);
 };
 
+/**
+ * What the engine knows about a leaf table without reading it. Kept outside the tables, so that it can be
+ * asked for at a fraction of their cost. Bytes, relaxed: each is only ever stored.
+ */
+struct mem_leaf_note {
+	uint8_t full;	  /**< every item is a leaf: set before anybody sees the table */
+	uint8_t writable; /**< a leaf that can become dirty, or was born so, is or was in it */
+};
+
 struct iod_mem {
-	unsigned char *window; /* NULL for VM memory */
+	unsigned char *window;	     /* NULL for VM memory */
+	struct mem_leaf_note *notes; /* by address / 4 KiB; NULL for VM memory */
 	uint64_t base_pa, window_len;
 	_Alignas(8) uint64_t committed; /* bytes of the window that may be touched; only grows */
 	const struct mem_backend *backend;
@@ -61,6 +71,22 @@ static inline void *iod_mem_ptr(const struct iod_mem *mem, uint64_t pa, uint64_t
 	if (off < committed && len <= committed - off)
 		return mem->window + off;
 	return mem->backend->translate(mem, pa, len, write);
+}
+
+/** Host pointer of a table in an arena, or NULL: for what is only a hint. */
+static inline void *iod_mem_hint_ptr(const struct iod_mem *mem, uint64_t pa)
+{
+	uint64_t off = pa - mem->base_pa;
+
+	return off < __atomic_load_n(&mem->committed, __ATOMIC_RELAXED) ? mem->window + off : NULL;
+}
+
+/** The note on the table at @p pa, or NULL when none is kept. */
+static inline struct mem_leaf_note *iod_mem_note(const struct iod_mem *mem, uint64_t pa)
+{
+	uint64_t off = pa - mem->base_pa;
+
+	return off < mem->window_len && mem->notes ? &mem->notes[off >> MEM_TABLE_LG2_MIN] : NULL;
 }
 
 /**

@@ -314,11 +314,27 @@ static void *arena_translate(const struct iod_mem *mem, uint64_t pa, uint64_t le
 	return NULL;
 }
 
+/* The notes on leaf tables: zero, and without memory until they are written. */
+static void *reserve_notes(uint64_t len)
+{
+	void *map = mmap(NULL, (size_t)len, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
+static uint64_t notes_len(const struct iod_mem *mem)
+{
+	return (mem->window_len >> MEM_TABLE_LG2_MIN) * sizeof(struct mem_leaf_note);
+}
+
 static void arena_destroy(struct iod_mem *mem)
 {
 	struct mem_arena *arena = to_arena(mem);
 	unsigned kind, size;
 
+	if (mem->notes)
+		munmap(mem->notes, (size_t)notes_len(mem));
 	if (mem->window)
 		munmap(mem->window, (size_t)mem->window_len);
 	for (kind = 0; kind < MEM_NR_CLASSES; kind++)
@@ -393,6 +409,7 @@ static int init_arena(struct mem_arena *arena, const struct iod_mem_arena_cfg *c
 	}
 	mem->base_pa = cfg->base_pa;
 	mem->window_len = len;
+	mem->notes = reserve_notes(notes_len(mem)); /* without them things are slower */
 	if (mem->limit > len)
 		mem->limit = len;
 	arena->max_chunks = len / CHUNK_LEN;

@@ -20,8 +20,9 @@
 #include "bits.h"
 #include "pgtable/mem.h"
 
-#define PT_MAX_LEVELS 6u
-#define PT_RW	      (IOD_PROT_READ | IOD_PROT_WRITE)
+#define PT_MAX_LEVELS  6u
+#define PT_TABLE_LOCKS 64u
+#define PT_RW	       (IOD_PROT_READ | IOD_PROT_WRITE)
 
 /* Every bit of prot that means something to some format. */
 #define PT_PROT_DEFINED (0xffu | IOD_PROT_MEMATTR(0xff) | IOD_PROT_SH(3))
@@ -46,6 +47,7 @@ struct pt_scan_spec {
 	uint64_t clean_mask, clean_match;
 	uint64_t clean_bit;
 	uint64_t run_mask, run_match;
+	uint64_t accessed; /* set: hardware has nothing to set in a dirty item any more */
 	bool clean_sets;
 };
 
@@ -65,6 +67,7 @@ struct iod_pgtable {
 	uint64_t max_pa;			  /* 2^oas - 1 */
 	_Alignas(8) uint64_t tables, table_bytes; /* atomic */
 	_Alignas(8) uint64_t gathers;		  /* atomic: gathers that refer to it */
+	_Alignas(8) uint64_t dense_sweeps;	  /* atomic: see pt_exclude.h */
 	uint32_t features;
 	uint8_t granule_lg2;
 	uint8_t ias, oas;
@@ -75,6 +78,7 @@ struct iod_pgtable {
 	bool attached;	  /* built by somebody else: what we would never build may be met */
 	bool sizes_mixed; /* leaves of more than one size may be met */
 	bool has_runs;	  /* leaves that span several items may be met */
+	_Alignas(8) uint64_t table_lock[PT_TABLE_LOCKS]; /* atomic: see pt_exclude.h */
 };
 
 /* The root as one consistent pair. */
@@ -153,6 +157,11 @@ int iod_pt_range(const struct iod_pgtable *pt, uint64_t iova, uint64_t len, stru
 int iod_pt_address(const struct iod_pgtable *pt, uint64_t iova, uint64_t *x);
 /* pgtable.c: IOVA = x + this. */
 uint64_t iod_pt_offset(const struct iod_pgtable *pt, uint64_t x);
+/* exclude.c: a sweep may clear densely from here to there. Not inside a reader section. */
+void iod_pt_dense_begin(struct iod_pgtable *pt);
+void iod_pt_dense_end(struct iod_pgtable *pt);
+/* exclude.c: waits while somebody holds the lock alone. */
+void iod_pt_lock_shared(uint64_t *lock);
 /* formats.c: the compiled-in formats. */
 const struct pt_engine *iod_pt_engine(enum iod_format format);
 

@@ -53,6 +53,14 @@ static inline uint64_t pt_make_table(const struct iod_pgtable *pt, unsigned leve
 
 static inline void pt_get_scan_spec(const struct iod_pgtable *pt, bool skip_untracked,
 				    struct pt_scan_spec *spec);
+/* (pte & *mask) == *match for the leaves of exactly 2^lg2 bytes in a leaf table, among items that are
+ * present and in tables that we built; lg2 is a size that a leaf table has. */
+static inline void pt_size_spec(const struct iod_pgtable *pt, unsigned lg2, uint64_t *mask,
+				uint64_t *match);
+/* (pte & *mask) == *match for the TABLE items, in tables that we built, whose Accessed bit, *bit, is
+ * set. Asked only with IOD_PT_HW_TABLE_ACCESS. */
+static inline void pt_table_access_spec(const struct iod_pgtable *pt, uint64_t *mask,
+					uint64_t *match, uint64_t *bit);
 
 /* ---- the hardware's side (pt_hw.h) ---- */
 

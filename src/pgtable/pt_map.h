@@ -8,6 +8,7 @@
 #define IOD_PT_MAP_H
 
 #include "pgtable/gather.h"
+#include "pgtable/pt_exclude.h"
 #include "pgtable/pt_unmap.h"
 #include "pgtable/pt_walk.h"
 
@@ -17,6 +18,7 @@ struct pt_map_ctx {
 	uint64_t x, last; /* what is left to do */
 	uint64_t delta;	  /* output address = x + delta */
 	uint64_t attr;
+	bool may_dirty; /* the leaves can become dirty, or are born so */
 	bool complete;
 	bool covers_tables; /* the range covers whole existing tables */
 };
@@ -108,7 +110,8 @@ static void pt_map_advance(struct pt_map_ctx *ctx, uint64_t last)
  * n leaves of 2^lg2 from ctx->x on, into a table that only we change in that range. Items mostly differ
  * by one step from the next; where they do not (replicas, an address field in two pieces), each is made.
  */
-static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned lg2, uint64_t n)
+static void pt_write_leaves(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned lg2,
+			    uint64_t n)
 {
 	const struct iod_pgtable *pt = ctx->pt;
 	unsigned shift = pt_shift(pt, t->level), level = t->level;
@@ -125,6 +128,25 @@ static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned l
 			item_store_relaxed(&item[k], pt_make_leaf(pt, level, lg2, pa, attr));
 	}
 	pt_map_advance(ctx, ctx->x + ((n << lg2) - 1));
+}
+
+/* The same in a table that others see. */
+static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned lg2, uint64_t n)
+{
+	struct mem_leaf_note *note;
+	uint64_t *lock;
+
+	if (t->level) {
+		pt_write_leaves(ctx, t, lg2, n);
+		return;
+	}
+	/* Whoever finds the leaf also finds what is noted. */
+	note = ctx->may_dirty ? iod_mem_note(ctx->pt->mem, t->pa) : NULL;
+	if (note && !__atomic_load_n(&note->writable, __ATOMIC_RELAXED))
+		__atomic_store_n(&note->writable, 1, __ATOMIC_SEQ_CST);
+	lock = pt_mutate_begin(ctx->pt, t->pa);
+	pt_write_leaves(ctx, t, lg2, n);
+	pt_mutate_end(lock);
 }
 
 /*
@@ -157,6 +179,17 @@ static void pt_count_table(struct iod_pgtable *pt, unsigned level, unsigned top_
 	word_add(&pt->table_bytes, UINT64_C(8) << pt_items_lg2(pt, level, top_level));
 }
 
+/* What is known of a leaf table that nobody sees yet. */
+static void pt_note_new(const struct pt_map_ctx *ctx, uint64_t pa, bool full)
+{
+	struct mem_leaf_note *note = iod_mem_note(ctx->pt->mem, pa);
+
+	if (!note)
+		return;
+	__atomic_store_n(&note->full, full, __ATOMIC_RELAXED);
+	__atomic_store_n(&note->writable, full && ctx->may_dirty, __ATOMIC_RELAXED);
+}
+
 /*
  * A new table under empty item i. A leaf table that the range covers wholly is written before it is
  * installed (and needs no zeroing). *pte is the item as read, and as it stands afterwards, whoever
@@ -181,9 +214,12 @@ static int pt_add_table(struct pt_map_ctx *ctx, const struct pt_table *t, unsign
 		while (!fill.complete && fill.x <= child.last) {
 			unsigned lg2 = pt_best_lg2(&fill, sizes);
 
-			pt_fill(&fill, &child, lg2, pt_leaf_count(&fill, &child, sizes, lg2));
+			pt_write_leaves(&fill, &child, lg2,
+					pt_leaf_count(&fill, &child, sizes, lg2));
 		}
 	}
+	if (t->level == 1)
+		pt_note_new(ctx, pa, whole);
 	if (!pt_install(pt, t, i, pa, pte)) {
 		/* Somebody was faster; nobody ever saw ours. */
 		iod_mem_table_free(pt->mem, pa, pt_items_lg2(pt, t->level - 1, PT_MAX_LEVELS) + 3);
@@ -423,6 +459,7 @@ static int pt_map_check(const struct iod_pgtable *pt, uint64_t iova, uint64_t pa
 	ctx->x = r.first;
 	ctx->last = r.last;
 	ctx->delta = pa - r.first;
+	ctx->may_dirty = prot & (IOD_PROT_WRITE | IOD_PROT_DIRTY);
 	ret = pt_encode_prot(pt, prot, &ctx->attr);
 	return ret ? iod_refuse(pt->mem, ret, "prot: not for this format") : 0;
 }

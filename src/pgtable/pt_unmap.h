@@ -4,6 +4,7 @@
 #define IOD_PT_UNMAP_H
 
 #include "pgtable/gather.h"
+#include "pgtable/pt_exclude.h"
 #include "pgtable/pt_walk.h"
 
 struct pt_unmap_ctx {
@@ -35,6 +36,14 @@ static uint64_t pt_count_items(const struct iod_pgtable *pt, const struct pt_tab
 	return n;
 }
 
+/* Whether it is known without reading it that every item of a leaf table is a leaf. */
+static bool pt_is_full(const struct iod_pgtable *pt, const struct pt_table *t)
+{
+	const struct mem_leaf_note *note = pt->attached ? NULL : iod_mem_note(pt->mem, t->pa);
+
+	return note && __atomic_load_n(&note->full, __ATOMIC_RELAXED);
+}
+
 static void pt_count_content(const struct iod_pgtable *pt, const struct pt_table *t, uint64_t first,
 			     uint64_t last, struct pt_content *c)
 {
@@ -46,7 +55,7 @@ static void pt_count_content(const struct iod_pgtable *pt, const struct pt_table
 		return;
 	c->tables++;
 	if (!t->level) {
-		n = pt_count_items(pt, t, i, end);
+		n = pt_is_full(pt, t) ? end - i + 1 : pt_count_items(pt, t, i, end);
 		c->bytes += n << shift;
 		c->leaf_levels |= n ? 1 : 0;
 		return;
@@ -97,8 +106,8 @@ static void pt_unmap_note(struct pt_unmap_ctx *ctx, uint64_t first, uint64_t las
 
 /* ---- the walk ---- */
 
-/* Takes away LEAF items i..end of a leaf table, each judged by the one value that was read of it. */
-static void pt_unmap_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i,
+/* Each is judged by the one value that was read of it. */
+static void pt_clear_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i,
 			   unsigned end)
 {
 	const struct iod_pgtable *pt = ctx->pt;
@@ -120,6 +129,19 @@ static void pt_unmap_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, u
 			n = 0;
 		}
 	}
+}
+
+/* Takes away LEAF items i..end of a leaf table. */
+static void pt_unmap_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i,
+			   unsigned end)
+{
+	struct mem_leaf_note *note = iod_mem_note(ctx->pt->mem, t->pa);
+	uint64_t *lock = pt_mutate_begin(ctx->pt, t->pa);
+
+	if (note)
+		__atomic_store_n(&note->full, 0, __ATOMIC_RELAXED);
+	pt_clear_items(ctx, t, i, end);
+	pt_mutate_end(lock);
 }
 
 /*

@@ -145,7 +145,26 @@ static inline void pt_get_scan_spec(const struct iod_pgtable *pt, bool skip_untr
 		.mask = X86_P | X86_D,
 		.match = X86_P | X86_D,
 		.clean_bit = X86_D,
+		.accessed = X86_A,
 	};
+}
+
+static inline void pt_size_spec(const struct iod_pgtable *pt, unsigned lg2, uint64_t *mask,
+				uint64_t *match)
+{
+	(void)pt;
+	(void)lg2;
+	*mask = X86_P;
+	*match = X86_P;
+}
+
+static inline void pt_table_access_spec(const struct iod_pgtable *pt, uint64_t *mask,
+					uint64_t *match, uint64_t *bit)
+{
+	(void)pt;
+	*mask = X86_P | X86_PS | X86_A;
+	*match = X86_P | X86_A;
+	*bit = X86_A;
 }
 
 static inline uint64_t pt_hw_mark(const struct iod_pgtable *pt, uint64_t pte, bool write)

@@ -279,7 +279,24 @@ static inline void pt_get_scan_spec(const struct iod_pgtable *pt, bool skip_untr
 		.clean_sets = ARM_STAGE == 1,
 		.run_mask = ARM_VALID | ARM_CONT,
 		.run_match = ARM_VALID | ARM_CONT,
+		.accessed = ARM_AF,
 	};
+}
+
+static inline void pt_size_spec(const struct iod_pgtable *pt, unsigned lg2, uint64_t *mask,
+				uint64_t *match)
+{
+	*mask = ARM_VALID | ARM_TABLE | (arm_cont_lg2(pt, 0) ? ARM_CONT : 0);
+	*match = ARM_VALID | ARM_TABLE | (lg2 > pt->granule_lg2 ? ARM_CONT : 0);
+}
+
+static inline void pt_table_access_spec(const struct iod_pgtable *pt, uint64_t *mask,
+					uint64_t *match, uint64_t *bit)
+{
+	(void)pt;
+	*mask = ARM_VALID | ARM_TABLE | ARM_AF;
+	*match = ARM_VALID | ARM_TABLE | ARM_AF;
+	*bit = ARM_AF;
 }
 
 /* A1.11 rules 1-4, 6: the caller has checked that the access is permitted. */

@@ -140,7 +140,27 @@ static inline void pt_get_scan_spec(const struct iod_pgtable *pt, bool skip_untr
 		.mask = VTD_SS_D,
 		.match = VTD_SS_D,
 		.clean_bit = VTD_SS_D,
+		.accessed = VTD_SS_A,
 	};
+}
+
+/* One size; what is dirty in our tables is present. */
+static inline void pt_size_spec(const struct iod_pgtable *pt, unsigned lg2, uint64_t *mask,
+				uint64_t *match)
+{
+	(void)pt;
+	(void)lg2;
+	*mask = 0;
+	*match = 0;
+}
+
+static inline void pt_table_access_spec(const struct iod_pgtable *pt, uint64_t *mask,
+					uint64_t *match, uint64_t *bit)
+{
+	(void)pt;
+	*mask = VTD_SS_R | VTD_SS_W | VTD_SS_PS | VTD_SS_A;
+	*match = VTD_SS_R | VTD_SS_W | VTD_SS_A; /* our table entries deny nothing */
+	*bit = VTD_SS_A;
 }
 
 /* A2.3 rules 2 and 3. */

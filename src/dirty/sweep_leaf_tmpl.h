@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sweeping leaf tables that the range covers wholly: one kernel looks at all items, and what it finds is
+ * recorded and cleaned by words. Where the words do not tell all (runs of several sizes, tables of
+ * somebody else) it is item by item. Compiled once per format.
+ */
+#ifndef IOD_SWEEP_LEAF_TMPL_H
+#define IOD_SWEEP_LEAF_TMPL_H
+
+#include "dirty/sweep.h"
+#include "pgtable/pt_exclude.h"
+#include "pgtable/pt_walk.h"
+
+/* Items handed to a kernel at a time: the largest leaf table but for concatenated roots. */
+#define SWEEP_CHUNK 8192u
+/* So many dirty items in a table are cleaned by stores if possible; fewer are not worth the lock. */
+#define SWEEP_DENSE 8u
+/* So many tables must be left to sweep for a grace period to be worth it. */
+#define SWEEP_DENSE_LEFT 4u
+
+static inline bool pt_is_dirty(const struct pt_sweep_ctx *ctx, uint64_t pte)
+{
+	return (pte & ctx->spec.mask) == ctx->spec.match;
+}
+
+/*
+ * Cleans an item that was read, and judged, as pte: a leaf of 2^lg2. Fails against whoever changes it
+ * meanwhile and looks again, but leaves a leaf of another size as it is, dirty: what was recorded, and
+ * what was found to lie inside the range, does not hold for that one. *pte is what was seen last, and
+ * replaced if so.
+ */
+static inline bool pt_clean_item(const struct pt_sweep_ctx *ctx, unsigned level, unsigned lg2,
+				 uint64_t *item, uint64_t *pte)
+{
+	const struct pt_scan_spec *spec = &ctx->spec;
+	uint64_t bit = spec->clean_bit;
+
+	while (pt_is_dirty(ctx, *pte) && (*pte & spec->clean_mask) == spec->clean_match &&
+	       pt_item_type(ctx->pt, level, *pte) == PT_LEAF &&
+	       pt_leaf_lg2(ctx->pt, level, *pte) == lg2) {
+		if (item_cas(item, pte, spec->clean_sets ? *pte | bit : *pte & ~bit))
+			return true;
+	}
+	return false;
+}
+
+/* Items [base, base + n) of a table. */
+struct pt_sweep_chunk {
+	const struct pt_table *t;
+	unsigned base, n;
+	unsigned found;	  /* bits in dirty[] */
+	unsigned run_end; /* first item behind the run counted last */
+	bool writable;
+	uint64_t dirty[SWEEP_CHUNK / 64];   /* as scanned */
+	uint64_t out[SWEEP_CHUNK / 64];	    /* as reported */
+	uint64_t cleaned[SWEEP_CHUNK / 64]; /* as invalidated */
+};
+
+/* ---- item by item ---- */
+
+/* A dirty member makes the whole run dirty. */
+static void pt_sweep_expand(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned from,
+			    unsigned n)
+{
+	unsigned i;
+
+	if (from < c->run_end)
+		return;
+	c->run_end = from + n;
+	ctx->s->dirty++;
+	for (i = from; i < from + n; i++)
+		c->out[i / 64] |= BIT64(i % 64);
+}
+
+static void pt_sweep_item(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned i)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	uint64_t *item = &c->t->items[c->base + i], pte = item_load_relaxed(item), k;
+	unsigned n, from;
+
+	if (pt_item_type(pt, 0, pte) != PT_LEAF) {
+		/* A foreign item that only looks dirty. What was unmapped meanwhile stays reported: it
+		 * does not even look so any more. */
+		if (pt->attached && pt_is_dirty(ctx, pte))
+			c->out[i / 64] &= ~BIT64(i % 64);
+		return;
+	}
+	n = pt_run_items(pt, 0, pte);
+	from = i & ~(n - 1);
+	if (n > 1)
+		pt_sweep_expand(ctx, c, from, n);
+	else
+		ctx->s->dirty++;
+	if (!ctx->cleaning || !c->writable ||
+	    !pt_clean_item(ctx, 0, pt_leaf_lg2(pt, 0, pte), item, &pte))
+		return;
+	ctx->s->cleaned++;
+	for (k = from; k < from + n; k++)
+		c->cleaned[k / 64] |= BIT64(k % 64);
+}
+
+/* Returns how many bits of cleaned[] may be set at most. */
+static unsigned pt_sweep_one_by_one(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
+{
+	unsigned w, words = (c->n + 63) / 64;
+	uint64_t left, before = ctx->s->cleaned;
+
+	memcpy(c->out, c->dirty, words * sizeof(c->out[0]));
+	memset(c->cleaned, 0, words * sizeof(c->cleaned[0]));
+	c->run_end = 0;
+	for (w = 0; w < words; w++)
+		for (left = c->dirty[w]; left; left &= left - 1)
+			pt_sweep_item(ctx, c, w * 64 + ctz64(left));
+	return ctx->s->cleaned == before ? 0 : c->n;
+}
+
+/* ---- by words ---- */
+
+/* Runs of n items (a power of two, at most 64): all bits of those with a bit set in the word. */
+static inline uint64_t pt_spread(uint64_t word, unsigned n)
+{
+	uint64_t heads = UINT64_MAX / (n < 64 ? low_mask(n) : UINT64_MAX); /* bit 0 of each run */
+	unsigned shift;
+
+	for (shift = n / 2; shift; shift /= 2)
+		word |= word >> shift;
+	return (word & heads) * low_mask(n);
+}
+
+/* Whether all dirty items are of leaves of one size, *lg2, none of which leaves a word. */
+static bool pt_sweep_one_size(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned *lg2)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	uint64_t mask, match, pte;
+	unsigned w = 0;
+
+	*lg2 = pt_shift(pt, 0);
+	if (pt->attached)
+		return false;
+	if (!pt->has_runs)
+		return true;
+	while (!c->dirty[w])
+		w++;
+	pte = item_load_relaxed(&c->t->items[c->base + w * 64 + ctz64(c->dirty[w])]);
+	if (pt_item_type(pt, 0, pte) != PT_LEAF)
+		return false;
+	*lg2 = pt_leaf_lg2(pt, 0, pte);
+	if (*lg2 > pt_shift(pt, 0) + 6)
+		return false;
+	pt_size_spec(pt, *lg2, &mask, &match);
+	ctx->kernels->scan(&c->t->items[c->base], c->n, iod_le64(mask), iod_le64(match), c->out,
+			   NULL);
+	for (; w < (c->n + 63) / 64; w++)
+		if (c->dirty[w] & ~c->out[w])
+			return false;
+	return true;
+}
+
+/* What may be cleaned: dirty leaves of 2^lg2, by locked operations or by stores. */
+static inline struct iod_clean_spec pt_clean_spec(const struct pt_sweep_ctx *ctx, unsigned lg2,
+						  bool stores)
+{
+	const struct pt_scan_spec *s = &ctx->spec;
+	uint64_t mask, match, accessed = stores ? s->accessed : 0;
+
+	pt_size_spec(ctx->pt, lg2, &mask, &match);
+	return (struct iod_clean_spec){
+		.mask = iod_le64(s->mask | s->clean_mask | mask | accessed),
+		.match = iod_le64(s->match | s->clean_match | match | accessed),
+		.clear = s->clean_sets ? 0 : iod_le64(s->clean_bit),
+		.set = s->clean_sets ? iod_le64(s->clean_bit) : 0,
+	};
+}
+
+/* By stores, if the table is dense and nobody else is at it. Returns how many; cleaned[] says which. */
+static unsigned pt_clean_dense(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned lg2)
+{
+	struct iod_clean_spec spec;
+	uint64_t *lock;
+	unsigned done;
+
+	if (c->found < SWEEP_DENSE || ctx->dense == DENSE_NEVER)
+		return 0;
+	if (ctx->dense != DENSE_ON) {
+		if (ctx->r.last - c->t->last > SWEEP_DENSE_LEFT * (c->t->last - c->t->base)) {
+			ctx->dense = DENSE_WANTED;
+			ctx->stop_at = 0;
+		}
+		return 0;
+	}
+	lock = pt_lock_of(ctx->pt, c->t->pa);
+	if (!pt_dense_try(lock))
+		return 0;
+	spec = pt_clean_spec(ctx, lg2, true);
+	memcpy(c->cleaned, c->dirty, (c->n + 63) / 64 * sizeof(c->cleaned[0]));
+	done = ctx->kernels->clean_stores(&c->t->items[c->base], c->n, &spec, c->cleaned);
+	pt_dense_leave(lock);
+	return done;
+}
+
+/* Cleans what is dirty; cleaned[] says which. Returns how many items. */
+static unsigned pt_sweep_clean(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned lg2)
+{
+	unsigned w, words = (c->n + 63) / 64, done = pt_clean_dense(ctx, c, lg2);
+	uint64_t left[SWEEP_CHUNK / 64];
+	struct iod_clean_spec spec;
+
+	if (done == c->found)
+		return done;
+	spec = pt_clean_spec(ctx, lg2, false);
+	if (!done) {
+		memcpy(c->cleaned, c->dirty, words * sizeof(c->cleaned[0]));
+		return ctx->kernels->clean(&c->t->items[c->base], c->n, &spec, c->cleaned);
+	}
+	for (w = 0; w < words; w++)
+		left[w] = c->dirty[w] & ~c->cleaned[w];
+	done += ctx->kernels->clean(&c->t->items[c->base], c->n, &spec, left);
+	for (w = 0; w < words; w++)
+		c->cleaned[w] |= left[w];
+	return done;
+}
+
+/* Returns how many bits of cleaned[] may be set at most. */
+static unsigned pt_sweep_by_words(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned lg2)
+{
+	unsigned w, words = (c->n + 63) / 64, run = 1u << (lg2 - pt_shift(ctx->pt, 0));
+	unsigned found = c->found, done = 0;
+
+	if (ctx->cleaning && c->writable)
+		done = pt_sweep_clean(ctx, c, lg2);
+	if (run > 1) {
+		for (w = 0, found = 0; w < words; w++) {
+			c->out[w] = pt_spread(c->dirty[w], run);
+			found += popcount64(c->out[w]);
+			if (done)
+				c->cleaned[w] = pt_spread(c->cleaned[w], run);
+		}
+	}
+	ctx->s->dirty += found / run;
+	ctx->s->cleaned += done;
+	return done * run;
+}
+
+/* ---- a table ---- */
+
+static void pt_sweep_chunk(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
+{
+	uint64_t x = pt_item_first(ctx->pt, c->t, c->base);
+	unsigned shift = pt_shift(ctx->pt, 0), lg2, cleaned;
+	const uint64_t *report = c->out;
+
+	if (pt_sweep_one_size(ctx, c, &lg2)) {
+		cleaned = pt_sweep_by_words(ctx, c, lg2);
+		if (lg2 == shift)
+			report = c->dirty;
+	} else {
+		cleaned = pt_sweep_one_by_one(ctx, c);
+	}
+	if (cleaned)
+		iod_sweep_gather_words(ctx->s->gather, x, shift, c->cleaned, c->n, cleaned);
+	iod_sweep_record_words(ctx->s->bitmap, x + ctx->r.off, shift, report, c->n);
+}
+
+static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable,
+				const uint64_t *ahead)
+{
+	uint64_t mask = iod_le64(ctx->spec.mask), match = iod_le64(ctx->spec.match);
+	unsigned items = 1u << t->bits;
+	struct pt_sweep_chunk c;
+
+	c.t = t;
+	c.writable = writable;
+	c.n = items < SWEEP_CHUNK ? items : SWEEP_CHUNK;
+	for (c.base = 0; c.base < items; c.base += c.n) {
+		c.found = ctx->kernels->scan(&t->items[c.base], c.n, mask, match, c.dirty,
+					     ahead ? ahead + c.base : NULL);
+		if (c.found)
+			pt_sweep_chunk(ctx, &c);
+	}
+	ctx->s->items += items;
+}
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mutators and dense clears exclude each other, leaf table by leaf table (docs/dirty.md, "Dense
+ * clears").
+ *
+ * While no sweep clears densely, a mutator pays for one load. A sweep that wants to announces itself
+ * (iod_pt_dense_begin) and waits for a grace period: mutators that did not see it have left by then. From
+ * there on every mutator of a leaf table takes that table's lock, shared with other mutators, and the
+ * sweep tries to take it alone, for one table at a time. Locks are hashed: a collision costs a wait, or a
+ * table cleaned the slow way.
+ */
+#ifndef IOD_PT_EXCLUDE_H
+#define IOD_PT_EXCLUDE_H
+
+#include "pgtable/pt_defs.h"
+
+#define PT_LOCK_ALONE BIT64(32) /* below: how many mutators hold it */
+
+static inline uint64_t *pt_lock_of(struct iod_pgtable *pt, uint64_t table_pa)
+{
+	return &pt->table_lock[table_pa >> pt->granule_lg2 & (PT_TABLE_LOCKS - 1)];
+}
+
+/* Before items of a visible leaf table are written; inside a reader section that lasts until the end. */
+static inline uint64_t *pt_mutate_begin(struct iod_pgtable *pt, uint64_t table_pa)
+{
+	uint64_t *lock;
+
+	if (__builtin_expect(!word_load(&pt->dense_sweeps), 1))
+		return NULL;
+	lock = pt_lock_of(pt, table_pa);
+	iod_pt_lock_shared(lock);
+	return lock;
+}
+
+static inline void pt_mutate_end(uint64_t *lock)
+{
+	if (lock)
+		word_sub(lock, 1);
+}
+
+static inline bool pt_dense_try(uint64_t *lock)
+{
+	uint64_t nobody = 0;
+
+	return word_cas(lock, &nobody, PT_LOCK_ALONE);
+}
+
+static inline void pt_dense_leave(uint64_t *lock)
+{
+	word_sub(lock, PT_LOCK_ALONE);
+}
+
+#endif
