@@ -34,6 +34,9 @@ extern "C" {
 #define IOD_IOTLB_SPECULATE (1u << 2)
 /** Does not set Accessed in table entries where that is unconfirmed (AMD v1 and v2). */
 #define IOD_IOTLB_NO_TABLE_ACCESS (1u << 3)
+/** Sets Accessed in no table entry, in no format: an agent that breaks what IOD_PT_HW_TABLE_ACCESS
+ *  declares of all (an SMMU without HAFT, a legacy-mode context entry beside PASIDs with SSADE). */
+#define IOD_IOTLB_NEVER_TABLE_ACCESS (1u << 4)
 
 /** Configuration. Zero means the default. */
 struct iod_iotlb_cfg {

@@ -42,8 +42,8 @@ static const char *sweep_misuse(const struct iod_sweep *s, const struct iod_pgta
 		return wants_gather ? "gather: none" : "gather: not for this mode";
 	if (s->gather && !iod_gather_is_for(s->gather, pt))
 		return "gather: of another page table";
-	if ((s->flags & IOD_SWEEP_FINAL) && rcu_inside())
-		return "flags: the final pass cannot run inside a visit";
+	if ((s->flags & (IOD_SWEEP_FINAL | IOD_SWEEP_PRUNE)) && rcu_inside())
+		return "flags: what invalidates cannot run inside a visit";
 	return NULL;
 }
 
@@ -242,5 +242,18 @@ void iod_sweep_gather_words(struct iod_gather *gather, uint64_t x, unsigned shif
 			first = x + ((w * UINT64_C(64) + from) << shift);
 			iod_gather_add(gather, first, first + ((uint64_t)len << shift) - 1, 1, 0);
 		}
+	}
+}
+
+void iod_sweep_gather_tables(struct iod_gather *gather, uint64_t x, unsigned shift, uint64_t word)
+{
+	unsigned from, len;
+	uint64_t first;
+
+	while (word) {
+		take_stretch(&word, &from, &len);
+		first = x + ((uint64_t)from << shift);
+		iod_gather_add(gather, first, first + ((uint64_t)len << shift) - 1, 1u << 0,
+			       1u << 1);
 	}
 }

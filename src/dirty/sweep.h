@@ -36,7 +36,8 @@ struct pt_sweep_ctx {
 /* Which leaf tables of a stretch were used: their Accessed bit was taken, and is owed a scan. */
 #define SWEEP_TOUCHED_TABLES (UINT64_C(1) << 17)
 struct sweep_touched {
-	uint64_t first, last; /* x: the stretch */
+	uint64_t first, last; /* x: what the tables cover */
+	uint64_t base;	      /* x that bit 0 stands for */
 	uint64_t bits[SWEEP_TOUCHED_TABLES / 64];
 };
 
@@ -61,5 +62,9 @@ void iod_sweep_record_words(struct iod_bitmap *bm, uint64_t iova, unsigned shift
  * of them, in leaf tables. */
 void iod_sweep_gather_words(struct iod_gather *gather, uint64_t x, unsigned shift,
 			    const uint64_t *words, unsigned n, unsigned count);
+
+/* Tells the gather of the entries at level 1, and all below them, whose bits are set in word: entry 0
+ * begins at x. */
+void iod_sweep_gather_tables(struct iod_gather *gather, uint64_t x, unsigned shift, uint64_t word);
 
 #endif

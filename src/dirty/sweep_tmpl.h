@@ -11,6 +11,7 @@
 #define IOD_SWEEP_TMPL_H
 
 #include "dirty/sweep_leaf_tmpl.h"
+#include "dirty/sweep_prune_tmpl.h"
 #include "pgtable/pt_walk.h"
 
 /* ---- item by item ---- */
@@ -63,9 +64,9 @@ static inline bool pt_sweep_skips(const struct pt_sweep_ctx *ctx, const struct p
 	if (!ctx->touched)
 		return false;
 	first = pt_item_first(pt, t, i);
-	if (first < ctx->touched->first || pt_item_last(pt, t, i) > ctx->touched->last)
+	if (first < ctx->touched->first || first > ctx->touched->last)
 		return false;
-	first = (first - ctx->touched->first) >> pt_shift(pt, 1);
+	first = (first - ctx->touched->base) >> pt_shift(pt, 1);
 	return !(ctx->touched->bits[first / 64] >> (first % 64) & 1);
 }
 
@@ -203,6 +204,7 @@ static int pt_sweep_run(struct pt_sweep_ctx *ctx)
 
 static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 {
+	struct pt_range whole;
 	struct iod_sweep s;
 	struct pt_sweep_ctx ctx = { .pt = pt, .s = &s };
 	int ret = pt ? iod_sweep_check(pt, &s, user, &ctx.r) : -EINVAL;
@@ -218,14 +220,14 @@ static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 	ctx.dense = ctx.cleaning && !pt->attached && !rcu_inside() ? DENSE_NOT : DENSE_NEVER;
 	ctx.pos = ctx.r.first;
 	ctx.counted = UINT64_MAX;
-	ret = pt_sweep_run(&ctx);
+	whole = ctx.r;
+	ret = s.flags & IOD_SWEEP_PRUNE ? pt_sweep_pruned(&ctx) : pt_sweep_run(&ctx);
 	if (ctx.dense == DENSE_ON)
 		iod_pt_dense_end(pt);
-	if (ret)
-		return ret;
-	s.done = ctx.stopped ? ctx.pos - ctx.r.first : s.len;
+	s.done = ret || ctx.stopped ? ctx.pos - whole.first : s.len;
 	s.next_iova = s.iova + s.done;
-	return iod_struct_out(user, &s, sizeof(s), offsetof(struct iod_sweep, pruned));
+	iod_struct_out(user, &s, sizeof(s), offsetof(struct iod_sweep, pruned));
+	return ret;
 }
 
 #endif

@@ -28,8 +28,9 @@
 #include "pgtable/mem.h"
 #include "pgtable/pt_defs.h"
 
-#define TLB_FLAGS \
-	(IOD_IOTLB_ATC | IOD_IOTLB_LATE_DIRTY | IOD_IOTLB_SPECULATE | IOD_IOTLB_NO_TABLE_ACCESS)
+#define TLB_FLAGS                                                                                 \
+	(IOD_IOTLB_ATC | IOD_IOTLB_LATE_DIRTY | IOD_IOTLB_SPECULATE | IOD_IOTLB_NO_TABLE_ACCESS | \
+	 IOD_IOTLB_NEVER_TABLE_ACCESS)
 #define TLB_ACCESS (IOD_ACCESS_READ | IOD_ACCESS_WRITE | IOD_ACCESS_EXEC | IOD_ACCESS_PRIV)
 
 /* One walk in this many is followed by a speculative one; a power of two. */
@@ -180,6 +181,7 @@ static int tlb_walk(struct iod_iotlb *tlb, struct iod_pgtable *pt, struct pt_hw_
 	int ret;
 
 	w->table_access = !(tlb->flags & IOD_IOTLB_NO_TABLE_ACCESS);
+	w->never_table_access = tlb->flags & IOD_IOTLB_NEVER_TABLE_ACCESS;
 	w->start_pa = 0;
 	/* What another table of the same domain left may not fit this one. */
 	if (table && table->level < pt_get_top(pt).level) {

@@ -110,12 +110,13 @@ struct pt_range {
 struct pt_hw_walk {
 	/* in */
 	uint64_t iova;
-	uint32_t access;      /* IOD_ACCESS_* */
-	bool set_dirty;	      /* may mark the leaf dirty (false: speculation, or early read) */
-	bool table_access;    /* sets Accessed in table entries where the format leaves it open */
-	uint64_t start_pa;    /* table to begin at; 0: the root */
-	unsigned start_level; /* below the root's */
-	uint32_t start_deny;  /* what the levels above deny */
+	uint32_t access;   /* IOD_ACCESS_* */
+	bool set_dirty;	   /* may mark the leaf dirty (false: speculation, or early read) */
+	bool table_access; /* sets Accessed in table entries where the format leaves it open */
+	bool never_table_access; /* not even where the format demands it */
+	uint64_t start_pa;	 /* table to begin at; 0: the root */
+	unsigned start_level;	 /* below the root's */
+	uint32_t start_deny;	 /* what the levels above deny */
 	/* out */
 	uint64_t x;			    /* iova in table space */
 	struct pt_top top;		    /* the root used */

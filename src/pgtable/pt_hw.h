@@ -151,7 +151,7 @@ static inline enum pt_hw_put pt_hw_mark_tables(const struct iod_pgtable *pt, str
 	uint64_t old, pte;
 	unsigned i;
 
-	for (i = 0; i + 1 < path->nr; i++) {
+	for (i = 0; i + 1 < path->nr && !w->never_table_access; i++) {
 		old = path->pte[i];
 		pte = pt_hw_mark_table(pt, old, w->table_access);
 		put = pt_hw_put(pt, path->pa[i], old, pte);

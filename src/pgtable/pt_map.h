@@ -8,6 +8,7 @@
 #define IOD_PT_MAP_H
 
 #include "pgtable/gather.h"
+#include "pgtable/pt_access.h"
 #include "pgtable/pt_exclude.h"
 #include "pgtable/pt_unmap.h"
 #include "pgtable/pt_walk.h"
@@ -508,6 +509,9 @@ static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t l
 		ret = pt_replace_empty(&ctx, &t);
 	if (!ret)
 		ret = pt_map_table(&ctx, &t);
+	if ((prot & IOD_PROT_DIRTY) && (pt->features & IOD_PT_HW_TABLE_ACCESS) &&
+	    pt_open_top(pt, pt_get_top(pt), true, &t))
+		pt_mark_used(pt, &t, first, ctx.last);
 	rcu_leave();
 	if (!ret && !ctx.complete)
 		ret = -EAGAIN; /* overlapping mutations: the tables changed under the walk */
