@@ -17,28 +17,6 @@
 #define GATHER_MAX_RANGES     (1u << 20)
 #define GATHER_BATCH	      32u /* invalidations handed over at a time */
 
-struct gather_range {
-	uint64_t first, last; /* table space */
-	uint32_t leaf_levels, table_levels;
-};
-
-struct gather_subtree {
-	uint64_t pa, tables;
-	unsigned level;
-};
-
-struct iod_gather {
-	struct iod_pgtable *pt;
-	struct iod_inv_ops ops;
-	void *cookie;
-	struct gather_range *range;
-	uint32_t max_ranges, nr_ranges;
-	uint64_t slack; /* bytes between ranges that are joined anyway */
-	struct gather_subtree *subtree;
-	uint64_t max_subtrees, nr_subtrees;
-	uint64_t invalidations, syncs;
-};
-
 static int gather_config(struct iod_gather_cfg *cfg, const struct iod_gather_cfg *user,
 			 struct iod_inv_ops *ops)
 {
@@ -107,11 +85,6 @@ int iod_gather_destroy(struct iod_gather *g)
 	return 0;
 }
 
-bool iod_gather_is_for(const struct iod_gather *g, const struct iod_pgtable *pt)
-{
-	return g->pt == pt;
-}
-
 /* ---- ranges ---- */
 
 static int range_order(const void *a, const void *b)
@@ -148,8 +121,8 @@ static void gather_compact(struct iod_gather *g)
 		g->slack = UINT64_MAX >> 1;
 }
 
-void iod_gather_add(struct iod_gather *g, uint64_t first, uint64_t last, uint32_t leaf_levels,
-		    uint32_t table_levels)
+void iod_gather_add_slow(struct iod_gather *g, uint64_t first, uint64_t last, uint32_t leaf_levels,
+			 uint32_t table_levels)
 {
 	struct gather_range r = { first, last, leaf_levels, table_levels };
 	struct gather_range *prev = g->nr_ranges ? &g->range[g->nr_ranges - 1] : NULL;

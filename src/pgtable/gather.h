@@ -7,13 +7,55 @@
 
 #include "pgtable/pt_defs.h"
 
+struct gather_range {
+	uint64_t first, last; /* table space */
+	uint32_t leaf_levels, table_levels;
+};
+
+struct gather_subtree {
+	uint64_t pa, tables;
+	unsigned level;
+};
+
+struct iod_gather {
+	struct iod_pgtable *pt;
+	struct iod_inv_ops ops;
+	void *cookie;
+	struct gather_range *range;
+	uint32_t max_ranges, nr_ranges;
+	uint64_t slack; /* bytes between ranges that are joined anyway */
+	struct gather_subtree *subtree;
+	uint64_t max_subtrees, nr_subtrees;
+	uint64_t invalidations, syncs;
+};
+
 /* Whether the gather was made for this page table. */
-bool iod_gather_is_for(const struct iod_gather *gather, const struct iod_pgtable *pt);
+static inline bool iod_gather_is_for(const struct iod_gather *gather, const struct iod_pgtable *pt)
+{
+	return gather->pt == pt;
+}
 
 /* [first, last] of table space changed at these levels (bit l = level l). Cannot fail: when there are
  * too many ranges, neighbours are joined. */
-void iod_gather_add(struct iod_gather *gather, uint64_t first, uint64_t last, uint32_t leaf_levels,
-		    uint32_t table_levels);
+void iod_gather_add_slow(struct iod_gather *gather, uint64_t first, uint64_t last,
+			 uint32_t leaf_levels, uint32_t table_levels);
+
+static inline void iod_gather_add(struct iod_gather *gather, uint64_t first, uint64_t last,
+				  uint32_t leaf_levels, uint32_t table_levels)
+{
+	struct gather_range *prev;
+
+	if (gather->nr_ranges) {
+		prev = &gather->range[gather->nr_ranges - 1];
+		/* One page after the other. */
+		if (first == prev->last + 1 && leaf_levels == prev->leaf_levels &&
+		    table_levels == prev->table_levels) {
+			prev->last = last;
+			return;
+		}
+	}
+	iod_gather_add_slow(gather, first, last, leaf_levels, table_levels);
+}
 
 /* Room to remember one more detached subtree; -ENOMEM. */
 int iod_gather_reserve(struct iod_gather *gather);

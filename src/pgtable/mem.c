@@ -188,6 +188,29 @@ void iod_mem_table_free(struct iod_mem *mem, uint64_t pa, unsigned len_lg2)
 	(void)table_free(mem, pa, len_lg2);
 }
 
+unsigned iod_mem_tables_alloc(struct iod_mem *mem, unsigned len_lg2, enum mem_class kind,
+			      uint64_t max_pa, unsigned n, uint64_t *pa)
+{
+	if (len_lg2 < MEM_TABLE_LG2_MIN)
+		len_lg2 = MEM_TABLE_LG2_MIN;
+	if (mem->backend->alloc_many)
+		return mem->backend->alloc_many(mem, len_lg2, kind, max_pa, n, pa);
+	return mem->backend->alloc(mem, len_lg2, kind, max_pa, false, pa) ? 0 : 1;
+}
+
+void iod_mem_tables_free(struct iod_mem *mem, const uint64_t *pa, unsigned n, unsigned len_lg2)
+{
+	unsigned i;
+
+	if (len_lg2 < MEM_TABLE_LG2_MIN)
+		len_lg2 = MEM_TABLE_LG2_MIN;
+	if (mem->backend->free_many)
+		mem->backend->free_many(mem, pa, n, len_lg2);
+	else
+		for (i = 0; i < n; i++)
+			iod_mem_table_free(mem, pa[i], len_lg2);
+}
+
 int iod_mem_destroy(struct iod_mem *mem)
 {
 	if (!mem)

@@ -33,6 +33,10 @@ struct mem_backend {
 		     bool zero, uint64_t *pa);
 	/** -EINVAL when that is no allocated table. */
 	int (*free)(struct iod_mem *mem, uint64_t pa, unsigned len_lg2);
+	/** As iod_mem_tables_alloc() and iod_mem_tables_free(); NULL: one by one. */
+	unsigned (*alloc_many)(struct iod_mem *mem, unsigned len_lg2, enum mem_class kind,
+			       uint64_t max_pa, unsigned n, uint64_t *pa);
+	void (*free_many)(struct iod_mem *mem, const uint64_t *pa, unsigned n, unsigned len_lg2);
 	/** Releases everything, the object included. */
 	void (*destroy)(struct iod_mem *mem);
 };
@@ -44,6 +48,7 @@ struct mem_backend {
 struct mem_leaf_note {
 	uint8_t full;	  /**< every item is a leaf: set before anybody sees the table */
 	uint8_t writable; /**< a leaf that can become dirty, or was born so, is or was in it */
+	uint32_t slot;	  /**< its place in the leaf index of its page table, if that has one */
 };
 
 struct iod_mem {
@@ -99,6 +104,20 @@ int iod_mem_table_alloc(struct iod_mem *mem, unsigned len_lg2, enum mem_class ki
 
 /** Free it at once; an address that is not an allocated table of that size is ignored. */
 void iod_mem_table_free(struct iod_mem *mem, uint64_t pa, unsigned len_lg2);
+
+/**
+ * Allocate up to @p n tables whose contents are undefined, side by side where possible.
+ * @return how many; 0 when there is no memory
+ */
+unsigned iod_mem_tables_alloc(struct iod_mem *mem, unsigned len_lg2, enum mem_class kind,
+			      uint64_t max_pa, unsigned n, uint64_t *pa);
+
+/** Free n tables, as iod_mem_table_free(). */
+void iod_mem_tables_free(struct iod_mem *mem, const uint64_t *pa, unsigned n, unsigned len_lg2);
+
+/** Address space for @p len bytes, zero and without memory until it is written; NULL when there is none. */
+void *iod_mem_reserve(uint64_t len);
+void iod_mem_unreserve(void *ptr, uint64_t len);
 
 /** Zeroed memory for an object, or NULL. */
 void *iod_mem_zalloc(struct iod_mem *mem, size_t len);

@@ -261,6 +261,31 @@ static int arena_alloc(struct iod_mem *mem, unsigned len_lg2, enum mem_class kin
 	return 0;
 }
 
+/* As many as the lowest chunk with room has, and so on. Contents are whatever was there. */
+static unsigned arena_alloc_many(struct iod_mem *mem, unsigned len_lg2, enum mem_class kind,
+				 uint64_t max_pa, unsigned n, uint64_t *pa)
+{
+	struct mem_arena *arena = to_arena(mem);
+	unsigned got = 0;
+	uint64_t chunk;
+	bool fresh;
+
+	pthread_mutex_lock(&mem->lock);
+	while (got < n && iod_mem_has_room(mem, BIT64(len_lg2))) {
+		chunk = find_chunk(arena, len_lg2, kind, max_pa);
+		if (chunk == NO_CHUNK)
+			break;
+		do {
+			pa[got++] = mem->base_pa + take_slot(arena, chunk, &fresh);
+			iod_mem_charge(mem, BIT64(len_lg2));
+		} while (got < n && arena->chunks[chunk].nr_free &&
+			 iod_mem_has_room(mem, BIT64(len_lg2)) &&
+			 below(arena, chunk * CHUNK_LEN, CHUNK_LG2, max_pa));
+	}
+	pthread_mutex_unlock(&mem->lock);
+	return got;
+}
+
 /* The chunk of an allocated table, or NULL. */
 static struct mem_chunk *chunk_of(struct mem_arena *arena, uint64_t off, unsigned len_lg2)
 {
@@ -308,19 +333,44 @@ static int arena_free(struct iod_mem *mem, uint64_t pa, unsigned len_lg2)
 	return chunk ? 0 : -EINVAL;
 }
 
+static void arena_free_many(struct iod_mem *mem, const uint64_t *pa, unsigned n, unsigned len_lg2)
+{
+	struct mem_arena *arena = to_arena(mem);
+	struct mem_chunk *chunk;
+	unsigned i;
+
+	pthread_mutex_lock(&mem->lock);
+	for (i = 0; i < n; i++) {
+		chunk = chunk_of(arena, pa[i] - mem->base_pa, len_lg2);
+		if (!chunk)
+			continue;
+		put_slot(arena, chunk, pa[i] - mem->base_pa);
+		iod_mem_uncharge(mem, BIT64(len_lg2));
+	}
+	pthread_mutex_unlock(&mem->lock);
+}
+
 /* What is not in the committed part of the window is nowhere. */
 static void *arena_translate(const struct iod_mem *mem, uint64_t pa, uint64_t len, bool write)
 {
 	return NULL;
 }
 
-/* The notes on leaf tables: zero, and without memory until they are written. */
-static void *reserve_notes(uint64_t len)
+void *iod_mem_reserve(uint64_t len)
 {
-	void *map = mmap(NULL, (size_t)len, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
+	void *map;
 
+	if (len > SIZE_MAX)
+		return NULL;
+	map = mmap(NULL, (size_t)len, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
 	return map == MAP_FAILED ? NULL : map;
+}
+
+void iod_mem_unreserve(void *ptr, uint64_t len)
+{
+	if (ptr)
+		munmap(ptr, (size_t)len);
 }
 
 static uint64_t notes_len(const struct iod_mem *mem)
@@ -333,8 +383,7 @@ static void arena_destroy(struct iod_mem *mem)
 	struct mem_arena *arena = to_arena(mem);
 	unsigned kind, size;
 
-	if (mem->notes)
-		munmap(mem->notes, (size_t)notes_len(mem));
+	iod_mem_unreserve(mem->notes, notes_len(mem));
 	if (mem->window)
 		munmap(mem->window, (size_t)mem->window_len);
 	for (kind = 0; kind < MEM_NR_CLASSES; kind++)
@@ -349,6 +398,8 @@ static const struct mem_backend arena_backend = {
 	.translate = arena_translate,
 	.alloc = arena_alloc,
 	.free = arena_free,
+	.alloc_many = arena_alloc_many,
+	.free_many = arena_free_many,
 	.destroy = arena_destroy,
 };
 
@@ -409,7 +460,7 @@ static int init_arena(struct mem_arena *arena, const struct iod_mem_arena_cfg *c
 	}
 	mem->base_pa = cfg->base_pa;
 	mem->window_len = len;
-	mem->notes = reserve_notes(notes_len(mem)); /* without them things are slower */
+	mem->notes = iod_mem_reserve(notes_len(mem)); /* without them things are slower */
 	if (mem->limit > len)
 		mem->limit = len;
 	arena->max_chunks = len / CHUNK_LEN;

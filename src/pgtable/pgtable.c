@@ -12,30 +12,6 @@
 
 /* ---- addresses ---- */
 
-static bool pt_in_upper(const struct iod_pgtable *pt, uint64_t iova)
-{
-	uint64_t space = low_mask(pt->space_lg2);
-
-	return iova <= space && (iova | pt->x_mask) == space;
-}
-
-static bool pt_canonical(const struct iod_pgtable *pt, uint64_t iova)
-{
-	uint64_t high = iova >> (pt->ias - 1);
-
-	return high == 0 || high == low_mask(65u - pt->ias);
-}
-
-int iod_pt_address(const struct iod_pgtable *pt, uint64_t iova, uint64_t *x)
-{
-	bool ok = pt->half == PT_LOWER	 ? iova <= pt->x_mask
-		  : pt->half == PT_UPPER ? pt_in_upper(pt, iova)
-					 : pt_canonical(pt, iova);
-
-	*x = iova & pt->x_mask;
-	return ok ? 0 : -ERANGE;
-}
-
 uint64_t iod_pt_offset(const struct iod_pgtable *pt, uint64_t x)
 {
 	uint64_t above = low_mask(pt->space_lg2) & ~pt->x_mask;
@@ -122,6 +98,9 @@ static int pt_new(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg,
 			   "features, mair, granule, ias, oas, levels: not of this format");
 	if (!ret) {
 		pt->x_mask = low_mask(pt->ias);
+		pt->slot_lg2 = (uint8_t)(2 * pt->granule_lg2 - 3);
+		pt->sign_mask = ~(pt->half == PT_CANONICAL ? pt->x_mask >> 1 : pt->x_mask);
+		pt->sign = pt->half == PT_UPPER ? low_mask(pt->space_lg2) & ~pt->x_mask : 0;
 		pt->max_pa = low_mask(pt->oas);
 		pt->pgsize_bitmap = engine->page_sizes(pt, *top_level, cfg->pgsize_bitmap);
 		if (!pt->pgsize_bitmap)
@@ -136,6 +115,25 @@ static int pt_new(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg,
 	pt->has_runs = pt->pgsize_bitmap & ~pt_item_sizes(pt);
 	*out = pt;
 	return 0;
+}
+
+#define LEAF_SLOTS_MAX (UINT64_C(1) << 24) /* 32 TiB in 4 KiB pages */
+
+/* All tables are ours and in an arena: they can be reached without checks, and leaf tables be indexed. */
+static void pt_make_direct(struct iod_pgtable *pt)
+{
+	uint64_t slots = (pt->x_mask >> pt->slot_lg2) + 1;
+
+	pt->direct = (uintptr_t)pt->mem->window - (uintptr_t)pt->mem->base_pa;
+	if (sizeof(void *) < 8 || !pt->mem->notes)
+		return;
+	if (slots > LEAF_SLOTS_MAX)
+		slots = LEAF_SLOTS_MAX;
+	pt->leaf_index = iod_mem_reserve(slots * sizeof(uint64_t));
+	if (pt->leaf_index)
+		pt->leaf_slots = slots;
+	if (pt->leaf_slots && pt->min_lg2 == pt->granule_lg2)
+		pt->one_page = BIT64(pt->min_lg2);
 }
 
 int iod_pgtable_create(struct iod_pgtable **out, const struct iod_pgtable_cfg *user)
@@ -161,6 +159,8 @@ int iod_pgtable_create(struct iod_pgtable **out, const struct iod_pgtable_cfg *u
 		return -ENOMEM;
 	}
 	pt->owned = true;
+	if (pt->mem->window)
+		pt_make_direct(pt);
 	pt->top = root | top_level;
 	pt->tables = 1;
 	pt->table_bytes = BIT64(lg2);
@@ -231,6 +231,7 @@ int iod_pgtable_destroy(struct iod_pgtable *pt)
 	top = pt_get_top(pt);
 	if (pt->owned)
 		pt->engine->free_subtree(pt, top.pa, top.level, top.level);
+	iod_mem_unreserve(pt->leaf_index, pt->leaf_slots * sizeof(uint64_t));
 	iod_mem_zfree(mem, pt, sizeof(*pt));
 	iod_mem_put(mem);
 	return 0;

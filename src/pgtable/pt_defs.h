@@ -12,6 +12,8 @@
 #ifndef IOD_PT_DEFS_H
 #define IOD_PT_DEFS_H
 
+#include <errno.h>
+
 #include <iodirty/iotlb.h>
 #include <iodirty/pgtable.h>
 #include <iodirty/sweep.h>
@@ -59,12 +61,23 @@ struct iod_pgtable {
 	const struct pt_engine *engine;
 	const struct iod_kernels *kernels;
 	struct iod_mem *mem;
+	/* Host address of table address 0 where every table is the library's own and in an arena; else 0.
+	 * Nobody but the library writes addresses into those, so they need no check. */
+	uintptr_t direct;
+	uint64_t *leaf_index; /* atomic words: see pt_index.h */
+	uint64_t leaf_slots;  /* its length; 0 without one */
+	uint64_t
+		one_page; /* bytes of the smallest page, if it takes one item and there is an index */
+	uint64_t plain_attr
+		[4]; /* pt_encode_prot() of READ and WRITE alone; 0: not for this format */
 	_Alignas(8) uint64_t top; /* atomic: table address of the root | its level */
 	uint64_t pgsize_bitmap;
 	uint64_t domain;
 	uint64_t mair;
-	uint64_t x_mask;			  /* low ias bits */
-	uint64_t max_pa;			  /* 2^oas - 1 */
+	uint64_t x_mask; /* low ias bits */
+	uint64_t sign_mask,
+		sign;	 /* the bits above, canonical: and the highest of those, in range */
+	uint64_t max_pa; /* 2^oas - 1 */
 	_Alignas(8) uint64_t tables, table_bytes; /* atomic */
 	_Alignas(8) uint64_t gathers;		  /* atomic: gathers that refer to it */
 	_Alignas(8) uint64_t dense_sweeps;	  /* atomic: see pt_exclude.h */
@@ -73,6 +86,7 @@ struct iod_pgtable {
 	uint8_t ias, oas;
 	uint8_t space_lg2; /* width of an IOVA: 64, or 32 for 32-bit LPAE */
 	uint8_t min_lg2;   /* smallest page in use */
+	uint8_t slot_lg2;  /* bytes that a leaf table covers */
 	enum pt_half half;
 	bool owned;	  /* created or adopted: we may change and free its tables */
 	bool attached;	  /* built by somebody else: what we would never build may be met */
@@ -132,6 +146,20 @@ struct pt_hw_walk {
 	unsigned set_access, set_dirty_bits; /* bits set, for statistics */
 };
 
+/*
+ * One address into table space. -ERANGE when the table does not translate it: the bits above must be those
+ * of the half it translates. Canonical: bit ias - 1 and those above are alike.
+ */
+static inline int iod_pt_address(const struct iod_pgtable *pt, uint64_t iova, uint64_t *x)
+{
+	uint64_t sign = iova & pt->sign_mask;
+
+	*x = iova & pt->x_mask;
+	if (sign == pt->sign)
+		return 0;
+	return pt->half == PT_CANONICAL && sign == pt->sign_mask ? 0 : -ERANGE;
+}
+
 /* What the engine's format-neutral files need of a compiled format; never seen by users. */
 struct pt_engine {
 	const struct iod_pgtable_ops *ops;
@@ -154,8 +182,6 @@ struct pt_engine {
 
 /* pgtable.c: checks a range against the input size; also the alignment to the smallest page. */
 int iod_pt_range(const struct iod_pgtable *pt, uint64_t iova, uint64_t len, struct pt_range *range);
-/* pgtable.c: one address into table space. -ERANGE when the table does not translate it. */
-int iod_pt_address(const struct iod_pgtable *pt, uint64_t iova, uint64_t *x);
 /* pgtable.c: IOVA = x + this. */
 uint64_t iod_pt_offset(const struct iod_pgtable *pt, uint64_t x);
 /* exclude.c: a sweep may clear densely from here to there. Not inside a reader section. */

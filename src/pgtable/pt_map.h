@@ -13,6 +13,8 @@
 #include "pgtable/pt_unmap.h"
 #include "pgtable/pt_walk.h"
 
+#include "kernels.h"
+
 struct pt_map_ctx {
 	struct iod_pgtable *pt;
 	struct iod_gather *gather;
@@ -110,9 +112,10 @@ static void pt_map_advance(struct pt_map_ctx *ctx, uint64_t last)
 /*
  * n leaves of 2^lg2 from ctx->x on, into a table that only we change in that range. Items mostly differ
  * by one step from the next; where they do not (replicas, an address field in two pieces), each is made.
+ * `seen`: others read the table, so each item is one store.
  */
 static void pt_write_leaves(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned lg2,
-			    uint64_t n)
+			    uint64_t n, bool seen)
 {
 	const struct iod_pgtable *pt = ctx->pt;
 	unsigned shift = pt_shift(pt, t->level), level = t->level;
@@ -121,12 +124,14 @@ static void pt_write_leaves(struct pt_map_ctx *ctx, const struct pt_table *t, un
 	uint64_t pte = pt_make_leaf(pt, level, lg2, pa, attr);
 	uint64_t last = pt_make_leaf(pt, level, lg2, pa + ((items - 1) << shift), attr);
 
-	if (last - pte == (items - 1) << shift) {
+	if (last - pte != (items - 1) << shift) {
+		for (k = 0; k < items; k++, pa += BIT64(shift))
+			item_store_relaxed(&item[k], pt_make_leaf(pt, level, lg2, pa, attr));
+	} else if (seen) {
 		for (k = 0; k < items; k++, pte += BIT64(shift))
 			item_store_relaxed(&item[k], pte);
 	} else {
-		for (k = 0; k < items; k++, pa += BIT64(shift))
-			item_store_relaxed(&item[k], pt_make_leaf(pt, level, lg2, pa, attr));
+		pt->kernels->fill(item, (unsigned)items, pte, BIT64(shift));
 	}
 	pt_map_advance(ctx, ctx->x + ((n << lg2) - 1));
 }
@@ -138,7 +143,7 @@ static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned l
 	uint64_t *lock;
 
 	if (t->level) {
-		pt_write_leaves(ctx, t, lg2, n);
+		pt_write_leaves(ctx, t, lg2, n, true);
 		return;
 	}
 	/* Whoever finds the leaf also finds what is noted. */
@@ -146,7 +151,7 @@ static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned l
 	if (note && !__atomic_load_n(&note->writable, __ATOMIC_RELAXED))
 		__atomic_store_n(&note->writable, 1, __ATOMIC_SEQ_CST);
 	lock = pt_mutate_begin(ctx->pt, t->pa);
-	pt_write_leaves(ctx, t, lg2, n);
+	pt_write_leaves(ctx, t, lg2, n, true);
 	pt_mutate_end(lock);
 }
 
@@ -154,13 +159,15 @@ static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned l
  * Gives a table to everybody, in place of empty item i: stores before this are seen by whoever sees the
  * item. *pte is the item as read, and as it stands afterwards.
  */
-static bool pt_install(const struct iod_pgtable *pt, const struct pt_table *t, unsigned i,
+static bool pt_install(struct iod_pgtable *pt, const struct pt_table *t, unsigned i,
 		       uint64_t child_pa, uint64_t *pte)
 {
 	uint64_t table = pt_make_table(pt, t->level, child_pa);
 
 	if (!item_cas(&t->items[i], pte, table))
 		return false;
+	if (t->level == 1)
+		pt_index_set(pt, pt_item_first(pt, t, i), child_pa);
 	*pte = table;
 	return true;
 }
@@ -174,10 +181,10 @@ static int pt_new_table(struct iod_pgtable *pt, unsigned level, bool zero, uint6
 	return ret ? -ENOMEM : 0;
 }
 
-static void pt_count_table(struct iod_pgtable *pt, unsigned level, unsigned top_level)
+static void pt_count_tables(struct iod_pgtable *pt, uint64_t n, unsigned level, unsigned top_level)
 {
-	word_add(&pt->tables, 1);
-	word_add(&pt->table_bytes, UINT64_C(8) << pt_items_lg2(pt, level, top_level));
+	word_add(&pt->tables, n);
+	word_add(&pt->table_bytes, n * 8 << pt_items_lg2(pt, level, top_level));
 }
 
 /* What is known of a leaf table that nobody sees yet. */
@@ -192,43 +199,84 @@ static void pt_note_new(const struct pt_map_ctx *ctx, uint64_t pa, bool full)
 }
 
 /*
- * A new table under empty item i. A leaf table that the range covers wholly is written before it is
- * installed (and needs no zeroing). *pte is the item as read, and as it stands afterwards, whoever
+ * A new, empty table under empty item i. *pte is the item as read, and as it stands afterwards, whoever
  * installed it.
  */
 static int pt_add_table(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned i, uint64_t *pte)
 {
 	struct iod_pgtable *pt = ctx->pt;
-	struct pt_map_ctx fill = *ctx;
-	struct pt_table child;
-	uint64_t pa, sizes;
-	bool whole = t->level == 1 && ctx->x == pt_item_first(pt, t, i) &&
-		     ctx->last >= pt_item_last(pt, t, i);
-	int ret;
+	uint64_t pa;
+	int ret = pt_new_table(pt, t->level - 1, true, &pa);
 
-	ret = pt_new_table(pt, t->level - 1, !whole, &pa);
 	if (ret)
 		return ret;
-	if (whole) {
-		sizes = pt_leaf_sizes(pt, 0) & pt->pgsize_bitmap;
-		pt_open(pt, pa, 0, PT_MAX_LEVELS, ctx->x, true, &child);
-		while (!fill.complete && fill.x <= child.last) {
-			unsigned lg2 = pt_best_lg2(&fill, sizes);
-
-			pt_write_leaves(&fill, &child, lg2,
-					pt_leaf_count(&fill, &child, sizes, lg2));
-		}
-	}
 	if (t->level == 1)
-		pt_note_new(ctx, pa, whole);
-	if (!pt_install(pt, t, i, pa, pte)) {
-		/* Somebody was faster; nobody ever saw ours. */
+		pt_note_new(ctx, pa, false);
+	if (pt_install(pt, t, i, pa, pte))
+		pt_count_tables(pt, 1, t->level - 1, PT_MAX_LEVELS);
+	else /* Somebody was faster; nobody ever saw ours. */
 		iod_mem_table_free(pt->mem, pa, pt_items_lg2(pt, t->level - 1, PT_MAX_LEVELS) + 3);
+	return 0;
+}
+
+/* Leaf tables made at a time: enough to share the costs, few enough to stay in the cache. */
+#define PT_BATCH 64u
+
+/* How many leaf tables, from item i of a table of level 1 on, are absent and wholly in the range. */
+static unsigned pt_count_absent(const struct pt_map_ctx *ctx, const struct pt_table *t, unsigned i)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	unsigned n = 0;
+
+	if (t->level != 1 || ctx->x != pt_item_first(pt, t, i))
 		return 0;
+	while (n < PT_BATCH && !((i + n) >> t->bits) && ctx->last >= pt_item_last(pt, t, i + n) &&
+	       pt_item_type(pt, 1, item_load_relaxed(&t->items[i + n])) == PT_NONE)
+		n++;
+	return n;
+}
+
+/* Writes all of a leaf table that nobody sees yet. */
+static void pt_fill_table(struct pt_map_ctx *ctx, uint64_t pa)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	uint64_t sizes = pt_leaf_sizes(pt, 0) & pt->pgsize_bitmap;
+	struct pt_table t;
+	unsigned lg2;
+
+	pt_open(pt, pa, 0, PT_MAX_LEVELS, ctx->x, true, &t);
+	while (!ctx->complete && ctx->x <= t.last) {
+		lg2 = pt_best_lg2(ctx, sizes);
+		pt_write_leaves(ctx, &t, lg2, pt_leaf_count(ctx, &t, sizes, lg2), false);
 	}
-	pt_count_table(pt, t->level - 1, PT_MAX_LEVELS);
-	if (whole)
-		pt_map_advance(ctx, child.last);
+	pt_note_new(ctx, pa, true);
+}
+
+/*
+ * n leaf tables under empty items from i on, written before they are installed. Stops where somebody else
+ * was faster: the walk goes on there.
+ */
+static int pt_add_full_tables(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned i,
+			      unsigned n)
+{
+	struct iod_pgtable *pt = ctx->pt;
+	unsigned lg2 = pt_items_lg2(pt, 0, PT_MAX_LEVELS) + 3, k, got;
+	struct pt_map_ctx fill = *ctx;
+	uint64_t pa[PT_BATCH], pte;
+
+	got = iod_mem_tables_alloc(pt->mem, lg2, MEM_LEAF, pt->max_pa, n, pa);
+	if (!got)
+		return -ENOMEM;
+	for (k = 0; k < got; k++)
+		pt_fill_table(&fill, pa[k]);
+	for (k = 0; k < got; k++) {
+		pte = item_load(&t->items[i + k]);
+		if (pt_item_type(pt, 1, pte) != PT_NONE || !pt_install(pt, t, i + k, pa[k], &pte))
+			break;
+		pt_map_advance(ctx, pt_item_last(pt, t, i + k));
+	}
+	pt_count_tables(pt, k, 0, PT_MAX_LEVELS);
+	iod_mem_tables_free(pt->mem, pa + k, got - k, lg2);
 	return 0;
 }
 
@@ -268,8 +316,8 @@ static int pt_map_table(struct pt_map_ctx *ctx, const struct pt_table *t)
 {
 	struct iod_pgtable *pt = ctx->pt;
 	struct pt_table child;
-	uint64_t pte;
-	unsigned i;
+	uint64_t pte, x;
+	unsigned i, n;
 	int ret;
 
 	while (!ctx->complete && ctx->x <= t->last) {
@@ -277,16 +325,21 @@ static int pt_map_table(struct pt_map_ctx *ctx, const struct pt_table *t)
 			continue;
 		if (!pt_fits_below(pt, t->level))
 			return -EBUSY; /* an empty table is in the way, and nothing smaller will do */
-		i = pt_index(pt, t, ctx->x);
-		pte = item_load(&t->items[i]);
-		if (pt_item_type(pt, t->level, pte) == PT_NONE) {
-			uint64_t x = ctx->x;
-
-			ret = pt_add_table(ctx, t, i, &pte);
+		x = ctx->x;
+		i = pt_index(pt, t, x);
+		n = pt_count_absent(ctx, t, i);
+		if (n) {
+			ret = pt_add_full_tables(ctx, t, i, n);
 			if (ret)
 				return ret;
 			if (ctx->complete || ctx->x != x)
 				continue;
+		}
+		pte = item_load(&t->items[i]);
+		if (pt_item_type(pt, t->level, pte) == PT_NONE) {
+			ret = pt_add_table(ctx, t, i, &pte);
+			if (ret)
+				return ret;
 		}
 		if (pt_item_type(pt, t->level, pte) != PT_TABLE)
 			return -EEXIST;
@@ -395,7 +448,7 @@ static int pt_grow_once(struct iod_pgtable *pt, uint64_t word)
 	pt_open(pt, pa, level, level, 0, true, &above);
 	item_store_relaxed(&above.items[0], pt_make_table(pt, level, top.pa));
 	if (word_cas(&pt->top, &word, pa | level))
-		pt_count_table(pt, level, level);
+		pt_count_tables(pt, 1, level, level);
 	else
 		iod_mem_table_free(pt->mem, pa, pt_items_lg2(pt, level, PT_MAX_LEVELS) + 3);
 	return 0;
@@ -485,8 +538,8 @@ static int pt_replace_empty(struct pt_map_ctx *ctx, struct pt_table *t)
 	return ret ? ret : pt_check_empty(ctx, t);
 }
 
-static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t len, uint32_t prot,
-		  struct iod_gather *gather, uint64_t *done)
+static int pt_map_range(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t len,
+			uint32_t prot, struct iod_gather *gather, uint64_t *done)
 {
 	struct pt_map_ctx ctx = { .pt = pt, .gather = gather };
 	struct pt_table t;
@@ -518,6 +571,50 @@ static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t l
 	if (done && (ctx.complete || ctx.x != first))
 		*done += ctx.complete ? len : ctx.x - first;
 	return ret;
+}
+
+/*
+ * One page, of the smallest size, into a leaf table that is there already: what callers do millions of
+ * times. False: not this way, nothing changed; whatever is wrong is found out the long way.
+ */
+static inline bool pt_map_page(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint32_t prot,
+			       const struct iod_gather *gather)
+{
+	unsigned shift = pt_shift(pt, 0);
+	struct mem_leaf_note *note;
+	uint64_t x, table, *item, *lock;
+	bool ok = false;
+
+	if (!is_aligned(iova | pa, shift) || pa > pt->max_pa || prot > PT_RW ||
+	    !pt->plain_attr[prot] || iod_pt_address(pt, iova, &x) ||
+	    (gather && (rcu_inside() || !iod_gather_is_for(gather, pt))))
+		return false;
+	rcu_enter();
+	table = pt_index_get(pt, x);
+	item = (uint64_t *)(pt->direct + (uintptr_t)table) +
+	       (x >> shift & low_mask(pt_items_lg2(pt, 0, PT_MAX_LEVELS)));
+	if (table && !item_load_relaxed(item)) {
+		note = iod_mem_note(pt->mem, table);
+		if ((prot & IOD_PROT_WRITE) && !__atomic_load_n(&note->writable, __ATOMIC_RELAXED))
+			__atomic_store_n(&note->writable, 1, __ATOMIC_SEQ_CST);
+		lock = pt_mutate_begin(pt, table);
+		item_store_relaxed(item, pt_make_leaf(pt, 0, shift, pa, pt->plain_attr[prot]));
+		pt_mutate_end(lock);
+		ok = true;
+	}
+	rcu_leave();
+	return ok;
+}
+
+static int pt_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t len, uint32_t prot,
+		  struct iod_gather *gather, uint64_t *done)
+{
+	if (pt && len == pt->one_page && pt_map_page(pt, iova, pa, prot, gather)) {
+		if (done)
+			*done += len;
+		return 0;
+	}
+	return pt_map_range(pt, iova, pa, len, prot, gather, done);
 }
 
 #endif

@@ -63,7 +63,13 @@ static unsigned pt_table_lg2(const struct iod_pgtable *pt, unsigned level, unsig
 
 static int pt_init(struct iod_pgtable *pt, const struct iod_pgtable_cfg *cfg, unsigned *top_level)
 {
-	return pt_fmt_init(pt, cfg, top_level);
+	int ret = pt_fmt_init(pt, cfg, top_level);
+	uint32_t prot;
+
+	for (prot = 1; !ret && prot <= PT_RW; prot++)
+		if (pt_encode_prot(pt, prot, &pt->plain_attr[prot]))
+			pt->plain_attr[prot] = 0;
+	return ret;
 }
 
 #endif

@@ -37,9 +37,9 @@ static uint64_t pt_count_items(const struct iod_pgtable *pt, const struct pt_tab
 }
 
 /* Whether it is known without reading it that every item of a leaf table is a leaf. */
-static bool pt_is_full(const struct iod_pgtable *pt, const struct pt_table *t)
+static inline bool pt_is_full(const struct iod_pgtable *pt, uint64_t table_pa)
 {
-	const struct mem_leaf_note *note = pt->attached ? NULL : iod_mem_note(pt->mem, t->pa);
+	const struct mem_leaf_note *note = pt->direct ? iod_mem_note(pt->mem, table_pa) : NULL;
 
 	return note && __atomic_load_n(&note->full, __ATOMIC_RELAXED);
 }
@@ -55,7 +55,7 @@ static void pt_count_content(const struct iod_pgtable *pt, const struct pt_table
 		return;
 	c->tables++;
 	if (!t->level) {
-		n = pt_is_full(pt, t) ? end - i + 1 : pt_count_items(pt, t, i, end);
+		n = pt_is_full(pt, t->pa) ? end - i + 1 : pt_count_items(pt, t, i, end);
 		c->bytes += n << shift;
 		c->leaf_levels |= n ? 1 : 0;
 		return;
@@ -69,7 +69,12 @@ static void pt_count_content(const struct iod_pgtable *pt, const struct pt_table
 			break;
 		case PT_TABLE:
 			c->table_levels |= 1u << t->level;
-			if (pt_open_child(pt, t, i, pte, false, &child))
+			if (t->level == 1 && pt_is_full(pt, pt_table_pa(pt, pte)) &&
+			    first <= pt_item_first(pt, t, i) && last >= pt_item_last(pt, t, i)) {
+				c->tables++;
+				c->bytes += BIT64(shift);
+				c->leaf_levels |= 1u;
+			} else if (pt_open_child(pt, t, i, pte, false, &child))
 				pt_count_content(pt, &child, first, last, c);
 			break;
 		default:
@@ -233,8 +238,8 @@ static int pt_unmap_check(const struct iod_pgtable *pt, const struct pt_unmap_ct
 	return c.bytes == len ? 0 : -ENOENT;
 }
 
-static int pt_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flags,
-		    struct iod_gather *gather, uint64_t *done)
+static int pt_unmap_range(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flags,
+			  struct iod_gather *gather, uint64_t *done)
 {
 	struct pt_unmap_ctx ctx = { .pt = pt, .gather = gather };
 	struct pt_table t;
@@ -264,28 +269,88 @@ static int pt_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_
 	return ret ? ret : ctx.bytes ? 0 : -ENOENT;
 }
 
+/* One page, mapped as such, as pt_map_page() maps it. False: not this way, nothing changed. */
+static inline bool pt_unmap_page(struct iod_pgtable *pt, uint64_t iova, uint32_t flags,
+				 struct iod_gather *gather)
+{
+	unsigned shift = pt_shift(pt, 0);
+	uint64_t x, table, *item, *lock, pte;
+	struct mem_leaf_note *note;
+	bool ok = false;
+
+	if (!is_aligned(iova, shift) || flags & ~IOD_UNMAP_NO_HOLES || !gather ||
+	    !iod_gather_is_for(gather, pt) || iod_pt_address(pt, iova, &x))
+		return false;
+	rcu_enter();
+	table = pt_index_get(pt, x);
+	item = (uint64_t *)(pt->direct + (uintptr_t)table) +
+	       (x >> shift & low_mask(pt_items_lg2(pt, 0, PT_MAX_LEVELS)));
+	pte = table ? item_load_relaxed(item) : 0;
+	if (pte && pt_leaf_lg2(pt, 0, pte) == shift) {
+		note = iod_mem_note(pt->mem, table);
+		if (__atomic_load_n(&note->full, __ATOMIC_RELAXED))
+			__atomic_store_n(&note->full, 0, __ATOMIC_RELAXED);
+		lock = pt_mutate_begin(pt, table);
+		item_store_relaxed(item, 0);
+		pt_mutate_end(lock);
+		iod_gather_add(gather, x, x + low_mask(shift), 1, 0);
+		ok = true;
+	}
+	rcu_leave();
+	return ok;
+}
+
+static int pt_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flags,
+		    struct iod_gather *gather, uint64_t *done)
+{
+	if (pt && len == pt->one_page && pt_unmap_page(pt, iova, flags, gather)) {
+		if (done)
+			*done += len;
+		return 0;
+	}
+	return pt_unmap_range(pt, iova, len, flags, gather, done);
+}
+
 /* ---- freeing ---- */
 
-static void pt_free_table(struct iod_pgtable *pt, const struct pt_table *t)
+/* n tables of a level that nobody uses any more. */
+static void pt_free_tables(struct iod_pgtable *pt, const uint64_t *pa, unsigned n, unsigned level,
+			   unsigned bits)
 {
-	word_sub(&pt->tables, 1);
-	word_sub(&pt->table_bytes, UINT64_C(8) << t->bits);
-	iod_mem_table_free(pt->mem, t->pa, t->bits + 3);
+	unsigned i;
+
+	for (i = 0; !level && i < n; i++)
+		pt_index_forget(pt, pa[i]);
+	word_sub(&pt->tables, n);
+	word_sub(&pt->table_bytes, (uint64_t)n * 8 << bits);
+	iod_mem_tables_free(pt->mem, pa, n, bits + 3);
 }
+
+#define PT_FREE_BATCH 64u
 
 static void pt_free_tree(struct iod_pgtable *pt, const struct pt_table *t)
 {
+	unsigned i, n = 0, bits = pt_items_lg2(pt, 0, PT_MAX_LEVELS);
+	uint64_t pte, leaf[PT_FREE_BATCH];
 	struct pt_table child;
-	uint64_t pte;
-	unsigned i;
 
 	for (i = 0; t->level && !(i >> t->bits); i++) {
 		pte = item_load(&t->items[i]);
-		if (pt_item_type(pt, t->level, pte) == PT_TABLE &&
-		    pt_open_child(pt, t, i, pte, false, &child))
+		if (pt_item_type(pt, t->level, pte) != PT_TABLE)
+			continue;
+		if (pt_table_level(pt, t->level, pte) == 0) {
+			leaf[n++] = pt_table_pa(pt, pte);
+			if (n == PT_FREE_BATCH) {
+				pt_free_tables(pt, leaf, n, 0, bits);
+				n = 0;
+			}
+		} else if (pt_open_child(pt, t, i, pte, false, &child)) {
 			pt_free_tree(pt, &child);
+		}
 	}
-	pt_free_table(pt, t);
+	if (n)
+		pt_free_tables(pt, leaf, n, 0, bits);
+	pt_free_tables(pt, &t->pa, 1, t->level, t->bits);
 }
 
 static void pt_free_subtree(struct iod_pgtable *pt, uint64_t pa, unsigned level, unsigned top_level)

@@ -4,6 +4,7 @@
 #define IOD_PT_WALK_H
 
 #include "pgtable/pt_fmt_api.h"
+#include "pgtable/pt_index.h"
 
 /* A table under a walk. */
 struct pt_table {
@@ -98,6 +99,7 @@ static inline bool pt_cut_table(const struct iod_pgtable *pt, const struct pt_ta
 	while (!item_cas(&t->items[i], pte, 0))
 		if (pt_item_type(pt, t->level, *pte) != PT_TABLE || pt_table_pa(pt, *pte) != pa)
 			return false;
+	pt_index_clear(pt, pt_item_first(pt, t, i), pt_item_last(pt, t, i));
 	return true;
 }
 
@@ -123,14 +125,9 @@ static inline void pt_found_set(const struct iod_pgtable *pt, struct pt_found *f
 	f->t.bits = bits;
 }
 
-/*
- * Walks to the leaf that translates x. -ENOENT, or -EFAULT for what is unreadable or malformed. Inlined
- * into iova_to_phys, where *f never reaches memory: lookups are bound by the latency of one cache
- * miss, and only overlap when few instructions stand between them.
- */
-static inline __attribute__((always_inline)) int pt_walk_to_leaf(const struct iod_pgtable *pt,
-								 struct pt_top from, unsigned bits,
-								 uint64_t x, struct pt_found *f)
+/* Walks to the leaf that translates x. -ENOENT, or -EFAULT for what is unreadable or malformed. */
+static int pt_walk_to_leaf(const struct iod_pgtable *pt, struct pt_top from, unsigned bits,
+			   uint64_t x, struct pt_found *f)
 {
 	unsigned level = from.level, shift = pt_shift(pt, level), next, i;
 	uint64_t pa = from.pa, pte, *items;
