@@ -48,7 +48,8 @@ enum iod_sweep_mode {
  * table entries that point to them (docs/dirty.md, "Skipping what was not touched"). With
  * IOD_SWEEP_CLEAR only. The sweep itself invalidates what it takes Accessed from, with walk caches, and
  * waits, before it looks at a leaf: so it calls the gather's ops. Needs IOD_PT_HW_TABLE_ACCESS, and a
- * table that was created, not attached.
+ * table that was created, not attached. ARM leaves without DBM are reported when a device used their
+ * table, too: give IOD_SWEEP_SKIP_UNTRACKED in all such sweeps of a table or in none.
  */
 #define IOD_SWEEP_PRUNE (1u << 2)
 

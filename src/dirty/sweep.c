@@ -10,7 +10,7 @@ int iod_sweep(struct iod_pgtable *pt, struct iod_sweep *sweep)
 {
 	if (!pt)
 		return -EINVAL;
-	return pt->ops->sweep ? pt->ops->sweep(pt, sweep) : -EOPNOTSUPP;
+	return pt->ops->sweep(pt, sweep);
 }
 
 static bool bitmap_sane(const struct iod_bitmap *bm)
@@ -86,33 +86,58 @@ static uint64_t between_pages(const struct iod_pgtable *pt, uint64_t iova)
 	return iova;
 }
 
-/* The least place to cut at or after `at`; `end` when there is none before it. */
-static uint64_t next_cut(const struct iod_pgtable *pt, const struct iod_bitmap *bm, unsigned lg2,
-			 uint64_t at, uint64_t end_minus_1)
-{
-	uint64_t unit = BIT64(lg2), base = 0, cut = at;
+/* Places to cut: those whose low `lg2` bits are `low`. */
+struct cuts {
+	unsigned lg2;
+	uint64_t low;
+	bool none;
+};
 
-	if (bm)
-		base = bm->base_iova & (unit - 1);
-	for (;;) {
-		cut = cut + (-(cut - base) & (unit - 1));
-		if (cut < at || cut > end_minus_1)
-			return end_minus_1 + 1;
-		at = between_pages(pt, cut);
-		if (at == cut)
-			return cut;
-		if (at < cut || at > end_minus_1)
-			return end_minus_1 + 1;
-		cut = at;
+/*
+ * Between leaf tables, which are aligned to their size, and between words of the bitmap, which are
+ * counted from its base. Both are powers of two: the larger decides, if the other goes along.
+ */
+static struct cuts cuts_of(const struct iod_pgtable *pt, const struct iod_bitmap *bm)
+{
+	unsigned table = pt->slot_lg2 > pt->min_lg2 ? pt->slot_lg2 : pt->min_lg2, word;
+	struct cuts c = { .lg2 = table };
+
+	if (!bm || (bm->flags & IOD_BITMAP_ATOMIC))
+		return c;
+	word = bm->granule_lg2 + 6u;
+	if (word > table) {
+		c.lg2 = word;
+		c.low = bm->base_iova & low_mask(word);
 	}
+	c.none = word >= 64 || !is_aligned(bm->base_iova, word < table ? word : table);
+	return c;
+}
+
+/* The least place to cut in [at, last]; false when there is none. */
+static bool next_cut(const struct iod_pgtable *pt, const struct cuts *c, uint64_t at, uint64_t last,
+		     uint64_t *cut)
+{
+	uint64_t from;
+
+	do {
+		from = at;
+		*cut = at + ((c->low - at) & low_mask(c->lg2));
+		if (*cut < from || *cut > last)
+			return false;
+		at = between_pages(pt, *cut);
+		if (at < from || at > last)
+			return false;
+	} while (at != *cut);
+	return true;
 }
 
 int iod_sweep_split(const struct iod_pgtable *pt, uint64_t iova, uint64_t len,
 		    const struct iod_bitmap *bitmap, struct iod_share *shares, unsigned int *nr)
 {
-	unsigned wanted, made = 0, lg2;
-	uint64_t at = iova, cut, last;
+	uint64_t at = iova, cut, last = iova + (len - 1);
+	unsigned wanted, made = 0;
 	struct pt_range r;
+	struct cuts cuts;
 	int ret;
 
 	if (!pt || !shares || !nr || !*nr || (bitmap && !bitmap_sane(bitmap)))
@@ -120,22 +145,12 @@ int iod_sweep_split(const struct iod_pgtable *pt, uint64_t iova, uint64_t len,
 	ret = iod_pt_range(pt, iova, len, &r);
 	if (ret)
 		return ret;
-	if (bitmap && !bitmap_covers(bitmap, iova, iova + (len - 1)))
+	if (bitmap && !bitmap_covers(bitmap, iova, last))
 		return iod_refuse(pt->mem, -ERANGE, "bitmap: does not cover the range");
 	wanted = *nr;
-	last = iova + (len - 1);
-	/* A leaf table; then a word of the bitmap, counted from its base, if that is more. */
-	lg2 = pt->granule_lg2 * 2u - 3;
-	if (bitmap && (bitmap->flags & IOD_BITMAP_ATOMIC))
-		bitmap = NULL;
-	if (bitmap && bitmap->granule_lg2 + 6u > lg2)
-		lg2 = bitmap->granule_lg2 + 6u;
-	while (made < wanted - 1) {
-		cut = lg2 >= 64 ? last + 1
-				: next_cut(pt, bitmap, lg2, at + (last - at) / (wanted - made) + 1,
-					   last);
-		if (cut == last + 1)
-			break;
+	cuts = cuts_of(pt, bitmap);
+	while (made < wanted - 1 && !cuts.none &&
+	       next_cut(pt, &cuts, at + (last - at) / (wanted - made) + 1, last, &cut)) {
 		shares[made].iova = at;
 		shares[made++].len = cut - at;
 		at = cut;

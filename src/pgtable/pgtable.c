@@ -125,6 +125,9 @@ static void pt_make_direct(struct iod_pgtable *pt)
 	uint64_t slots = (pt->x_mask >> pt->slot_lg2) + 1;
 
 	pt->direct = (uintptr_t)pt->mem->window - (uintptr_t)pt->mem->base_pa;
+	/* The root may be a leaf table. */
+	if (pt->mem->notes)
+		*iod_mem_note(pt->mem, pt_get_top(pt).pa) = (struct mem_leaf_note){ 0 };
 	if (sizeof(void *) < 8 || !pt->mem->notes)
 		return;
 	if (slots > LEAF_SLOTS_MAX)
@@ -159,9 +162,9 @@ int iod_pgtable_create(struct iod_pgtable **out, const struct iod_pgtable_cfg *u
 		return -ENOMEM;
 	}
 	pt->owned = true;
+	pt->top = root | top_level;
 	if (pt->mem->window)
 		pt_make_direct(pt);
-	pt->top = root | top_level;
 	pt->tables = 1;
 	pt->table_bytes = BIT64(lg2);
 	iod_mem_get(pt->mem);
@@ -269,14 +272,14 @@ const struct iod_pgtable_ops *iod_pgtable_get_ops(const struct iod_pgtable *pt)
 	return pt ? pt->ops : NULL;
 }
 
-/* ---- into the vtable: the slots check their arguments ---- */
+/* ---- into the vtable: every format fills every slot, and the slots check their arguments ---- */
 
 int iod_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t len, uint32_t prot,
 	    struct iod_gather *gather, uint64_t *done)
 {
 	if (!pt)
 		return -EINVAL;
-	return pt->ops->map ? pt->ops->map(pt, iova, pa, len, prot, gather, done) : -EOPNOTSUPP;
+	return pt->ops->map(pt, iova, pa, len, prot, gather, done);
 }
 
 int iod_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flags,
@@ -284,33 +287,33 @@ int iod_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flag
 {
 	if (!pt)
 		return -EINVAL;
-	return pt->ops->unmap ? pt->ops->unmap(pt, iova, len, flags, gather, done) : -EOPNOTSUPP;
+	return pt->ops->unmap(pt, iova, len, flags, gather, done);
 }
 
 int iod_translate(const struct iod_pgtable *pt, uint64_t iova, struct iod_mapping *out)
 {
 	if (!pt)
 		return -EINVAL;
-	return pt->ops->translate ? pt->ops->translate(pt, iova, out) : -EOPNOTSUPP;
+	return pt->ops->translate(pt, iova, out);
 }
 
 int iod_iova_to_phys(const struct iod_pgtable *pt, uint64_t iova, uint64_t *pa)
 {
 	if (!pt)
 		return -EINVAL;
-	return pt->ops->iova_to_phys ? pt->ops->iova_to_phys(pt, iova, pa) : -EOPNOTSUPP;
+	return pt->ops->iova_to_phys(pt, iova, pa);
 }
 
 int iod_visit(const struct iod_pgtable *pt, struct iod_visit *visit)
 {
 	if (!pt)
 		return -EINVAL;
-	return pt->ops->visit ? pt->ops->visit(pt, visit) : -EOPNOTSUPP;
+	return pt->ops->visit(pt, visit);
 }
 
 int iod_pgtable_get_hw_info(const struct iod_pgtable *pt, struct iod_hw_info *info)
 {
 	if (!pt)
 		return -EINVAL;
-	return pt->ops->hw_info ? pt->ops->hw_info(pt, info) : -EOPNOTSUPP;
+	return pt->ops->hw_info(pt, info);
 }

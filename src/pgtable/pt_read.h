@@ -84,80 +84,45 @@ static int pt_translate(const struct iod_pgtable *pt, uint64_t iova, struct iod_
 	return ret;
 }
 
-/*
- * The walk of a lookup in tables that need no checks. Lookups at random addresses are bound by the latency
- * of one cache miss, and overlap as far as the instructions of several fit into the CPU's window.
- */
-static inline int pt_lookup_direct(const struct iod_pgtable *pt, uint64_t x, uint64_t *pa)
-{
-	uint64_t top, pte, table = pt_index_get(pt, x);
-	unsigned level = 0, shift = pt_shift(pt, 0), bits = pt_items_lg2(pt, 0, PT_MAX_LEVELS),
-		 next;
-
-	if (!table) {
-		top = word_load(&pt->top);
-		table = top & ~UINT64_C(7);
-		level = (unsigned)(top & 7);
-		shift = pt_shift(pt, level);
-		bits = pt_items_lg2(pt, level, level);
-		if (PT_CAN_GROW && x & ~low_mask(shift + bits))
-			return -ENOENT;
-	}
-	for (;;) {
-		const uint64_t *items = (const uint64_t *)(pt->direct + (uintptr_t)table);
-
-		pte = item_load(&items[x >> shift & low_mask(bits)]);
-		if (!level || pt_item_type(pt, level, pte) != PT_TABLE)
-			break;
-		table = pt_table_pa(pt, pte);
-		next = pt_table_level(pt, level, pte);
-		bits = pt_items_lg2(pt, next, PT_MAX_LEVELS);
-		/* An entry that skips levels translates only where the bits it skips are 0. */
-		if (PT_CAN_GROW && next + 1 != level &&
-		    (x & low_mask(shift) & ~low_mask(pt_shift(pt, next) + bits)))
-			return -ENOENT;
-		level = next;
-		shift = pt_shift(pt, level);
-	}
-	if (pt_item_type(pt, level, pte) != PT_LEAF)
-		return -ENOENT;
-	shift = pt_leaf_lg2(pt, level, pte);
-	*pa = pt_leaf_pa(pt, level, pte) | (x & low_mask(shift));
-	return 0;
-}
-
-/* Kept apart, so that the other way needs no stack. */
-static __attribute__((noinline)) int pt_lookup_checked(const struct iod_pgtable *pt, uint64_t iova,
-						       uint64_t *pa)
+/* The way of tables that are checked, and of what the index does not know. */
+static __attribute__((noinline)) int pt_lookup_walk(const struct iod_pgtable *pt, uint64_t x,
+						    uint64_t *pa)
 {
 	struct pt_found f;
-	uint64_t x;
-	int ret = iod_pt_address(pt, iova, &x);
+	int ret = pt_lookup(pt, x, &f);
 
-	if (ret)
-		return ret;
-	rcu_enter();
-	ret = pt_lookup(pt, x, &f);
-	rcu_leave();
 	if (!ret)
 		*pa = pt_leaf_pa(pt, f.t.level, f.pte) |
 		      (x & low_mask(pt_leaf_lg2(pt, f.t.level, f.pte)));
 	return ret;
 }
 
+/*
+ * Lookups at random addresses are bound by the latency of one cache miss, and overlap as far as the
+ * instructions of several fit into the CPU's window: so this is short where the index knows the table.
+ */
 static int pt_iova_to_phys(const struct iod_pgtable *pt, uint64_t iova, uint64_t *pa)
 {
-	uint64_t x;
-	int ret;
+	unsigned bits = pt_items_lg2(pt, 0, PT_MAX_LEVELS);
+	uint64_t x, table, pte;
+	int ret = -ENOENT;
 
 	if (!pt || !pa)
 		return -EINVAL;
-	if (!pt->direct)
-		return pt_lookup_checked(pt, iova, pa);
 	if (iod_pt_address(pt, iova, &x))
 		return -ERANGE;
 	rcu_enter();
-	ret = pt_lookup_direct(pt, x, pa);
+	table = pt_index_get(pt, x);
+	if (__builtin_expect(table != 0, 1)) {
+		pte = item_load((const uint64_t *)(pt->direct + (uintptr_t)table) +
+				(x >> pt_shift(pt, 0) & low_mask(bits)));
+		if (__builtin_expect(pte != 0, 1)) {
+			*pa = pt_leaf_pa(pt, 0, pte) | (x & low_mask(pt_leaf_lg2(pt, 0, pte)));
+			ret = 0;
+		}
+	} else {
+		ret = pt_lookup_walk(pt, x, pa);
+	}
 	rcu_leave();
 	return ret;
 }
