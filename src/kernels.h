@@ -6,6 +6,15 @@
  * Items may be changed by others at any time. A scan reads each item at least once; what it says may be
  * out of date by the time it returns. Everything that changes an item reads it again, as a whole
  * 64-bit word, and judges that. Masks and values are in the byte order of the table.
+ *
+ * Vector loads. Scans load 16 to 64 bytes at a time, though not all of it need come from one moment:
+ * documented as atomic are aligned quadwords (Intel SDM vol. 3, "Guaranteed Atomic Operations"; AMD APM
+ * vol. 2, 7.3.2 "Access Atomicity") and, where there is AVX, certain loads of 16 aligned bytes (both);
+ * nothing is promised of 32 and 64 bytes, and what Arm promises of the elements of vectors (Arm ARM,
+ * B2.2.1) is not made use of. A scan needs less: that every byte is as new as the call. Hardware marks an
+ * item by one bit, that lies in one byte, and whoever acts on a bit of the answer loads that item again.
+ * The same holds for counting, searching and joining bitmaps, where bits are only ever set beside us.
+ * To ThreadSanitizer these loads are races; built with it, there is only C, which loads atomically.
  */
 #ifndef IOD_KERNELS_H
 #define IOD_KERNELS_H
@@ -51,6 +60,10 @@ struct iod_kernels {
 	/* dst[i] |= src[i], not atomically. */
 	void (*or_words)(uint64_t *dst, const uint64_t *src, size_t n);
 };
+
+/* Each is there only in builds for its machine: ask the functions below. */
+extern const struct iod_kernels iod_kernels_c, iod_kernels_avx2, iod_kernels_avx512,
+	iod_kernels_neon;
 
 /* The fastest that this CPU runs. */
 const struct iod_kernels *iod_kernels_best(void);

@@ -41,7 +41,9 @@ static unsigned clean_c(uint64_t *items, unsigned n, const struct iod_clean_spec
 static unsigned clean_stores_c(uint64_t *items, unsigned n, const struct iod_clean_spec *spec,
 			       uint64_t *words)
 {
-	return kernel_clean_stores(items, n, spec, words);
+	static const struct kernel_parts parts = { kernel_store_8, kernel_list_bits };
+
+	return kernel_clean_stores(items, n, spec, words, &parts);
 }
 
 static void fill_c(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
