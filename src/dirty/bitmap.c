@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The dirty bitmap in the caller's memory. Ranges are turned into bit numbers once, at the door. */
 #include "dirty/bitmap.h"
+#include "kernels.h"
 
 #include <errno.h>
 
@@ -158,30 +159,32 @@ static uint64_t load_valid(const struct iod_bitmap *bm, uint64_t index)
 
 uint64_t iod_bitmap_count(const struct iod_bitmap *bm)
 {
-	uint64_t i, words, count = 0;
+	uint64_t words;
 
 	if (!bm || !bm->nbits)
 		return 0;
 	words = nr_words(bm->nbits);
-	for (i = 0; i + 1 < words; i++) {
-		uint64_t word = __atomic_load_n((iod_word *)&bm->words[i], __ATOMIC_RELAXED);
+	return iod_kernels_best()->popcount(bm->words, (size_t)words - 1) +
+	       popcount64(load_valid(bm, words - 1));
+}
 
-		if (word) /* most of a bitmap is clean */
-			count += popcount64(word);
-	}
-	return count + popcount64(load_valid(bm, words - 1));
+/* First word of [i, words) that is not all `same` (0 or all ones: the byte order does not matter). */
+static uint64_t find_other(const uint64_t *w, uint64_t i, uint64_t words, uint64_t same)
+{
+	return i + iod_kernels_best()->find_other(&w[i], (size_t)(words - i), same);
 }
 
 /* First bit at or after `bit` that is set (or clear, with flip all ones); nbits when there is none. */
 static uint64_t find_bit(const struct iod_bitmap *bm, uint64_t bit, uint64_t flip)
 {
-	uint64_t i, word, words = nr_words(bm->nbits);
+	uint64_t i = bit / 64, word, words = nr_words(bm->nbits);
 
 	if (bit >= bm->nbits)
 		return bm->nbits;
-	word = (iod_bitmap_load(bm, bit / 64) ^ flip) & (UINT64_MAX << (bit % 64));
-	for (i = bit / 64; !word;) {
-		if (++i == words)
+	word = (iod_bitmap_load(bm, i) ^ flip) & (UINT64_MAX << (bit % 64));
+	while (!word) { /* again when the word found was set beside us and looked at too late */
+		i = find_other(bm->words, i + 1, words, flip);
+		if (i == words)
 			return bm->nbits;
 		word = iod_bitmap_load(bm, i) ^ flip;
 	}
@@ -206,18 +209,39 @@ int iod_bitmap_next(const struct iod_bitmap *bm, uint64_t *iova, uint64_t *len)
 	return 0;
 }
 
+/* Words [0, words) into a bitmap that others set bits in, too. */
+static void or_atomic(struct iod_bitmap *dst, const struct iod_bitmap *src, uint64_t words)
+{
+	uint64_t i, word;
+
+	for (i = 0; i < words; i++) {
+		word = iod_bitmap_load(src, i);
+		if (!word) {
+			i = find_other(src->words, i, words, 0);
+			if (i == words)
+				return;
+			word = iod_bitmap_load(src, i);
+		}
+		iod_bitmap_or_at(dst, i, word);
+	}
+}
+
 int iod_bitmap_or(struct iod_bitmap *dst, const struct iod_bitmap *src)
 {
-	uint64_t i, word, words;
+	uint64_t word, last;
 
 	if (!dst || !src || dst->base_iova != src->base_iova || dst->nbits != src->nbits ||
 	    dst->granule_lg2 != src->granule_lg2)
 		return -EINVAL;
-	words = nr_words(src->nbits);
-	for (i = 0; i < words; i++) {
-		word = load_valid(src, i);
-		if (word)
-			iod_bitmap_or_at(dst, i, word);
-	}
+	if (!src->nbits)
+		return 0;
+	last = nr_words(src->nbits) - 1;
+	if (dst->flags & IOD_BITMAP_ATOMIC)
+		or_atomic(dst, src, last);
+	else
+		iod_kernels_best()->or_words(dst->words, src->words, (size_t)last);
+	word = load_valid(src, last);
+	if (word)
+		iod_bitmap_or_at(dst, last, word);
 	return 0;
 }

@@ -5,7 +5,7 @@
  *
  * Words lie little-endian in memory, so masks are made in host order and converted on their way in.
  * Setters are atomic or not as the bitmap says; even then every access is a relaxed atomic one, as
- * counting and searching run beside setters.
+ * counting and searching run beside setters. (Kernels use vectors: kernels.h says why they may.)
  */
 #ifndef IOD_DIRTY_BITMAP_H
 #define IOD_DIRTY_BITMAP_H
@@ -54,6 +54,41 @@ static inline void iod_bitmap_or_word(struct iod_bitmap *bm, uint64_t bit, uint6
 	high = shift ? word >> (64 - shift) : 0;
 	if (high)
 		iod_bitmap_or_at(bm, bit / 64 + 1, high);
+}
+
+/* A cache line of words, aligned to words and not atomic. Which of them are 0 is hard to predict. */
+static inline void iod_bitmap_or_line(uint64_t *to, const uint64_t *words)
+{
+	unsigned i;
+
+	if (!(words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] |
+	      words[7]))
+		return;
+	for (i = 0; i < 8; i++)
+		__atomic_store_n((iod_word *)&to[i],
+				 __atomic_load_n((iod_word *)&to[i], __ATOMIC_RELAXED) |
+					 iod_le64(words[i]),
+				 __ATOMIC_RELAXED);
+}
+
+/**
+ * OR @p n bits into the bitmap from bit @p bit on: @p words in host order, the first bit in bit 0 of the
+ * first; what lies beyond the end of the bitmap, and bits of @p words beyond @p n, are dropped.
+ */
+static inline void iod_bitmap_or_words(struct iod_bitmap *bm, uint64_t bit, const uint64_t *words,
+				       uint64_t n)
+{
+	uint64_t i = 0;
+
+	if (bit >= bm->nbits)
+		return;
+	if (n > bm->nbits - bit)
+		n = bm->nbits - bit;
+	if (bit % 64 == 0 && !(bm->flags & IOD_BITMAP_ATOMIC))
+		for (; i + 512 <= n; i += 512)
+			iod_bitmap_or_line(&bm->words[(bit + i) / 64], &words[i / 64]);
+	for (; i < n; i += 64)
+		iod_bitmap_or_word(bm, bit + i, words[i / 64], n - i < 64 ? (unsigned)(n - i) : 64);
 }
 
 /** Set bits [first, last]; what lies beyond the end of the bitmap is dropped. */
