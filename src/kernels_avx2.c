@@ -137,51 +137,46 @@ AVX2 static uint64_t popcount_avx2(const uint64_t *words, size_t n)
 	return count + part[0] + part[1] + part[2] + part[3];
 }
 
-AVX2_INLINE __m256i or16(const uint64_t *p, __m256i flip)
-{
-	__m256i a = _mm256_or_si256(_mm256_xor_si256(load4(p), flip),
-				    _mm256_xor_si256(load4(p + 4), flip));
-	__m256i b = _mm256_or_si256(_mm256_xor_si256(load4(p + 8), flip),
-				    _mm256_xor_si256(load4(p + 12), flip));
-
-	return _mm256_or_si256(a, b);
-}
-
-/* Whether one of BLOCK words is not `same`. */
-AVX2_INLINE bool block_has_other(const uint64_t *p, __m256i same)
-{
-	__m256i any = _mm256_or_si256(or16(p, same), or16(p + 16, same));
-
-	return !_mm256_testz_si256(any, any);
-}
-
 AVX2 static size_t find_other_avx2(const uint64_t *words, size_t n, uint64_t same)
 {
-	__m256i same4 = _mm256_set1_epi64x((long long)same);
-	size_t i, k;
+	__m256i all = _mm256_set1_epi64x(-1), match = _mm256_set1_epi64x((long long)same);
+	uint64_t other;
+	size_t i;
 
-	for (i = 0; i + BLOCK <= n; i += BLOCK) {
-		for (k = 0; k < BLOCK; k += 8)
-			_mm_prefetch((const char *)((uintptr_t)&words[i + k] + KERNEL_AHEAD * 8),
-				     _MM_HINT_T0);
-		if (block_has_other(&words[i], same4))
-			break;
+	/* Not only whether there is one but where, without another branch to mispredict. */
+	for (i = 0; i + 64 <= n; i += 64) {
+		kernel_prefetch((uintptr_t)words + (i + KERNEL_AHEAD) * 8);
+		other = ~scan64(&words[i], all, match);
+		if (other)
+			return i + ctz64(other);
 	}
 	while (i < n && kernel_load(&words[i]) == same)
 		i++;
 	return i;
 }
 
+AVX2_INLINE __m256i or16(const uint64_t *p)
+{
+	return _mm256_or_si256(_mm256_or_si256(load4(p), load4(p + 4)),
+			       _mm256_or_si256(load4(p + 8), load4(p + 12)));
+}
+
+AVX2_INLINE bool block_is_empty(const uint64_t *p)
+{
+	__m256i any = _mm256_or_si256(or16(p), or16(p + 16));
+
+	return _mm256_testz_si256(any, any);
+}
+
 AVX2 static void or_words_avx2(uint64_t *dst, const uint64_t *src, size_t n)
 {
-	const __m256i zero = _mm256_setzero_si256();
 	size_t i, k;
 
 	for (i = 0; i + BLOCK <= n; i += BLOCK) {
 		for (k = 0; k < BLOCK; k += 8)
 			_mm_prefetch((const char *)((uintptr_t)&src[i + k] + KERNEL_AHEAD * 8),
 				     _MM_HINT_T0);
-		if (!block_has_other(&src[i], zero)) /* nor is dst read or written then */
+		if (block_is_empty(&src[i])) /* nor is dst read or written then */
 			continue;
 		for (k = i; k < i + BLOCK; k += 4)
 			store4(&dst[k], _mm256_or_si256(load4(&dst[k]), load4(&src[k])));

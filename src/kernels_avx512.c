@@ -124,41 +124,41 @@ AVX512 static uint64_t popcount_avx512(const uint64_t *words, size_t n)
 	return count + (uint64_t)_mm512_reduce_add_epi64(_mm512_add_epi64(a, b));
 }
 
-/* Whether one of BLOCK words is not `same`. */
-AVX512_INLINE bool block_has_other(const uint64_t *p, __m512i same)
-{
-	__m512i any = _mm512_setzero_si512();
-	unsigned k;
-
-	/* any | (a ^ same): 0xf6 is that of three inputs. */
-	for (k = 0; k < BLOCK; k += 8)
-		any = _mm512_ternarylogic_epi64(any, load8(p + k), same, 0xf6);
-	return _mm512_test_epi64_mask(any, any);
-}
-
 AVX512 static size_t find_other_avx512(const uint64_t *words, size_t n, uint64_t same)
 {
-	__m512i same8 = _mm512_set1_epi64((long long)same);
+	__m512i all = _mm512_set1_epi64(-1), match = _mm512_set1_epi64((long long)same);
+	uint64_t other;
 	size_t i;
 
-	for (i = 0; i + BLOCK <= n; i += BLOCK) {
+	/* Not only whether there is one but where, without another branch to mispredict. */
+	for (i = 0; i + 64 <= n; i += 64) {
 		kernel_prefetch((uintptr_t)words + (i + KERNEL_AHEAD) * 8);
-		if (block_has_other(&words[i], same8))
-			break;
+		other = ~scan64(&words[i], all, match);
+		if (other)
+			return i + ctz64(other);
 	}
 	while (i < n && kernel_load(&words[i]) == same)
 		i++;
 	return i;
 }
 
+AVX512_INLINE bool block_is_empty(const uint64_t *p)
+{
+	__m512i any = load8(p);
+	unsigned k;
+
+	for (k = 8; k < BLOCK; k += 8)
+		any = _mm512_or_si512(any, load8(p + k));
+	return !_mm512_test_epi64_mask(any, any);
+}
+
 AVX512 static void or_words_avx512(uint64_t *dst, const uint64_t *src, size_t n)
 {
-	const __m512i zero = _mm512_setzero_si512();
 	size_t i, k;
 
 	for (i = 0; i + BLOCK <= n; i += BLOCK) {
 		kernel_prefetch((uintptr_t)src + (i + KERNEL_AHEAD) * 8);
-		if (!block_has_other(&src[i], zero)) /* nor is dst read or written then */
+		if (block_is_empty(&src[i])) /* nor is dst read or written then */
 			continue;
 		for (k = i; k < i + BLOCK; k += 8)
 			_mm512_storeu_si512(&dst[k],

@@ -135,33 +135,35 @@ static uint64_t popcount_neon(const uint64_t *words, size_t n)
 	return count + vgetq_lane_u64(sum, 0) + vgetq_lane_u64(sum, 1);
 }
 
-/* Whether one of BLOCK words is not `same`. */
-KERNEL_INLINE bool block_has_other(const uint64_t *p, uint64x2_t same)
-{
-	uint64x2_t a = vdupq_n_u64(0), b = a;
-	unsigned k;
-
-	for (k = 0; k < BLOCK; k += 4) {
-		a = vorrq_u64(a, veorq_u64(vld1q_u64(p + k), same));
-		b = vorrq_u64(b, veorq_u64(vld1q_u64(p + k + 2), same));
-	}
-	a = vorrq_u64(a, b);
-	return vgetq_lane_u64(a, 0) | vgetq_lane_u64(a, 1);
-}
-
 static size_t find_other_neon(const uint64_t *words, size_t n, uint64_t same)
 {
-	uint64x2_t same2x = vdupq_n_u64(same);
+	uint64x2_t all = vdupq_n_u64(UINT64_MAX), match = vdupq_n_u64(same);
+	uint64_t other;
 	size_t i;
 
-	for (i = 0; i + BLOCK <= n; i += BLOCK) {
+	/* Not only whether there is one but where, without another branch to mispredict. */
+	for (i = 0; i + 64 <= n; i += 64) {
 		prefetch_block((uintptr_t)words + (i + AHEAD) * 8);
-		if (block_has_other(&words[i], same2x))
-			break;
+		other = ~scan64(&words[i], all, match);
+		if (other)
+			return i + ctz64(other);
 	}
 	while (i < n && kernel_load(&words[i]) == same)
 		i++;
 	return i;
+}
+
+KERNEL_INLINE bool block_is_empty(const uint64_t *p)
+{
+	uint64x2_t a = vld1q_u64(p), b = vld1q_u64(p + 2);
+	unsigned k;
+
+	for (k = 4; k < BLOCK; k += 4) {
+		a = vorrq_u64(a, vld1q_u64(p + k));
+		b = vorrq_u64(b, vld1q_u64(p + k + 2));
+	}
+	a = vorrq_u64(a, b);
+	return !(vgetq_lane_u64(a, 0) | vgetq_lane_u64(a, 1));
 }
 
 static void or_words_neon(uint64_t *dst, const uint64_t *src, size_t n)
@@ -170,7 +172,7 @@ static void or_words_neon(uint64_t *dst, const uint64_t *src, size_t n)
 
 	for (i = 0; i + BLOCK <= n; i += BLOCK) {
 		prefetch_block((uintptr_t)src + (i + AHEAD) * 8);
-		if (!block_has_other(&src[i], vdupq_n_u64(0))) /* dst is not touched either */
+		if (block_is_empty(&src[i])) /* dst is not touched either */
 			continue;
 		for (k = i; k < i + BLOCK; k += 2)
 			vst1q_u64(&dst[k], vorrq_u64(vld1q_u64(&dst[k]), vld1q_u64(&src[k])));

@@ -14,7 +14,9 @@
  * asks for this macro of LGPL or GPL compatible code, as MIT's is; and its functions that get inlined so
  * are kept below the ten lines that its licence leaves free to any code.
  */
+#if IOD_RCU_INLINE
 #define _LGPL_SOURCE
+#endif
 #include <urcu/urcu-bp.h>
 
 #if defined(__has_feature)

@@ -201,17 +201,15 @@ static void record_scaled(struct iod_bitmap *bm, uint64_t iova, unsigned shift, 
 void iod_sweep_record_words(struct iod_bitmap *bm, uint64_t iova, unsigned shift,
 			    const uint64_t *words, unsigned n)
 {
-	uint64_t bit = (iova - bm->base_iova) >> bm->granule_lg2;
 	unsigned i;
 
-	for (i = 0; i * 64 < n; i++) {
-		if (!words[i])
-			continue;
-		if (bm->granule_lg2 == shift)
-			iod_bitmap_or_word(bm, bit + i * 64u, words[i], 64);
-		else
-			record_scaled(bm, iova + ((uint64_t)i << (shift + 6)), shift, words[i]);
+	if (bm->granule_lg2 == shift) {
+		iod_bitmap_or_words(bm, (iova - bm->base_iova) >> shift, words, n);
+		return;
 	}
+	for (i = 0; i * 64 < n; i++)
+		if (words[i])
+			record_scaled(bm, iova + ((uint64_t)i << (shift + 6)), shift, words[i]);
 }
 
 /* From the first to the last. */

@@ -24,8 +24,12 @@ struct pt_sweep_ctx {
 	struct pt_range r;
 	struct pt_scan_spec spec;
 	const struct iod_kernels *kernels;
-	uint64_t pos;	  /* x to go on at */
-	uint64_t stop_at; /* value of s->items to stop at, between tables */
+	/* What may be cleaned of leaves that take one item of a leaf table: by locked operations, by
+	 * stores. */
+	struct iod_clean_spec clean, clean_stores;
+	unsigned dirty_lately; /* tables ago that one was dirty, counted down */
+	uint64_t pos;	       /* x to go on at */
+	uint64_t stop_at;      /* value of s->items to stop at, between tables */
 	uint64_t counted; /* x of the dirty entry counted last, item by item: a run counts once */
 	bool stopped;	  /* did; pos says where */
 	bool cleaning;	  /* IOD_SWEEP_CLEAR or _BY_BITMAP */

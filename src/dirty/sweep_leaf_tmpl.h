@@ -175,8 +175,8 @@ static inline struct iod_clean_spec pt_clean_spec(const struct pt_sweep_ctx *ctx
 /* By stores, if the table is dense and nobody else is at it. Returns how many; cleaned[] says which. */
 static unsigned pt_clean_dense(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned lg2)
 {
+	struct pt_table_lock *lock;
 	struct iod_clean_spec spec;
-	uint64_t *lock;
 	unsigned done;
 
 	if (c->found < SWEEP_DENSE || ctx->dense == DENSE_NEVER)
@@ -191,7 +191,7 @@ static unsigned pt_clean_dense(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *
 	lock = pt_lock_of(ctx->pt, c->t->pa);
 	if (!pt_dense_try(lock))
 		return 0;
-	spec = pt_clean_spec(ctx, lg2, true);
+	spec = lg2 == pt_shift(ctx->pt, 0) ? ctx->clean_stores : pt_clean_spec(ctx, lg2, true);
 	memcpy(c->cleaned, c->dirty, (c->n + 63) / 64 * sizeof(c->cleaned[0]));
 	done = ctx->kernels->clean_stores(&c->t->items[c->base], c->n, &spec, c->cleaned);
 	pt_dense_leave(lock);
@@ -207,7 +207,7 @@ static unsigned pt_sweep_clean(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *
 
 	if (done == c->found)
 		return done;
-	spec = pt_clean_spec(ctx, lg2, false);
+	spec = lg2 == pt_shift(ctx->pt, 0) ? ctx->clean : pt_clean_spec(ctx, lg2, false);
 	if (!done) {
 		memcpy(c->cleaned, c->dirty, words * sizeof(c->cleaned[0]));
 		return ctx->kernels->clean(&c->t->items[c->base], c->n, &spec, c->cleaned);
@@ -261,6 +261,27 @@ static void pt_sweep_chunk(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
 	iod_sweep_record_words(ctx->s->bitmap, x + ctx->r.off, shift, report, c->n);
 }
 
+/* So many tables after a dirty one the next is expected to be dirty, too. */
+#define SWEEP_LATELY 8u
+
+/*
+ * The line of the bitmap that the table after next will be recorded in, while tables are dirty: fetched
+ * with the table.
+ */
+static inline void pt_sweep_prefetch_bitmap(struct pt_sweep_ctx *ctx, const struct pt_table *t)
+{
+	const struct iod_bitmap *bm = ctx->s->bitmap;
+	uint64_t bit;
+
+	if (!ctx->dirty_lately)
+		return;
+	ctx->dirty_lately--;
+	bit = (t->base + 2 * (t->last - t->base + 1) + ctx->r.off - bm->base_iova) >>
+	      bm->granule_lg2;
+	if (bit < bm->nbits)
+		__builtin_prefetch(&bm->words[bit / 64], 1);
+}
+
 static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable,
 				const uint64_t *ahead)
 {
@@ -271,11 +292,14 @@ static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table 
 	c.t = t;
 	c.writable = writable;
 	c.n = items < SWEEP_CHUNK ? items : SWEEP_CHUNK;
+	pt_sweep_prefetch_bitmap(ctx, t);
 	for (c.base = 0; c.base < items; c.base += c.n) {
 		c.found = ctx->kernels->scan(&t->items[c.base], c.n, mask, match, c.dirty,
 					     ahead ? ahead + c.base : NULL);
-		if (c.found)
+		if (c.found) {
 			pt_sweep_chunk(ctx, &c);
+			ctx->dirty_lately = SWEEP_LATELY;
+		}
 	}
 	ctx->s->items += items;
 }

@@ -215,6 +215,8 @@ static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 		return ret;
 	pt_get_scan_spec(pt, s.flags & IOD_SWEEP_SKIP_UNTRACKED, &ctx.spec);
 	ctx.kernels = pt->kernels;
+	ctx.clean = pt_clean_spec(&ctx, pt_shift(pt, 0), false);
+	ctx.clean_stores = pt_clean_spec(&ctx, pt_shift(pt, 0), true);
 	ctx.cleaning = s.mode != IOD_SWEEP_READ;
 	/* Inside a visit's reader section no grace period can be waited for. */
 	ctx.dense = ctx.cleaning && !pt->attached && !rcu_inside() ? DENSE_NOT : DENSE_NEVER;

@@ -20,11 +20,12 @@ void iod_pt_dense_end(struct iod_pgtable *pt)
 }
 
 /* Who holds it alone is cleaning one table, and soon done unless the scheduler took its CPU. */
-void iod_pt_lock_shared(uint64_t *lock)
+void iod_pt_lock_shared(struct pt_table_lock *lock)
 {
 	unsigned spins = 0;
 
-	for (word_add(lock, 1); word_load(lock) & PT_LOCK_ALONE;)
+	__atomic_fetch_add(&lock->mutators, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&lock->alone, __ATOMIC_SEQ_CST))
 		if (++spins > SPINS)
 			sched_yield();
 }

@@ -104,12 +104,23 @@ static void range_join(struct gather_range *to, const struct gather_range *from)
 	to->table_levels |= from->table_levels;
 }
 
+static bool gather_in_order(const struct iod_gather *g)
+{
+	uint32_t i;
+
+	for (i = 1; i < g->nr_ranges; i++)
+		if (g->range[i].first < g->range[i - 1].first)
+			return false;
+	return true;
+}
+
 /* Half as many ranges, each covering two neighbours. */
 static void gather_compact(struct iod_gather *g)
 {
 	uint32_t i, n = 0;
 
-	qsort(g->range, g->nr_ranges, sizeof(*g->range), range_order);
+	if (!gather_in_order(g)) /* sweeps go upwards */
+		qsort(g->range, g->nr_ranges, sizeof(*g->range), range_order);
 	for (i = 0; i < g->nr_ranges; i += 2, n++) {
 		g->range[n] = g->range[i];
 		if (i + 1 < g->nr_ranges)

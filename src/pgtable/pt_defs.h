@@ -56,6 +56,12 @@ struct pt_scan_spec {
 struct pt_engine;
 struct iod_kernels;
 
+/* See pt_exclude.h. */
+struct pt_table_lock {
+	_Alignas(8) uint64_t alone;    /* atomic: a dense clear holds it */
+	_Alignas(8) uint64_t mutators; /* atomic: so many hold it, or wait for it */
+};
+
 struct iod_pgtable {
 	const struct iod_pgtable_ops *ops;
 	const struct pt_engine *engine;
@@ -92,7 +98,7 @@ struct iod_pgtable {
 	bool attached;	  /* built by somebody else: what we would never build may be met */
 	bool sizes_mixed; /* leaves of more than one size may be met */
 	bool has_runs;	  /* leaves that span several items may be met */
-	_Alignas(8) uint64_t table_lock[PT_TABLE_LOCKS]; /* atomic: see pt_exclude.h */
+	struct pt_table_lock table_lock[PT_TABLE_LOCKS];
 };
 
 /* The root as one consistent pair. */
@@ -187,8 +193,8 @@ uint64_t iod_pt_offset(const struct iod_pgtable *pt, uint64_t x);
 /* exclude.c: a sweep may clear densely from here to there. Not inside a reader section. */
 void iod_pt_dense_begin(struct iod_pgtable *pt);
 void iod_pt_dense_end(struct iod_pgtable *pt);
-/* exclude.c: waits while somebody holds the lock alone. */
-void iod_pt_lock_shared(uint64_t *lock);
+/* exclude.c: takes the lock as one of the mutators; waits while somebody holds it alone. */
+void iod_pt_lock_shared(struct pt_table_lock *lock);
 /* formats.c: the compiled-in formats. */
 const struct pt_engine *iod_pt_engine(enum iod_format format);
 

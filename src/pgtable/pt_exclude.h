@@ -14,17 +14,15 @@
 
 #include "pgtable/pt_defs.h"
 
-#define PT_LOCK_ALONE BIT64(32) /* below: how many mutators hold it */
-
-static inline uint64_t *pt_lock_of(struct iod_pgtable *pt, uint64_t table_pa)
+static inline struct pt_table_lock *pt_lock_of(struct iod_pgtable *pt, uint64_t table_pa)
 {
 	return &pt->table_lock[table_pa >> pt->granule_lg2 & (PT_TABLE_LOCKS - 1)];
 }
 
 /* Before items of a visible leaf table are written; inside a reader section that lasts until the end. */
-static inline uint64_t *pt_mutate_begin(struct iod_pgtable *pt, uint64_t table_pa)
+static inline struct pt_table_lock *pt_mutate_begin(struct iod_pgtable *pt, uint64_t table_pa)
 {
-	uint64_t *lock;
+	struct pt_table_lock *lock;
 
 	if (__builtin_expect(!word_load(&pt->dense_sweeps), 1))
 		return NULL;
@@ -33,22 +31,29 @@ static inline uint64_t *pt_mutate_begin(struct iod_pgtable *pt, uint64_t table_p
 	return lock;
 }
 
-static inline void pt_mutate_end(uint64_t *lock)
+static inline void pt_mutate_end(struct pt_table_lock *lock)
 {
 	if (lock)
-		word_sub(lock, 1);
+		word_sub(&lock->mutators, 1);
 }
 
-static inline bool pt_dense_try(uint64_t *lock)
+static inline void pt_dense_leave(struct pt_table_lock *lock)
 {
-	uint64_t nobody = 0;
-
-	return word_cas(lock, &nobody, PT_LOCK_ALONE);
+	__atomic_store_n(&lock->alone, 0, __ATOMIC_RELEASE);
 }
 
-static inline void pt_dense_leave(uint64_t *lock)
+/*
+ * Each side says so first and then looks for the other, both sequentially consistent, so that at least
+ * one of them sees the other.
+ */
+static inline bool pt_dense_try(struct pt_table_lock *lock)
 {
-	word_sub(lock, PT_LOCK_ALONE);
+	if (__atomic_exchange_n(&lock->alone, 1, __ATOMIC_SEQ_CST))
+		return false; /* another sweep */
+	if (!__atomic_load_n(&lock->mutators, __ATOMIC_SEQ_CST))
+		return true;
+	pt_dense_leave(lock);
+	return false;
 }
 
 #endif

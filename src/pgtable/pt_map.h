@@ -140,7 +140,7 @@ static void pt_write_leaves(struct pt_map_ctx *ctx, const struct pt_table *t, un
 static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned lg2, uint64_t n)
 {
 	struct mem_leaf_note *note;
-	uint64_t *lock;
+	struct pt_table_lock *lock;
 
 	if (t->level) {
 		pt_write_leaves(ctx, t, lg2, n, true);
@@ -582,7 +582,8 @@ static inline bool pt_map_page(struct iod_pgtable *pt, uint64_t iova, uint64_t p
 {
 	unsigned shift = pt_shift(pt, 0);
 	struct mem_leaf_note *note;
-	uint64_t x, table, *item, *lock;
+	struct pt_table_lock *lock;
+	uint64_t x, table, *item;
 	bool ok = false;
 
 	if (!is_aligned(iova | pa, shift) || pa > pt->max_pa || prot > PT_RW ||

@@ -141,7 +141,7 @@ static void pt_unmap_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, u
 			   unsigned end)
 {
 	struct mem_leaf_note *note = iod_mem_note(ctx->pt->mem, t->pa);
-	uint64_t *lock = pt_mutate_begin(ctx->pt, t->pa);
+	struct pt_table_lock *lock = pt_mutate_begin(ctx->pt, t->pa);
 
 	if (note)
 		__atomic_store_n(&note->full, 0, __ATOMIC_RELAXED);
@@ -274,7 +274,8 @@ static inline bool pt_unmap_page(struct iod_pgtable *pt, uint64_t iova, uint32_t
 				 struct iod_gather *gather)
 {
 	unsigned shift = pt_shift(pt, 0);
-	uint64_t x, table, *item, *lock, pte;
+	uint64_t x, table, *item, pte;
+	struct pt_table_lock *lock;
 	struct mem_leaf_note *note;
 	bool ok = false;
 

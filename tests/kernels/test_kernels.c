@@ -6,6 +6,9 @@
  */
 #include "kernels_test.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #define MAX_ITEMS 8192u
 #define SLACK	  16u /* words around what a kernel may touch */
 
@@ -368,6 +371,53 @@ static void or_words(void **state)
 		}
 }
 
+/* ---- where memory ends ---- */
+
+/* Three pages, of which only the second is there. */
+static unsigned char *lone_page(size_t page)
+{
+	void *p = mmap(NULL, 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0);
+
+	assert_ptr_not_equal(p, MAP_FAILED);
+	assert_int_equal(mprotect((char *)p + page, page, PROT_READ | PROT_WRITE), 0);
+	return (unsigned char *)p + page;
+}
+
+/* All kernels on n words, of which nothing lies before or behind. */
+static void use_all(const struct iod_kernels *k, uint64_t *at, uint64_t *src, unsigned n)
+{
+	uint64_t words[8];
+
+	k->fill(at, n, 0x41, 0x1000);
+	assert_int_equal(k->scan(at, n, 0x41, 0x41, words, NULL), n);
+	assert_int_equal(k->clean(at, n, &specs[0], words), n);
+	k->fill(at, n, 0x41, 0x1000);
+	assert_int_equal(k->clean_stores(at, n, &specs[0], words), n);
+	memset(at, 0, n * 8);
+	assert_int_equal(k->find_other(at, n, 0), n);
+	memset(src, 0xff, n * 8);
+	k->or_words(at, src, n);
+	assert_int_equal(k->popcount(at, n), n * 64);
+}
+
+static void ends_of_memory(void **state)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char *a = lone_page(page), *b = lone_page(page);
+	const struct iod_kernels *k;
+	unsigned set, n;
+
+	(void)state;
+	for (set = 0; (k = kernels_nth(set)); set++)
+		for (n = 1; n <= 300; n++) {
+			use_all(k, (uint64_t *)(void *)(a + page) - n,
+				(uint64_t *)(void *)(b + page) - n, n);
+			use_all(k, (uint64_t *)(void *)a, (uint64_t *)(void *)b, n);
+		}
+	munmap(a - page, 3 * page);
+	munmap(b - page, 3 * page);
+}
+
 /* ---- which ---- */
 
 static void names(void **state)
@@ -400,6 +450,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(popcount),
 		cmocka_unit_test(find_other),
 		cmocka_unit_test(or_words),
+		cmocka_unit_test(ends_of_memory),
 		cmocka_unit_test(threads_clean),
 		cmocka_unit_test(threads_clean_stores),
 		cmocka_unit_test(threads_twin_lines),
