@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* `iodirty precopy`: the command line, and one migration for each format asked for. */
 #include "precopy_model.h"
+#include "args.h"
 #include "text.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmds.h"
+
+#define bad(...)      args_bad("precopy", __VA_ARGS__)
 
 #define MIN_MEMORY    (16ull << 20)
 #define MAX_MEMORY    (16ull << 40)
@@ -126,125 +127,6 @@ static void print_help(void)
 		fputs(text[i], stdout);
 }
 
-static int bad(const char *format, ...)
-{
-	va_list args;
-
-	fputs("iodirty precopy: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputs("\nTry 'iodirty precopy --help'.\n", stderr);
-	return PRECOPY_USAGE;
-}
-
-/* --- Values ------------------------------------------------------------------------------------*/
-
-/* What a suffix multiplies with; 0 when there is no such suffix. */
-static uint64_t suffix(const char *text, uint64_t kilo)
-{
-	static const char letters[] = "KMGT";
-	const char *letter;
-	uint64_t unit = 1;
-
-	if (!*text)
-		return 1;
-	letter = strchr(letters, *text >= 'a' ? *text - 'a' + 'A' : *text);
-	if (!letter)
-		return 0;
-	if (text[1] && strcmp(text + 1, "B") && !(kilo == 1024 && !strcmp(text + 1, "iB")))
-		return 0;
-	for (; letter >= letters; letter--)
-		unit *= kilo;
-	return unit;
-}
-
-/* A number with a fraction, perhaps, and a suffix. Leaves *rest where the number ends. */
-static bool parse_number(const char *text, double *value, const char **rest)
-{
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false; /* also signs, blanks, infinities */
-	errno = 0;
-	*value = strtod(text, &end);
-	*rest = end;
-	return !errno && !(text[0] == '0' && (text[1] == 'x' || text[1] == 'X'));
-}
-
-static bool parse_size(const char *text, uint64_t kilo, uint64_t *out)
-{
-	const char *rest;
-	uint64_t unit;
-	double value;
-
-	if (!parse_number(text, &value, &rest))
-		return false;
-	unit = suffix(rest, kilo);
-	if (!unit || value * (double)unit >= 9e18)
-		return false;
-	*out = (uint64_t)(value * (double)unit + 0.5);
-	return true;
-}
-
-static bool parse_time(const char *text, uint64_t *ns)
-{
-	const char *rest;
-	double value;
-
-	if (!parse_number(text, &value, &rest))
-		return false;
-	if (!strcmp(rest, "us"))
-		value *= 1e3;
-	else if (!strcmp(rest, "ms"))
-		value *= 1e6;
-	else if (!strcmp(rest, "s"))
-		value *= 1e9;
-	else
-		return false;
-	if (value >= 9e18)
-		return false;
-	*ns = (uint64_t)(value + 0.5);
-	return true;
-}
-
-static int parse_uint(const char *option, const char *text, uint64_t least, uint64_t most,
-		      uint64_t *out)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtoull(text, &end, 0);
-	if (*text < '0' || *text > '9' || *end)
-		return bad("%s: '%s' is not a number", option, text);
-	if (errno || *out < least || *out > most)
-		return bad("%s: %s is not between %" PRIu64 " and %" PRIu64, option, text, least,
-			   most);
-	return 0;
-}
-
-static int parse_unsigned(const char *option, const char *text, unsigned least, unsigned most,
-			  unsigned *out)
-{
-	uint64_t value = 0;
-	int ret = parse_uint(option, text, least, most, &value);
-
-	*out = (unsigned)value;
-	return ret;
-}
-
-/* The index of a word in a list, or -1. */
-static int parse_word(const char *text, const char *const *words)
-{
-	int i;
-
-	for (i = 0; words[i]; i++) {
-		if (!strcmp(text, words[i]))
-			return i;
-	}
-	return -1;
-}
-
 /* --- Options -----------------------------------------------------------------------------------*/
 
 static int add_format(struct precopy_opts *opts, enum iod_format format)
@@ -299,7 +181,7 @@ static int set_formats(struct precopy_opts *opts, const char *text)
 
 static int set_memory(struct precopy_opts *opts, const char *text)
 {
-	if (!parse_size(text, 1024, &opts->memory))
+	if (!args_size(text, 1024, &opts->memory))
 		return bad("--memory: '%s' is not a size such as 512M or 64G", text);
 	if (opts->memory < MIN_MEMORY || opts->memory > MAX_MEMORY)
 		return bad("--memory: %s is not between 16M and 16T", text);
@@ -312,7 +194,7 @@ static int set_memory(struct precopy_opts *opts, const char *text)
 
 static int set_rate(struct precopy_opts *opts, const char *text)
 {
-	if (!parse_size(text, 1000, &opts->rate))
+	if (!args_size(text, 1000, &opts->rate))
 		return bad("--rate: '%s' is not a number such as 200k", text);
 	if (opts->rate > MAX_RATE)
 		return bad("--rate: %s is not between 0 and 1G", text);
@@ -321,7 +203,7 @@ static int set_rate(struct precopy_opts *opts, const char *text)
 
 static int set_bandwidth(struct precopy_opts *opts, const char *text)
 {
-	if (!parse_size(text, 1000, &opts->bandwidth))
+	if (!args_size(text, 1000, &opts->bandwidth))
 		return bad("--bandwidth: '%s' is not a number of bytes per second such as 10G",
 			   text);
 	if (opts->bandwidth < MIN_BANDWIDTH || opts->bandwidth > MAX_BANDWIDTH)
@@ -331,7 +213,7 @@ static int set_bandwidth(struct precopy_opts *opts, const char *text)
 
 static int set_downtime(struct precopy_opts *opts, const char *text)
 {
-	if (!parse_time(text, &opts->downtime_ns))
+	if (!args_time(text, &opts->downtime_ns))
 		return bad("--downtime: '%s' is not a time such as 500us, 5ms or 1s", text);
 	if (opts->downtime_ns > MAX_DOWNTIME)
 		return bad("--downtime: %s is more than 60s", text);
@@ -341,7 +223,7 @@ static int set_downtime(struct precopy_opts *opts, const char *text)
 static int set_pages(struct precopy_opts *opts, const char *text)
 {
 	static const char *const words[] = { "4k", "2m", "mixed", NULL };
-	int i = parse_word(text, words);
+	int i = args_word(text, words);
 
 	if (i < 0)
 		return bad("--page: '%s' is not one of 4k, 2m, mixed", text);
@@ -353,7 +235,7 @@ static int set_violation(struct precopy_opts *opts, const char *text)
 {
 	static const char *const words[] = { "copy-before-sync", "skip-invalidate", "skip-atc",
 					     NULL };
-	int i = parse_word(text, words);
+	int i = args_word(text, words);
 
 	if (i < 0)
 		return bad(
@@ -363,11 +245,14 @@ static int set_violation(struct precopy_opts *opts, const char *text)
 	return 0;
 }
 
-static int set_option(struct precopy_opts *opts, int option, const char *value)
+static int set_option(void *cookie, int option, const char *value)
 {
+	struct precopy_opts *opts = cookie;
+
 	switch (option) {
 	case OPT_AGENTS:
-		return parse_unsigned("--agents", value, 1, PRECOPY_MAX_AGENTS, &opts->agents);
+		return args_unsigned("precopy", "--agents", value, 1, PRECOPY_MAX_AGENTS,
+				     &opts->agents);
 	case OPT_BANDWIDTH:
 		return set_bandwidth(opts, value);
 	case OPT_BREAK:
@@ -377,9 +262,9 @@ static int set_option(struct precopy_opts *opts, int option, const char *value)
 	case OPT_FORMAT:
 		return set_formats(opts, value);
 	case OPT_HOT:
-		return parse_unsigned("--hot", value, 0, 100, &opts->hot);
+		return args_unsigned("precopy", "--hot", value, 0, 100, &opts->hot);
 	case OPT_HOT_SET:
-		return parse_unsigned("--hot-set", value, 1, 100, &opts->hot_set);
+		return args_unsigned("precopy", "--hot-set", value, 1, 100, &opts->hot_set);
 	case OPT_JSON:
 		opts->json = value;
 		return 0;
@@ -393,9 +278,10 @@ static int set_option(struct precopy_opts *opts, int option, const char *value)
 	case OPT_RATE:
 		return set_rate(opts, value);
 	case OPT_ROUNDS:
-		return parse_unsigned("--rounds", value, 1, PRECOPY_MAX_ROUNDS, &opts->max_rounds);
+		return args_unsigned("precopy", "--rounds", value, 1, PRECOPY_MAX_ROUNDS,
+				     &opts->max_rounds);
 	case OPT_SEED:
-		return parse_uint("--seed", value, 0, UINT64_MAX, &opts->seed);
+		return args_uint("precopy", "--seed", value, 0, UINT64_MAX, &opts->seed);
 	default:
 		opts->svg = value;
 		return 0;
@@ -405,25 +291,12 @@ static int set_option(struct precopy_opts *opts, int option, const char *value)
 /* 0, PRECOPY_USAGE, or -1 when help was asked for and given. */
 static int parse(struct precopy_opts *opts, int argc, char **argv)
 {
-	int option, ret;
+	static const struct args args = { "precopy", long_options, OPT_AGENTS,
+					  OPT_HELP,  print_help,   set_option };
+	int ret = args_parse(&args, opts, argc, argv);
 
-	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-		if (option == OPT_HELP) {
-			print_help();
-			return -1;
-		}
-		if (option == ':')
-			return bad("%s needs a value", argv[optind - 1]);
-		if (option == '?' && optopt >= OPT_AGENTS)
-			return bad("%s takes no value", argv[optind - 1]);
-		if (option == '?')
-			return bad("unknown option: %s", argv[optind - 1]);
-		ret = set_option(opts, option, optarg);
-		if (ret)
-			return ret;
-	}
+	if (ret)
+		return ret;
 	if (optind < argc)
 		return bad("unexpected argument: %s", argv[optind]);
 	if (opts->violation == PRECOPY_BREAK_SKIP_ATC && opts->agents < 2)

@@ -52,7 +52,7 @@ static int migration_fail(struct migration *m, const char *what, int ret)
 
 static void link_wait(struct migration *m, uint64_t slack_ns)
 {
-	uint64_t now = precopy_now();
+	uint64_t now = figure_now();
 
 	if (m->link_free_ns > now + slack_ns)
 		precopy_sleep(m->link_free_ns - now);
@@ -93,7 +93,7 @@ static void copy_run(struct migration *m, uint64_t iova, uint64_t len)
 static void copy(struct migration *m)
 {
 	struct precopy_round *round = &m->res->rounds[m->round];
-	uint64_t began = precopy_now(), iova = 0, len;
+	uint64_t began = figure_now(), iova = 0, len;
 
 	m->link_free_ns = began;
 	m->copied = 0;
@@ -107,7 +107,7 @@ static void copy(struct migration *m)
 	if (m->chunk)
 		link_send(m);
 	link_wait(m, 0);
-	round->copy_ns = precopy_now() - began;
+	round->copy_ns = figure_now() - began;
 }
 
 /* --- Sweep and sync ----------------------------------------------------------------------------*/
@@ -130,9 +130,9 @@ static int sweep(struct migration *m, bool final)
 	memset(m->bits, 0, (size_t)m->bits_len);
 	while (sweep.iova < m->opts->memory) {
 		sweep.len = m->opts->memory - sweep.iova;
-		began = precopy_now();
+		began = figure_now();
 		ret = iod_sweep(m->vm.pt, &sweep);
-		round->sweep_ns += precopy_now() - began;
+		round->sweep_ns += figure_now() - began;
 		round->items += sweep.items;
 		if (!ret && (sweep.bad || !sweep.done))
 			ret = -EFAULT;
@@ -151,13 +151,13 @@ static int sync_caches(struct migration *m)
 	struct precopy_round *round = &m->res->rounds[m->round];
 	struct iod_gather_info before = { .size = sizeof(before) };
 	struct iod_gather_info after = { .size = sizeof(after) };
-	uint64_t began = precopy_now();
+	uint64_t began = figure_now();
 	int ret;
 
 	iod_gather_get_info(m->gather, &before);
 	ret = iod_gather_sync(m->gather);
 	iod_gather_get_info(m->gather, &after);
-	round->sync_ns = precopy_now() - began;
+	round->sync_ns = figure_now() - began;
 	round->invalidations += after.invalidations - before.invalidations;
 	return migration_fail(m, "cannot invalidate", ret);
 }
@@ -186,7 +186,7 @@ static void round_begin(struct migration *m)
 	struct precopy_round *round = &m->res->rounds[m->round];
 
 	memset(round, 0, sizeof(*round));
-	round->start_ns = precopy_now() - m->began_ns;
+	round->start_ns = figure_now() - m->began_ns;
 }
 
 static void round_end(struct migration *m, bool final)
@@ -252,7 +252,7 @@ static int final_pass(struct migration *m)
 	int ret;
 
 	round_begin(m);
-	began = precopy_now();
+	began = figure_now();
 	precopy_vm_stop(&m->vm, &m->res->did);
 	ret = sweep(m, true);
 	if (!ret)
@@ -260,7 +260,7 @@ static int final_pass(struct migration *m)
 	if (ret)
 		return ret;
 	copy(m);
-	m->res->downtime_ns = precopy_now() - began;
+	m->res->downtime_ns = figure_now() - began;
 	round_end(m, true);
 	return 0;
 }
@@ -329,11 +329,11 @@ static int migration_run(struct migration *m)
 	if (ret)
 		return migration_fail(m, m->vm.what, ret);
 	precopy_sleep(WARM_UP_NS);
-	m->began_ns = precopy_now();
+	m->began_ns = figure_now();
 	ret = live_rounds(m);
 	if (!ret)
 		ret = final_pass(m);
-	m->res->total_ns = precopy_now() - m->began_ns;
+	m->res->total_ns = figure_now() - m->began_ns;
 	if (!ret)
 		verify(m);
 	return ret;

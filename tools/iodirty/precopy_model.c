@@ -54,14 +54,6 @@ struct precopy_agent {
 	uint64_t pool[POOL_PAGES];
 };
 
-uint64_t precopy_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 void precopy_sleep(uint64_t ns)
 {
 	struct timespec ts = { .tv_sec = (time_t)(ns / 1000000000u),
@@ -210,7 +202,7 @@ static int agent_read(struct precopy_agent *a)
 static void agent_throttle(struct precopy_agent *a)
 {
 	uint64_t due = a->base_ns + (a->writes - a->base_writes) * 1000000000u / a->rate;
-	uint64_t now = precopy_now();
+	uint64_t now = figure_now();
 
 	if (now > due + BEHIND_NS || due > a->base_ns + REBASE_NS) {
 		a->base_ns = now > due ? now : due;
@@ -218,7 +210,7 @@ static void agent_throttle(struct precopy_agent *a)
 	}
 	while (now < due && !atomic_load_explicit(&a->vm->stop, memory_order_relaxed)) {
 		precopy_sleep(due - now < NAP_NS ? due - now : NAP_NS);
-		now = precopy_now();
+		now = figure_now();
 	}
 }
 
@@ -228,7 +220,7 @@ static void *agent_main(void *arg)
 	uint64_t step = a->rate / 1000 < THROTTLE_STEP ? a->rate / 1000 + 1 : THROTTLE_STEP;
 	uint64_t look = step;
 
-	a->started_ns = a->base_ns = precopy_now();
+	a->started_ns = a->base_ns = figure_now();
 	while (!a->error && !atomic_load_explicit(&a->vm->stop, memory_order_relaxed)) {
 		if (agent_below(a, 4))
 			a->error = agent_write(a);
@@ -239,7 +231,7 @@ static void *agent_main(void *arg)
 			look = a->writes + step;
 		}
 	}
-	a->stopped_ns = precopy_now();
+	a->stopped_ns = figure_now();
 	return NULL;
 }
 
@@ -354,11 +346,11 @@ static int vm_create_tables(struct precopy_vm *vm, enum iod_format format)
 	if (ret)
 		return ret;
 	vm->what = "cannot map the memory";
-	vm->map_ns = precopy_now();
+	vm->map_ns = figure_now();
 	ret = vm_map(vm, 0, split);
 	if (!ret)
 		ret = vm_map(vm, split, opts->memory - split);
-	vm->map_ns = precopy_now() - vm->map_ns;
+	vm->map_ns = figure_now() - vm->map_ns;
 	return ret;
 }
 

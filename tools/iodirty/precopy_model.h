@@ -14,6 +14,8 @@
 #include <iodirty/iodirty.h>
 
 #include "cmds.h"
+#include "figures.h"
+#include "term.h"
 
 #define PRECOPY_PAGE_LG2   12
 #define PRECOPY_PAGE	   (1ull << PRECOPY_PAGE_LG2)
@@ -153,11 +155,8 @@ struct precopy_result {
 /* How a run is shown while it goes on. */
 struct precopy_report {
 	const struct precopy_opts *opts;
-	FILE *out;
-	bool tty;
-	bool colour;
-	bool bars; /* there is room for them */
-	bool utf8;
+	struct term term;
+	bool bars;	  /* there is room for them */
 	bool pending;	  /* a progress line is on the screen */
 	uint64_t next_ns; /* when progress may be shown next */
 	const char *format;
@@ -187,19 +186,8 @@ bool precopy_passed(const struct precopy_result *res);
 uint64_t precopy_threshold(const struct precopy_opts *opts);
 
 uint64_t precopy_rate(const struct precopy_opts *opts);
-uint64_t precopy_now(void);
 void precopy_sleep(uint64_t ns);
 
-/* Logarithm of a positive number, to four decimals and without libm. */
-double precopy_lg2(double x);
-
-#define PRECOPY_TEXT 32
-/* Each writes into a buffer of PRECOPY_TEXT bytes and returns it. */
-const char *precopy_text_bytes(char *text, uint64_t bytes);
-const char *precopy_text_ns(char *text, uint64_t ns);
-const char *precopy_text_count(char *text, uint64_t n);
-const char *precopy_text_si(char *text, double value);
-const char *precopy_text_per_s(char *text, double per_second);
 const char *precopy_text_pages(enum precopy_pages pages);
 
 #endif

@@ -38,7 +38,7 @@ static double round_lg2(const struct svg *svg, uint64_t pages)
 
 	if (!pages)
 		return svg->low;
-	lg2 = precopy_lg2((double)pages * PRECOPY_PAGE);
+	lg2 = figure_lg2((double)pages * PRECOPY_PAGE);
 	return lg2 < svg->low ? svg->low : lg2;
 }
 
@@ -80,9 +80,9 @@ static void find_scale(struct svg *svg)
 	}
 	if (!svg->rounds)
 		svg->rounds = 1;
-	svg->low = precopy_lg2((double)least * PRECOPY_PAGE);
+	svg->low = figure_lg2((double)least * PRECOPY_PAGE);
 	svg->low = (unsigned)svg->low / GRID_LG2 * GRID_LG2;
-	svg->high = precopy_lg2((double)svg->opts->memory) + 0.5;
+	svg->high = figure_lg2((double)svg->opts->memory) + 0.5;
 }
 
 static void text(const struct svg *svg, double x, double y, const char *attributes,
@@ -106,7 +106,7 @@ static unsigned side_height(const struct svg *svg)
 static void draw_title(const struct svg *svg)
 {
 	const struct precopy_opts *opts = svg->opts;
-	char memory[PRECOPY_TEXT], link[PRECOPY_TEXT], rate[PRECOPY_TEXT], title[160];
+	char memory[FIGURE_LEN], link[FIGURE_LEN], rate[FIGURE_LEN], title[160];
 	unsigned height = side_height(svg) > 560 ? side_height(svg) : 560;
 
 	fprintf(svg->out,
@@ -116,14 +116,12 @@ static void draw_title(const struct svg *svg)
 		"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
 		WIDTH, height, WIDTH, height);
 	snprintf(title, sizeof(title), "Pre-copy migration of %s in %s",
-		 precopy_text_bytes(memory, opts->memory), precopy_text_pages(opts->pages));
+		 figure_bytes(memory, opts->memory), precopy_text_pages(opts->pages));
 	text(svg, 28, 40, "font-size=\"22\" font-weight=\"600\" fill=\"#111\"", title);
 	snprintf(title, sizeof(title), "%u DMA agents write %s%s, the link carries %sB/s",
 		 opts->agents,
-		 precopy_rate(opts) ? precopy_text_si(rate, (double)precopy_rate(opts))
-				    : "flat out",
-		 precopy_rate(opts) ? " pages/s" : "",
-		 precopy_text_si(link, (double)opts->bandwidth));
+		 precopy_rate(opts) ? figure_si(rate, (double)precopy_rate(opts)) : "flat out",
+		 precopy_rate(opts) ? " pages/s" : "", figure_si(link, (double)opts->bandwidth));
 	text(svg, 28, 64, "fill=\"#666\"", title);
 }
 
@@ -131,7 +129,7 @@ static void draw_grid(const struct svg *svg)
 {
 	const char *grid = "stroke=\"#e4e4e4\"", *axis = "stroke=\"#888\"";
 	unsigned i, every = (svg->rounds + X_LABELS_MAX - 1) / X_LABELS_MAX;
-	char label[PRECOPY_TEXT];
+	char label[FIGURE_LEN];
 	double lg2;
 
 	text(svg, PLOT_LEFT, PLOT_TOP - 14, "font-weight=\"600\"", "Dirty memory per round");
@@ -139,7 +137,7 @@ static void draw_grid(const struct svg *svg)
 		double y = plot_y(svg, lg2);
 
 		line(svg, PLOT_LEFT, y, PLOT_RIGHT, y, grid);
-		precopy_text_bytes(label, 1ull << (unsigned)lg2);
+		figure_bytes(label, 1ull << (unsigned)lg2);
 		text(svg, PLOT_LEFT - 10, y + 4, "text-anchor=\"end\" fill=\"#666\"", label);
 	}
 	line(svg, PLOT_LEFT, PLOT_BOTTOM, PLOT_RIGHT, PLOT_BOTTOM, axis);
@@ -154,18 +152,18 @@ static void draw_grid(const struct svg *svg)
 
 static void draw_threshold(const struct svg *svg)
 {
-	char time[PRECOPY_TEXT], label[80];
+	char time[FIGURE_LEN], label[80];
 	double y, lg2;
 
 	if (!precopy_threshold(svg->opts))
 		return;
-	lg2 = precopy_lg2((double)precopy_threshold(svg->opts));
+	lg2 = figure_lg2((double)precopy_threshold(svg->opts));
 	if (lg2 <= svg->low || lg2 >= svg->high)
 		return;
 	y = plot_y(svg, lg2);
 	line(svg, PLOT_LEFT, y, PLOT_RIGHT, y, "stroke=\"#999\" stroke-dasharray=\"5 4\"");
 	snprintf(label, sizeof(label), "sent in %s: stop the VM",
-		 precopy_text_ns(time, svg->opts->downtime_ns));
+		 figure_ns(time, svg->opts->downtime_ns));
 	text(svg, PLOT_LEFT + 6, y - 6, "font-size=\"12\" fill=\"#777\"", label);
 }
 
@@ -185,7 +183,7 @@ static void draw_series(const struct svg *svg, unsigned format)
 	fputs("\"/>\n", svg->out);
 	for (i = dots ? 0 : res->nr_rounds - 1; i < res->nr_rounds; i++) {
 		bool final = i + 1 == res->nr_rounds;
-		char size[PRECOPY_TEXT];
+		char size[FIGURE_LEN];
 
 		fprintf(svg->out,
 			"<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\" stroke=\"%s\" "
@@ -193,7 +191,7 @@ static void draw_series(const struct svg *svg, unsigned format)
 			plot_x(svg, format, i), plot_y(svg, round_lg2(svg, res->rounds[i].dirty)),
 			final ? "#fff" : colours[format], colours[format], res->name,
 			final ? "final pass" : "round", i,
-			precopy_text_bytes(size, res->rounds[i].dirty * PRECOPY_PAGE));
+			figure_bytes(size, res->rounds[i].dirty * PRECOPY_PAGE));
 	}
 }
 
@@ -221,7 +219,7 @@ static void draw_side_row(const struct svg *svg, unsigned format, uint64_t longe
 {
 	const struct precopy_result *res = &svg->res[format];
 	double y = PLOT_TOP + 14 + format * SIDE_STEP, full = SIDE_WIDTH - 70, width;
-	char time[PRECOPY_TEXT], down[PRECOPY_TEXT], lost[PRECOPY_TEXT], label[120];
+	char time[FIGURE_LEN], down[FIGURE_LEN], lost[FIGURE_LEN], label[120];
 	uint64_t sweep = median_sweep(res);
 
 	text(svg, SIDE_LEFT, y, "font-weight=\"600\"", res->name);
@@ -233,9 +231,9 @@ static void draw_side_row(const struct svg *svg, unsigned format, uint64_t longe
 	fprintf(svg->out,
 		"<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"14\" rx=\"2\" fill=\"%s\"/>\n",
 		SIDE_LEFT, y + 7, width < 2 ? 2 : width, colours[format]);
-	text(svg, SIDE_LEFT + width + 8, y + 18, "", precopy_text_ns(time, sweep));
+	text(svg, SIDE_LEFT + width + 8, y + 18, "", figure_ns(time, sweep));
 	snprintf(label, sizeof(label), "%u rounds, downtime %s, %s lost", res->nr_rounds,
-		 precopy_text_ns(down, res->downtime_ns), precopy_text_count(lost, res->lost));
+		 figure_ns(down, res->downtime_ns), figure_count(lost, res->lost));
 	text(svg, SIDE_LEFT, y + 37,
 	     precopy_passed(res) ? "font-size=\"12\" fill=\"#666\""
 				 : "font-size=\"12\" font-weight=\"600\" fill=\"#c00\"",
