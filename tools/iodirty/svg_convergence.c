@@ -5,6 +5,7 @@
  * legend as well. The colours are those of Okabe and Ito, told apart by all kinds of eyes.
  */
 #include "precopy_model.h"
+#include "svg.h"
 
 #include <stdlib.h>
 
@@ -85,19 +86,6 @@ static void find_scale(struct svg *svg)
 	svg->high = figure_lg2((double)svg->opts->memory) + 0.5;
 }
 
-static void text(const struct svg *svg, double x, double y, const char *attributes,
-		 const char *string)
-{
-	fprintf(svg->out, "<text x=\"%.1f\" y=\"%.1f\" %s>%s</text>\n", x, y, attributes, string);
-}
-
-static void line(const struct svg *svg, double x1, double y1, double x2, double y2,
-		 const char *attributes)
-{
-	fprintf(svg->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" %s/>\n", x1, y1,
-		x2, y2, attributes);
-}
-
 static unsigned side_height(const struct svg *svg)
 {
 	return (unsigned)(PLOT_TOP + 24 + svg->nr * SIDE_STEP);
@@ -117,12 +105,12 @@ static void draw_title(const struct svg *svg)
 		WIDTH, height, WIDTH, height);
 	snprintf(title, sizeof(title), "Pre-copy migration of %s in %s",
 		 figure_bytes(memory, opts->memory), precopy_text_pages(opts->pages));
-	text(svg, 28, 40, "font-size=\"22\" font-weight=\"600\" fill=\"#111\"", title);
+	svg_text(svg->out, 28, 40, "font-size=\"22\" font-weight=\"600\" fill=\"#111\"", title);
 	snprintf(title, sizeof(title), "%u DMA agents write %s%s, the link carries %sB/s",
 		 opts->agents,
 		 precopy_rate(opts) ? figure_si(rate, (double)precopy_rate(opts)) : "flat out",
 		 precopy_rate(opts) ? " pages/s" : "", figure_si(link, (double)opts->bandwidth));
-	text(svg, 28, 64, "fill=\"#666\"", title);
+	svg_text(svg->out, 28, 64, "fill=\"#666\"", title);
 }
 
 static void draw_grid(const struct svg *svg)
@@ -132,22 +120,25 @@ static void draw_grid(const struct svg *svg)
 	char label[FIGURE_LEN];
 	double lg2;
 
-	text(svg, PLOT_LEFT, PLOT_TOP - 14, "font-weight=\"600\"", "Dirty memory per round");
+	svg_text(svg->out, PLOT_LEFT, PLOT_TOP - 14, "font-weight=\"600\"",
+		 "Dirty memory per round");
 	for (lg2 = svg->low; lg2 <= svg->high; lg2 += GRID_LG2) {
 		double y = plot_y(svg, lg2);
 
-		line(svg, PLOT_LEFT, y, PLOT_RIGHT, y, grid);
+		svg_line(svg->out, PLOT_LEFT, y, PLOT_RIGHT, y, grid);
 		figure_bytes(label, 1ull << (unsigned)lg2);
-		text(svg, PLOT_LEFT - 10, y + 4, "text-anchor=\"end\" fill=\"#666\"", label);
+		svg_text(svg->out, PLOT_LEFT - 10, y + 4, "text-anchor=\"end\" fill=\"#666\"",
+			 label);
 	}
-	line(svg, PLOT_LEFT, PLOT_BOTTOM, PLOT_RIGHT, PLOT_BOTTOM, axis);
+	svg_line(svg->out, PLOT_LEFT, PLOT_BOTTOM, PLOT_RIGHT, PLOT_BOTTOM, axis);
 	for (i = 0; i < svg->rounds; i += every) {
 		snprintf(label, sizeof(label), "%u", i);
-		text(svg, PLOT_LEFT + round_step(svg) * (i + 0.5), PLOT_BOTTOM + 20,
-		     "text-anchor=\"middle\" fill=\"#666\"", label);
+		svg_text(svg->out, PLOT_LEFT + round_step(svg) * (i + 0.5), PLOT_BOTTOM + 20,
+			 "text-anchor=\"middle\" fill=\"#666\"", label);
 	}
-	text(svg, (PLOT_LEFT + PLOT_RIGHT) / 2, PLOT_BOTTOM + 42,
-	     "text-anchor=\"middle\" fill=\"#666\"", "round (hollow: final pass, the VM stopped)");
+	svg_text(svg->out, (PLOT_LEFT + PLOT_RIGHT) / 2, PLOT_BOTTOM + 42,
+		 "text-anchor=\"middle\" fill=\"#666\"",
+		 "round (hollow: final pass, the VM stopped)");
 }
 
 static void draw_threshold(const struct svg *svg)
@@ -161,10 +152,10 @@ static void draw_threshold(const struct svg *svg)
 	if (lg2 <= svg->low || lg2 >= svg->high)
 		return;
 	y = plot_y(svg, lg2);
-	line(svg, PLOT_LEFT, y, PLOT_RIGHT, y, "stroke=\"#999\" stroke-dasharray=\"5 4\"");
+	svg_line(svg->out, PLOT_LEFT, y, PLOT_RIGHT, y, "stroke=\"#999\" stroke-dasharray=\"5 4\"");
 	snprintf(label, sizeof(label), "sent in %s: stop the VM",
 		 figure_ns(time, svg->opts->downtime_ns));
-	text(svg, PLOT_LEFT + 6, y - 6, "font-size=\"12\" fill=\"#777\"", label);
+	svg_text(svg->out, PLOT_LEFT + 6, y - 6, "font-size=\"12\" fill=\"#777\"", label);
 }
 
 static void draw_series(const struct svg *svg, unsigned format)
@@ -222,22 +213,22 @@ static void draw_side_row(const struct svg *svg, unsigned format, uint64_t longe
 	char time[FIGURE_LEN], down[FIGURE_LEN], lost[FIGURE_LEN], label[120];
 	uint64_t sweep = median_sweep(res);
 
-	text(svg, SIDE_LEFT, y, "font-weight=\"600\"", res->name);
+	svg_text(svg->out, SIDE_LEFT, y, "font-weight=\"600\"", res->name);
 	if (res->error) {
-		text(svg, SIDE_LEFT, y + 20, "fill=\"#c00\"", res->what);
+		svg_text(svg->out, SIDE_LEFT, y + 20, "fill=\"#c00\"", res->what);
 		return;
 	}
 	width = longest ? full * (double)sweep / (double)longest : 0;
 	fprintf(svg->out,
 		"<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"14\" rx=\"2\" fill=\"%s\"/>\n",
 		SIDE_LEFT, y + 7, width < 2 ? 2 : width, colours[format]);
-	text(svg, SIDE_LEFT + width + 8, y + 18, "", figure_ns(time, sweep));
+	svg_text(svg->out, SIDE_LEFT + width + 8, y + 18, "", figure_ns(time, sweep));
 	snprintf(label, sizeof(label), "%u rounds, downtime %s, %s lost", res->nr_rounds,
 		 figure_ns(down, res->downtime_ns), figure_count(lost, res->lost));
-	text(svg, SIDE_LEFT, y + 37,
-	     precopy_passed(res) ? "font-size=\"12\" fill=\"#666\""
-				 : "font-size=\"12\" font-weight=\"600\" fill=\"#c00\"",
-	     label);
+	svg_text(svg->out, SIDE_LEFT, y + 37,
+		 precopy_passed(res) ? "font-size=\"12\" fill=\"#666\""
+				     : "font-size=\"12\" font-weight=\"600\" fill=\"#c00\"",
+		 label);
 }
 
 static void draw_side(const struct svg *svg)
@@ -249,7 +240,8 @@ static void draw_side(const struct svg *svg)
 		if (median_sweep(&svg->res[i]) > longest)
 			longest = median_sweep(&svg->res[i]);
 	}
-	text(svg, SIDE_LEFT, PLOT_TOP - 14, "font-weight=\"600\"", "Sweep of all tables (median)");
+	svg_text(svg->out, SIDE_LEFT, PLOT_TOP - 14, "font-weight=\"600\"",
+		 "Sweep of all tables (median)");
 	for (i = 0; i < svg->nr; i++)
 		draw_side_row(svg, i, longest);
 }

@@ -6,6 +6,7 @@
  */
 #include "out.h"
 
+#include "svg.h"
 #include "text.h"
 
 #include <errno.h>
@@ -20,7 +21,6 @@
 #define MAX_SPACES   64u
 #define CELL_LG2_MIN 12u
 #define SCALES	     (64u - CELLS_LG2 - CELL_LG2_MIN) /* cells of 4K, 8K, ... */
-#define STEPS	     5u
 
 /* Pixels */
 #define WIDTH	   1000u
@@ -30,11 +30,6 @@
 #define HEAD	   100u
 #define SPACE_HEAD 54u
 #define SPACE_FOOT 22u
-
-static const char *const mapped_colour[STEPS] = { "#d6e8f7", "#a9cfec", "#74b0dc", "#3f8cc4",
-						  "#1b659f" };
-static const char *const dirty_colour[STEPS] = { "#fde3a7", "#fbbf5d", "#f58f3c", "#e2562e",
-						 "#b3202c" };
 
 /* What the first look finds out about a space. */
 struct extent {
@@ -124,9 +119,9 @@ static int draw(void *cookie, const struct iod_visit_event *event)
 
 static unsigned step(uint64_t part, uint64_t whole)
 {
-	unsigned n = (unsigned)((double)part / (double)whole * STEPS);
+	unsigned n = (unsigned)((double)part / (double)whole * SVG_STEPS);
 
-	return n < STEPS ? n : STEPS - 1;
+	return n < SVG_STEPS ? n : SVG_STEPS - 1;
 }
 
 static const char *cell_colour(const struct row *row, unsigned cell, uint64_t cell_len)
@@ -134,8 +129,8 @@ static const char *cell_colour(const struct row *row, unsigned cell, uint64_t ce
 	if (!row->mapped[cell])
 		return NULL;
 	if (row->dirty[cell])
-		return dirty_colour[step(row->dirty[cell], row->mapped[cell])];
-	return mapped_colour[step(row->mapped[cell], cell_len)];
+		return svg_red[step(row->dirty[cell], row->mapped[cell])];
+	return svg_blue[step(row->mapped[cell], cell_len)];
 }
 
 /* One row; equal neighbours are one rectangle, the grid is laid over it. */
@@ -146,8 +141,8 @@ static void put_row(FILE *f, const struct row *row, unsigned cell_lg2, unsigned 
 
 	fprintf(f, "<text class=\"n\" x=\"%u\" y=\"%u\">0x%" PRIx64 "</text>\n", LEFT - 10,
 		y + CELL - 2, iova);
-	fprintf(f, "<rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" fill=\"#eef1f4\"/>\n", LEFT,
-		y, CELLS * CELL, CELL - 1);
+	fprintf(f, "<rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" class=\"row\"/>\n", LEFT, y,
+		CELLS * CELL, CELL - 1);
 	while (from < CELLS) {
 		const char *colour = cell_colour(row, from, UINT64_C(1) << cell_lg2);
 
@@ -238,38 +233,24 @@ static void put_space(FILE *f, struct survey *survey, size_t index, const struct
 
 static void put_legend(FILE *f)
 {
-	unsigned i, x = WIDTH - 24 - 2 * STEPS * 22 - 190;
+	unsigned x = WIDTH - 24 - 2 * SVG_STEPS * 22 - 190;
 
 	fprintf(f, "<text class=\"t\" x=\"%u\" y=\"40\">mapped</text>\n", x);
-	for (i = 0; i < STEPS; i++)
-		fprintf(f, "<rect x=\"%u\" y=\"30\" width=\"22\" height=\"12\" fill=\"%s\"/>\n",
-			x + 60 + i * 22, mapped_colour[i]);
-	x += 60 + STEPS * 22 + 20;
+	svg_ramp(f, x + 60, 30, 22, svg_blue);
+	x += 60 + SVG_STEPS * 22 + 20;
 	fprintf(f, "<text class=\"t\" x=\"%u\" y=\"40\">dirty</text>\n", x);
-	for (i = 0; i < STEPS; i++)
-		fprintf(f, "<rect x=\"%u\" y=\"30\" width=\"22\" height=\"12\" fill=\"%s\"/>\n",
-			x + 44 + i * 22, dirty_colour[i]);
+	svg_ramp(f, x + 44, 30, 22, svg_red);
 	fprintf(f, "<text class=\"s\" x=\"%u\" y=\"58\">little to all of a cell</text>\n",
-		x + 44 + STEPS * 22 - 118);
+		x + 44 + SVG_STEPS * 22 - 118);
 }
 
 static void put_header(FILE *f, const struct survey *survey, unsigned height, size_t drawn)
 {
-	fprintf(f,
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" "
-		"viewBox=\"0 0 %u %u\">\n",
-		WIDTH, height, WIDTH, height);
-	fprintf(f, "<style>text{font-family:system-ui,sans-serif;fill:#24292f}"
-		   ".b{font-size:20px;font-weight:600}.h{font-size:14px;font-weight:600}"
-		   ".t{font-size:12px;fill:#57606a}.s{font-size:11px;fill:#57606a}"
-		   ".n{font-size:11px;font-family:ui-monospace,monospace;text-anchor:end;"
-		   "fill:#57606a}</style>\n");
+	svg_begin(f, WIDTH, height);
 	fprintf(f,
 		"<defs><pattern id=\"grid\" x=\"%u\" y=\"0\" width=\"%u\" height=\"%u\" "
-		"patternUnits=\"userSpaceOnUse\"><path d=\"M0.5 0V%u\" stroke=\"#fff\" "
-		"stroke-opacity=\"0.6\"/></pattern></defs>\n",
+		"patternUnits=\"userSpaceOnUse\"><path d=\"M0.5 0V%u\" class=\"grid\"/></pattern></defs>\n",
 		LEFT, CELL, CELL, CELL);
-	fprintf(f, "<rect width=\"%u\" height=\"%u\" fill=\"#fff\"/>\n", WIDTH, height);
 	fprintf(f, "<text class=\"b\" x=\"24\" y=\"42\">IOMMU mappings</text>\n");
 	fprintf(f,
 		"<text class=\"t\" x=\"24\" y=\"64\">%zu page tables%s. Each row is %u cells of "
