@@ -16,6 +16,7 @@ enum {
 int cmd_dump(int argc, char **argv);
 int cmd_translate(int argc, char **argv);
 int cmd_precopy(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 
 #endif

@@ -22,6 +22,10 @@ const char *figure_bytes(char *text, uint64_t bytes)
 	double value = (double)bytes / 1024;
 	unsigned i = 0;
 
+	if (bytes < 1024) {
+		snprintf(text, FIGURE_LEN, "%u B", (unsigned)bytes);
+		return text;
+	}
 	for (; value >= 999.5 && i < 4; i++)
 		value /= 1024;
 	if (value == (double)(unsigned)value) {

@@ -16,6 +16,7 @@ static const char help[] =
 	"  dump       devices and their IOMMU mappings, from a memory dump of a guest\n"
 	"  translate  where one IOVA leads, from a memory dump of a guest\n"
 	"  precopy    model the pre-copy phase of a live migration with DMA running\n"
+	"  replay     replay a trace of DMA accesses, sweeping at an interval\n"
 #ifdef IOD_TOOL_BENCH
 	"  bench      measure the library on this machine\n"
 #endif
@@ -35,9 +36,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "dump", cmd_dump },
-	{ "translate", cmd_translate },
-	{ "precopy", cmd_precopy },
+	{ "dump", cmd_dump },	    { "translate", cmd_translate },
+	{ "precopy", cmd_precopy }, { "replay", cmd_replay },
 #ifdef IOD_TOOL_BENCH
 	{ "bench", cmd_bench },
 #endif
