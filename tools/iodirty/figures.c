@@ -3,7 +3,6 @@
 #include "figures.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -84,6 +83,11 @@ const char *figure_per_s(char *text, double per_second)
 	figure_si(text, per_second);
 	strcat(text, "/s");
 	return text;
+}
+
+void json_number(FILE *out, const char *name, uint64_t value)
+{
+	fprintf(out, "\"%s\": %" PRIu64 ", ", name, value);
 }
 
 double figure_lg2(double x)

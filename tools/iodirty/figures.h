@@ -4,6 +4,7 @@
 #define IODIRTY_FIGURES_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #define FIGURE_LEN 32
 /* Each writes into a buffer of FIGURE_LEN bytes and returns it. */
@@ -12,6 +13,9 @@ const char *figure_ns(char *text, uint64_t ns);
 const char *figure_count(char *text, uint64_t n);
 const char *figure_si(char *text, double value);
 const char *figure_per_s(char *text, double per_second);
+
+/* "name": value, and a comma. */
+void json_number(FILE *out, const char *name, uint64_t value);
 
 /* Logarithm of a positive number, to four decimals and without libm. */
 double figure_lg2(double x);

@@ -5,37 +5,32 @@
 #include <inttypes.h>
 #include <string.h>
 
-static void number(FILE *out, const char *name, uint64_t value)
-{
-	fprintf(out, "\"%s\": %" PRIu64 ", ", name, value);
-}
-
 static void print_options(FILE *out, const struct precopy_opts *opts)
 {
 	static const char *const pages[] = { "4k", "2m", "mixed" };
 
 	fputs("  ", out);
-	number(out, "memory", opts->memory);
+	json_number(out, "memory", opts->memory);
 	fprintf(out, "\"page\": \"%s\", ", pages[opts->pages]);
-	number(out, "agents", opts->agents);
-	number(out, "rate", precopy_rate(opts));
-	number(out, "bandwidth", opts->bandwidth);
-	number(out, "downtime_target", opts->downtime_ns);
-	number(out, "hot_percent", opts->hot);
-	number(out, "hot_set_percent", opts->hot_set);
+	json_number(out, "agents", opts->agents);
+	json_number(out, "rate", precopy_rate(opts));
+	json_number(out, "bandwidth", opts->bandwidth);
+	json_number(out, "downtime_target", opts->downtime_ns);
+	json_number(out, "hot_percent", opts->hot);
+	json_number(out, "hot_set_percent", opts->hot_set);
 	fprintf(out, "\"seed\": %" PRIu64 ",\n", opts->seed);
 }
 
 static void print_round(FILE *out, const struct precopy_round *round)
 {
 	fputs("        {", out);
-	number(out, "start", round->start_ns);
-	number(out, "dirty", round->dirty);
-	number(out, "changed", round->changed);
-	number(out, "entries", round->items);
-	number(out, "sweep", round->sweep_ns);
-	number(out, "sync", round->sync_ns);
-	number(out, "copy", round->copy_ns);
+	json_number(out, "start", round->start_ns);
+	json_number(out, "dirty", round->dirty);
+	json_number(out, "changed", round->changed);
+	json_number(out, "entries", round->items);
+	json_number(out, "sweep", round->sweep_ns);
+	json_number(out, "sync", round->sync_ns);
+	json_number(out, "copy", round->copy_ns);
 	fprintf(out, "\"invalidations\": %" PRIu64 "}", round->invalidations);
 }
 
@@ -49,23 +44,23 @@ static void print_result(FILE *out, const struct precopy_result *res)
 	if (res->error)
 		fprintf(out, "\"error\": \"%s: %s\", ", res->what, strerror(-res->error));
 	fprintf(out, "\"end\": \"%s\",\n      ", ends[res->end]);
-	number(out, "pages", res->pages);
-	number(out, "lost", res->lost);
-	number(out, "table_bytes", res->table_bytes);
-	number(out, "map", res->map_ns);
-	number(out, "total", res->total_ns);
-	number(out, "downtime", res->downtime_ns);
-	number(out, "sent", res->sent);
+	json_number(out, "pages", res->pages);
+	json_number(out, "lost", res->lost);
+	json_number(out, "table_bytes", res->table_bytes);
+	json_number(out, "map", res->map_ns);
+	json_number(out, "total", res->total_ns);
+	json_number(out, "downtime", res->downtime_ns);
+	json_number(out, "sent", res->sent);
 	fputs("\n      ", out);
-	number(out, "reported", res->reported);
-	number(out, "changed", res->changed);
-	number(out, "read_only", res->read_only);
-	number(out, "read_dirtied", res->read_dirtied);
-	number(out, "misplaced", res->did.misplaced);
-	number(out, "pages_written", res->did.writes);
-	number(out, "pages_read", res->did.reads);
-	number(out, "cache_hits", res->did.hits);
-	number(out, "cache_misses", res->did.misses);
+	json_number(out, "reported", res->reported);
+	json_number(out, "changed", res->changed);
+	json_number(out, "read_only", res->read_only);
+	json_number(out, "read_dirtied", res->read_dirtied);
+	json_number(out, "misplaced", res->did.misplaced);
+	json_number(out, "pages_written", res->did.writes);
+	json_number(out, "pages_read", res->did.reads);
+	json_number(out, "cache_hits", res->did.hits);
+	json_number(out, "cache_misses", res->did.misses);
 	fputs("\n      \"rounds\": [\n", out);
 	for (i = 0; i < res->nr_rounds; i++) {
 		print_round(out, &res->rounds[i]);
