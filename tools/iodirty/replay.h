@@ -196,8 +196,8 @@ uint64_t replay_hist_percentile(const struct replay_hist *hist, unsigned percent
 struct replay_report {
 	const struct replay_opts *opts;
 	struct term term;
-	bool bars;
-	FILE *json; /* NULL: not wanted */
+	bool wide, bars; /* there is room for all columns, for bars */
+	FILE *json;	 /* NULL: not wanted */
 	uint64_t json_rows;
 };
 

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define TABLE_WIDTH 111
+#define TABLE_WIDTH 112
 #define BAR_WIDTH   16
 
 double replay_rate(const struct replay_opts *opts, uint64_t pages, uint64_t intervals)
@@ -49,6 +49,7 @@ void replay_report_start(struct replay_report *report, const struct replay *repl
 	const struct term *term = &report->term;
 	char interval[FIGURE_LEN], granule[FIGURE_LEN];
 
+	report->wide = term_fits(term, TABLE_WIDTH);
 	report->bars = term_fits(term, TABLE_WIDTH + 2 + BAR_WIDTH);
 	if (report->json)
 		replay_json_start(report->json, replay);
@@ -66,10 +67,13 @@ void replay_report_start(struct replay_report *report, const struct replay *repl
 		opts->ats ? " for each source" : "", figure_ns(interval, opts->interval_ns),
 		opts->read ? "reads" : "reads and clears", opts->prune ? ", pruned" : "",
 		figure_bytes(granule, opts->granule));
-	fprintf(term->out, "%s%10s %7s %7s %9s %8s %8s %7s %8s %7s %8s %8s %6s %6s%s\n",
-		term_paint(term, TERM_DIM), "time", "reads", "writes", "moved", "touched", "dirty",
-		"MiB/s", "needless", "hits", "sweep", "ns/entry", opts->prune ? "pruned" : "inval",
-		"sync", term_unpaint(term));
+	fprintf(term->out, "%s%10s %7s %7s %8s %8s %7s %8s %8s %8s", term_paint(term, TERM_DIM),
+		"time", "reads", "writes", "touched", "dirty", "MiB/s", "needless", "sweep",
+		"ns/entry");
+	if (report->wide)
+		fprintf(term->out, " %9s %7s %6s %7s", "moved", "hits",
+			opts->prune ? "pruned" : "inval", "sync");
+	fprintf(term->out, "%s\n", term_unpaint(term));
 }
 
 static const char *time_text(char text[FIGURE_LEN], const struct replay *replay)
@@ -85,29 +89,37 @@ static const char *time_text(char text[FIGURE_LEN], const struct replay *replay)
 	return text;
 }
 
+static void print_wide(const struct replay_report *report, const struct replay *replay)
+{
+	const struct replay_interval *now = &replay->now;
+	char moved[FIGURE_LEN], hits[FIGURE_LEN], synced[FIGURE_LEN];
+
+	fprintf(report->term.out, " %9s %7s %6" PRIu64 " %7s",
+		figure_bytes(moved, now->bytes_read + now->bytes_written),
+		percent_text(hits, now->hits, now->hits + now->misses),
+		replay->opts->prune ? now->pruned : now->invalidations,
+		figure_ns(synced, now->sync_ns));
+}
+
 void replay_report_interval(struct replay_report *report, const struct replay *replay)
 {
 	const struct replay_interval *now = &replay->now;
 	const struct term *term = &report->term;
-	char time[FIGURE_LEN], moved[FIGURE_LEN], touched[FIGURE_LEN], dirty[FIGURE_LEN];
-	char rate[FIGURE_LEN], needless[FIGURE_LEN], hits[FIGURE_LEN], swept[FIGURE_LEN];
-	char entry[FIGURE_LEN], synced[FIGURE_LEN];
+	char time[FIGURE_LEN], touched[FIGURE_LEN], dirty[FIGURE_LEN], rate[FIGURE_LEN];
+	char needless[FIGURE_LEN], swept[FIGURE_LEN], entry[FIGURE_LEN];
 
 	if (report->json)
 		replay_json_interval(report->json, replay, !report->json_rows++);
 	if (replay->opts->quiet)
 		return;
-	fprintf(term->out,
-		"%10s %7" PRIu64 " %7" PRIu64 " %9s %8s %8s %7s %8s %7s %8s %8s %6" PRIu64 " %6s",
+	fprintf(term->out, "%10s %7" PRIu64 " %7" PRIu64 " %8s %8s %7s %8s %8s %8s",
 		time_text(time, replay), now->reads, now->writes,
-		figure_bytes(moved, now->bytes_read + now->bytes_written),
 		figure_count(touched, now->working_set), figure_count(dirty, now->dirty),
 		rate_text(rate, replay_rate(replay->opts, now->fresh, 1)),
-		percent_text(needless, now->needless, now->dirty),
-		percent_text(hits, now->hits, now->hits + now->misses),
-		figure_ns(swept, now->sweep_ns), ns_per_entry(entry, now),
-		replay->opts->prune ? now->pruned : now->invalidations,
-		figure_ns(synced, now->sync_ns));
+		percent_text(needless, now->needless, now->dirty), figure_ns(swept, now->sweep_ns),
+		ns_per_entry(entry, now));
+	if (report->wide)
+		print_wide(report, replay);
 	if (report->bars)
 		term_bar(term,
 			 figure_ratio(now->dirty, (uint64_t)replay->space.nr * REPLAY_REGION_PAGES),
