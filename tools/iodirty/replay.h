@@ -25,7 +25,8 @@
 #define REPLAY_WORDS	    (REPLAY_REGION_PAGES / 64)
 #define REPLAY_MAPS	    16
 #define REPLAY_SOURCES	    1024
-#define REPLAY_SHOWN	    4 /* bad lines, lost pages */
+#define REPLAY_REFUSAL	    240 /* bytes of a text */
+#define REPLAY_SHOWN	    4	/* bad lines, lost pages */
 
 struct replay_opts {
 	enum iod_format format;
@@ -91,9 +92,10 @@ struct replay_space {
 int replay_space_create(struct replay_space *space, const struct replay_opts *opts);
 void replay_space_destroy(struct replay_space *space);
 
-/* What speaks against accessing the range, in words; NULL: nothing. */
-const char *replay_space_refuses(const struct replay_space *space, uint64_t iova, uint64_t len,
-				 char *text, size_t text_len);
+/* Whether the format has these addresses; and how to say that it does not. */
+bool replay_space_has(const struct replay_space *space, uint64_t iova, uint64_t len);
+void replay_space_refusal(const struct replay_space *space, uint64_t iova, uint64_t len,
+			  char text[REPLAY_REFUSAL]);
 /* Map what of the range is not mapped. @return 0; -E2BIG beyond --limit; what the library returned */
 int replay_space_map(struct replay_space *space, uint64_t iova, uint64_t len);
 struct replay_region *replay_space_find(struct replay_space *space, uint64_t index);
@@ -168,7 +170,7 @@ struct replay {
 	unsigned *source_slots;
 	struct replay_interval now;
 	struct replay_totals totals;
-	uint64_t first_ns, last_ns; /* times of the first and the last access */
+	uint64_t first_ns; /* time of the first access */
 	uint64_t seen_hits, seen_misses;
 	struct trace_access access; /* under way */
 	unsigned source;

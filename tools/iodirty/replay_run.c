@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define SOURCE_SLOTS (REPLAY_SOURCES * 4)
-#define REFUSAL_MAX  240
 
 void replay_complain(const struct replay *replay, const char *format, ...)
 {
@@ -415,18 +414,18 @@ static int bad_line(struct replay *replay, const char *why)
 
 static int take_access(struct replay *replay, uint64_t *dirty_before)
 {
-	char text[REFUSAL_MAX];
-	const char *why = replay_space_refuses(&replay->space, replay->access.iova,
-					       replay->access.len, text, sizeof(text));
+	const struct trace_access *access = &replay->access;
+	char text[REPLAY_REFUSAL];
 	int ret;
 
-	if (why)
-		return bad_line(replay, why);
+	if (!replay_space_has(&replay->space, access->iova, access->len)) {
+		replay_space_refusal(&replay->space, access->iova, access->len, text);
+		return bad_line(replay, text);
+	}
 	if (!replay->now.nr) {
-		replay->first_ns = replay->access.time_ns;
+		replay->first_ns = access->time_ns;
 		replay->now.nr = 1;
 	}
-	replay->last_ns = replay->access.time_ns;
 	ret = advance(replay, dirty_before);
 	return ret ? ret : do_access(replay);
 }

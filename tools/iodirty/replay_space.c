@@ -92,29 +92,30 @@ static int map_region(struct replay_space *space, uint64_t index)
 	return 0;
 }
 
-const char *replay_space_refuses(const struct replay_space *space, uint64_t iova, uint64_t len,
-				 char *text, size_t text_len)
+bool replay_space_has(const struct replay_space *space, uint64_t iova, uint64_t len)
 {
 	const struct iod_pgtable_info *info = &space->info;
 	uint64_t last = iova + (len - 1);
-	int used;
 
-	if (iova >= info->first && last <= info->last &&
-	    (!info->hole_first || last < info->hole_first || iova > info->hole_last))
-		return NULL;
-	used = snprintf(text, text_len,
-			"0x%" PRIx64 "..0x%" PRIx64 " is outside the addresses of %s", iova, last,
-			iod_format_name(info->format));
-	if (used < 0 || (size_t)used >= text_len)
-		return text;
+	return iova >= info->first && last <= info->last &&
+	       (!info->hole_first || last < info->hole_first || iova > info->hole_last);
+}
+
+void replay_space_refusal(const struct replay_space *space, uint64_t iova, uint64_t len,
+			  char text[REPLAY_REFUSAL])
+{
+	const struct iod_pgtable_info *info = &space->info;
+	char has[96];
+
 	if (info->hole_first)
-		snprintf(text + used, text_len - (size_t)used,
-			 ", 0x%" PRIx64 "..0x%" PRIx64 " and 0x%" PRIx64 "..0x%" PRIx64,
-			 info->first, info->hole_first - 1, info->hole_last + 1, info->last);
+		snprintf(has, sizeof(has),
+			 "0x%" PRIx64 "..0x%" PRIx64 " and 0x%" PRIx64 "..0x%" PRIx64, info->first,
+			 info->hole_first - 1, info->hole_last + 1, info->last);
 	else
-		snprintf(text + used, text_len - (size_t)used, ", 0x%" PRIx64 "..0x%" PRIx64,
-			 info->first, info->last);
-	return text;
+		snprintf(has, sizeof(has), "0x%" PRIx64 "..0x%" PRIx64, info->first, info->last);
+	snprintf(text, REPLAY_REFUSAL,
+		 "0x%" PRIx64 "..0x%" PRIx64 " is outside the addresses of %s, %s", iova,
+		 iova + (len - 1), iod_format_name(info->format), has);
 }
 
 int replay_space_map(struct replay_space *space, uint64_t iova, uint64_t len)
@@ -173,7 +174,6 @@ static int create_table(struct replay_space *space)
 
 int replay_space_create(struct replay_space *space, const struct replay_opts *opts)
 {
-	char text[1];
 	unsigned i;
 	int ret;
 
@@ -184,9 +184,8 @@ int replay_space_create(struct replay_space *space, const struct replay_opts *op
 	if (!ret)
 		ret = create_table(space);
 	for (i = 0; !ret && i < opts->nr_maps; i++) {
-		if (replay_space_refuses(space, opts->maps[i].iova, opts->maps[i].len, text,
-					 sizeof(text))) {
-			space->what = "--map";
+		if (!replay_space_has(space, opts->maps[i].iova, opts->maps[i].len)) {
+			space->what = "--map: not all of it is in the addresses of the format";
 			return -ERANGE;
 		}
 		ret = replay_space_map(space, opts->maps[i].iova, opts->maps[i].len);

@@ -233,7 +233,7 @@ static bool parse_access(struct trace *trace, char *const *fields, struct trace_
 
 enum trace_got trace_next(struct trace *trace, struct trace_access *access)
 {
-	char *fields[FIELDS + 1], show[SHOWN_MAX + 4];
+	char *fields[FIELDS + 1] = { NULL }, show[SHOWN_MAX + 4];
 	enum trace_got got;
 	unsigned nr;
 
