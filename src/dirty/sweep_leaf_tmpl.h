@@ -304,4 +304,85 @@ static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table 
 	ctx->s->items += items;
 }
 
+/* ---- leaf tables side by side ---- */
+
+/* Whether the leaf table at pa need not be looked at: nothing in it can be dirty, or no device used it
+ * since its Accessed bit was taken last. x is where it begins. */
+static inline bool pt_sweep_skips(const struct pt_sweep_ctx *ctx, uint64_t pa, uint64_t x)
+{
+	const struct sweep_touched *touched = ctx->touched;
+	const struct mem_leaf_note *note;
+
+	if (!ctx->pt->direct)
+		return false;
+	note = iod_mem_note(ctx->pt->mem, pa);
+	if (note && !__atomic_load_n(&note->writable, __ATOMIC_ACQUIRE))
+		return true;
+	if (!touched || x < touched->first || x > touched->last)
+		return false;
+	x = (x - touched->base) >> pt_shift(ctx->pt, 1);
+	return !(touched->bits[x / 64] >> (x % 64) & 1);
+}
+
+/* Whether from item i of t on there may be leaf tables to be swept in one go. */
+static inline bool pt_sweep_runs_on(const struct pt_sweep_ctx *ctx, const struct pt_table *t,
+				    unsigned i)
+{
+	return ctx->pt->direct && t->level == 1 && ctx->s->mode != IOD_SWEEP_CLEAR_BY_BITMAP &&
+	       pt_item_first(ctx->pt, t, i) >= ctx->r.first &&
+	       pt_item_last(ctx->pt, t, i) <= ctx->r.last;
+}
+
+/* Address of the leaf table under item i of a table of level 1, or 0 if there is none. */
+static inline uint64_t pt_leaf_table_at(const struct iod_pgtable *pt, const struct pt_table *t,
+					unsigned i)
+{
+	uint64_t pte;
+
+	if (i >> t->bits)
+		return 0;
+	pte = item_load(&t->items[i]);
+	return pt_item_type(pt, 1, pte) == PT_TABLE ? pt_table_pa(pt, pte) : 0;
+}
+
+/*
+ * The main path: leaf tables under items i to last of a table of level 1, while there are some and the
+ * reader section lasts; each is fetched two tables ahead. Returns the first item that is left to do,
+ * at least i + 1.
+ */
+static unsigned pt_sweep_leaf_tables(struct pt_sweep_ctx *ctx, const struct pt_table *t, unsigned i,
+				     unsigned last)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	uint64_t span = low_mask(pt_shift(pt, 1)), next, after;
+	struct pt_table leaf = { .bits = pt_items_lg2(pt, 0, PT_MAX_LEVELS) };
+
+	ctx->s->items--; /* the first was counted */
+	leaf.pa = pt_leaf_table_at(pt, t, i);
+	leaf.base = pt_item_first(pt, t, i);
+	next = pt_leaf_table_at(pt, t, i + 1);
+	for (;;) {
+		after = pt_leaf_table_at(pt, t, i + 2);
+		leaf.last = leaf.base + span;
+		leaf.items = (uint64_t *)(pt->direct + (uintptr_t)leaf.pa);
+		if (pt_sweep_skips(ctx, leaf.pa, leaf.base))
+			ctx->s->pruned++;
+		else
+			pt_sweep_leaf_table(ctx, &leaf, true,
+					    after ? (uint64_t *)(pt->direct + (uintptr_t)after)
+						  : NULL);
+		i++;
+		ctx->s->items++;
+		if (ctx->s->items >= ctx->stop_at && leaf.last < ctx->r.last) {
+			ctx->stopped = true;
+			ctx->pos = leaf.last + 1;
+		}
+		if (ctx->stopped || i > last || !next || leaf.last + 1 + span > ctx->r.last)
+			return i;
+		leaf.base = leaf.last + 1;
+		leaf.pa = next;
+		next = after;
+	}
+}
+
 #endif

@@ -42,47 +42,7 @@ static void pt_sweep_leaf(struct pt_sweep_ctx *ctx, const struct pt_table *t, un
 	}
 }
 
-static void pt_sweep_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable,
-			   const uint64_t *ahead);
-
-/*
- * Whether the leaf table under item i need not be looked at: nothing in it can be dirty, or no device
- * used it since its Accessed bit was taken last.
- */
-static inline bool pt_sweep_skips(const struct pt_sweep_ctx *ctx, const struct pt_table *t,
-				  unsigned i, uint64_t pte)
-{
-	const struct iod_pgtable *pt = ctx->pt;
-	const struct mem_leaf_note *note;
-	uint64_t first;
-
-	if (pt->attached || pt_table_level(pt, t->level, pte))
-		return false;
-	note = iod_mem_note(pt->mem, pt_table_pa(pt, pte));
-	if (note && !__atomic_load_n(&note->writable, __ATOMIC_ACQUIRE))
-		return true;
-	if (!ctx->touched)
-		return false;
-	first = pt_item_first(pt, t, i);
-	if (first < ctx->touched->first || first > ctx->touched->last)
-		return false;
-	first = (first - ctx->touched->base) >> pt_shift(pt, 1);
-	return !(ctx->touched->bits[first / 64] >> (first % 64) & 1);
-}
-
-/* The table after next, to be fetched meanwhile; NULL: whatever follows in memory. */
-static inline const uint64_t *pt_sweep_ahead(const struct pt_sweep_ctx *ctx,
-					     const struct pt_table *t, unsigned i)
-{
-	uint64_t pte;
-
-	if (t->level != 1 || (i + 2) >> t->bits)
-		return NULL;
-	pte = item_load_relaxed(&t->items[i + 2]);
-	if (pt_item_type(ctx->pt, 1, pte) != PT_TABLE)
-		return NULL;
-	return iod_mem_hint_ptr(ctx->pt->mem, pt_table_pa(ctx->pt, pte));
-}
+static void pt_sweep_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable);
 
 static void pt_sweep_child(struct pt_sweep_ctx *ctx, const struct pt_table *t, unsigned i,
 			   uint64_t pte)
@@ -91,7 +51,8 @@ static void pt_sweep_child(struct pt_sweep_ctx *ctx, const struct pt_table *t, u
 	struct pt_table child;
 	bool writable = ctx->cleaning;
 
-	if (pt_sweep_skips(ctx, t, i, pte)) {
+	if (!pt_table_level(ctx->pt, t->level, pte) &&
+	    pt_sweep_skips(ctx, pt_table_pa(ctx->pt, pte), pt_item_first(ctx->pt, t, i))) {
 		ctx->s->pruned++;
 		return;
 	}
@@ -103,7 +64,7 @@ static void pt_sweep_child(struct pt_sweep_ctx *ctx, const struct pt_table *t, u
 			return;
 		}
 	}
-	pt_sweep_table(ctx, &child, writable, pt_sweep_ahead(ctx, t, i));
+	pt_sweep_table(ctx, &child, writable);
 	if (!ctx->stopped && ctx->s->items >= ctx->stop_at && last < ctx->r.last &&
 	    is_aligned(last + 1, ctx->pt->min_lg2)) {
 		ctx->stopped = true;
@@ -145,7 +106,11 @@ static void pt_sweep_items(struct pt_sweep_ctx *ctx, const struct pt_table *t, b
 			pt_sweep_leaf(ctx, t, i, pte, writable);
 			break;
 		case PT_TABLE: /* what widening met is no run's item then, and none of ours */
-			if (i >= first && i <= last)
+			if (i < first || i > last)
+				break;
+			if (pt_sweep_runs_on(ctx, t, i))
+				i = pt_sweep_leaf_tables(ctx, t, i, last) - 1;
+			else
 				pt_sweep_child(ctx, t, i, pte);
 			break;
 		case PT_BAD:
@@ -155,12 +120,11 @@ static void pt_sweep_items(struct pt_sweep_ctx *ctx, const struct pt_table *t, b
 	}
 }
 
-static void pt_sweep_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable,
-			   const uint64_t *ahead)
+static void pt_sweep_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable)
 {
 	if (!t->level && t->base >= ctx->r.first && t->last <= ctx->r.last &&
 	    ctx->s->mode != IOD_SWEEP_CLEAR_BY_BITMAP)
-		pt_sweep_leaf_table(ctx, t, writable, ahead);
+		pt_sweep_leaf_table(ctx, t, writable, NULL);
 	else
 		pt_sweep_items(ctx, t, writable);
 }
@@ -189,7 +153,7 @@ static int pt_sweep_run(struct pt_sweep_ctx *ctx)
 			ctx->stop_at = s->budget;
 		rcu_enter();
 		if (pt_open_top(ctx->pt, pt_get_top(ctx->pt), ctx->cleaning, &root))
-			pt_sweep_table(ctx, &root, ctx->cleaning, NULL);
+			pt_sweep_table(ctx, &root, ctx->cleaning);
 		else if (pt_open_top(ctx->pt, pt_get_top(ctx->pt), false, &root))
 			ret = -EOPNOTSUPP;
 		else
