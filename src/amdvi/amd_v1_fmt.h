@@ -93,6 +93,11 @@ static inline uint64_t pt_table_pa(const struct iod_pgtable *pt, uint64_t pte)
 	return pte & AMD_ADDR;
 }
 
+static inline uint64_t pt_page_pa(const struct iod_pgtable *pt, uint64_t pte, uint64_t x)
+{
+	return pt_leaf_pa(pt, 0, pte) | (x & low_mask(pt_leaf_lg2(pt, 0, pte)));
+}
+
 static inline bool pt_item_reserved(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
 {
 	if (pt_item_type(pt, level, pte) == PT_TABLE)

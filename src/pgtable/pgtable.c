@@ -60,7 +60,7 @@ static int pt_config(struct iod_pgtable_cfg *cfg, const struct iod_pgtable_cfg *
 		return iod_refuse(cfg->mem, -EINVAL, "format: unknown");
 	if (cfg->kernels && !iod_kernels_by_name(cfg->kernels))
 		return iod_refuse(cfg->mem, -EOPNOTSUPP, "kernels: not on this CPU");
-	*engine = iod_pt_engine(cfg->format);
+	*engine = iod_pt_engine(cfg->format, cfg->granule);
 	return *engine ? 0 : iod_refuse(cfg->mem, -EOPNOTSUPP, "format: not compiled in");
 }
 

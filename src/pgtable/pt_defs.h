@@ -195,7 +195,8 @@ void iod_pt_dense_begin(struct iod_pgtable *pt);
 void iod_pt_dense_end(struct iod_pgtable *pt);
 /* exclude.c: takes the lock as one of the mutators; waits while somebody holds it alone. */
 void iod_pt_lock_shared(struct pt_table_lock *lock);
-/* formats.c: the compiled-in formats. */
-const struct pt_engine *iod_pt_engine(enum iod_format format);
+/* formats.c: the compiled-in formats. A granule that a format does not have gets the engine for 4 KiB,
+ * which refuses it. */
+const struct pt_engine *iod_pt_engine(enum iod_format format, uint32_t granule);
 
 #endif

@@ -34,6 +34,8 @@ static inline uint32_t pt_table_deny(const struct iod_pgtable *pt, uint64_t pte)
  * configured hardware features; memory attribute; raw A and D. */
 static inline unsigned pt_leaf_lg2(const struct iod_pgtable *pt, unsigned level, uint64_t pte);
 static inline uint64_t pt_leaf_pa(const struct iod_pgtable *pt, unsigned level, uint64_t pte);
+/* Output address of x by the LEAF item that holds it in a leaf table that we built. */
+static inline uint64_t pt_page_pa(const struct iod_pgtable *pt, uint64_t pte, uint64_t x);
 static inline uint32_t pt_leaf_prot(const struct iod_pgtable *pt, uint64_t pte);
 static inline uint32_t pt_leaf_memattr(const struct iod_pgtable *pt, unsigned level, uint64_t pte);
 static inline bool pt_leaf_accessed(const struct iod_pgtable *pt, uint64_t pte);

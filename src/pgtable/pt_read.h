@@ -117,7 +117,7 @@ static int pt_iova_to_phys(const struct iod_pgtable *pt, uint64_t iova, uint64_t
 		pte = item_load((const uint64_t *)(pt->direct + (uintptr_t)table) +
 				(x >> pt_shift(pt, 0) & low_mask(bits)));
 		if (__builtin_expect(pte != 0, 1)) {
-			*pa = pt_leaf_pa(pt, 0, pte) | (x & low_mask(pt_leaf_lg2(pt, 0, pte)));
+			*pa = pt_page_pa(pt, pte, x);
 			ret = 0;
 		}
 	} else {

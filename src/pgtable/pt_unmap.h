@@ -136,16 +136,32 @@ static void pt_clear_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, u
 	}
 }
 
+/* All are known to be leaves. */
+static void pt_clear_all(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i,
+			 unsigned end)
+{
+	unsigned k;
+
+	for (k = i; k <= end; k++)
+		item_store_relaxed(&t->items[k], 0);
+	ctx->bytes += (uint64_t)(end - i + 1) << pt_shift(ctx->pt, 0);
+	pt_unmap_note(ctx, pt_item_first(ctx->pt, t, i), pt_item_last(ctx->pt, t, end), 1, 0);
+}
+
 /* Takes away LEAF items i..end of a leaf table. */
 static void pt_unmap_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i,
 			   unsigned end)
 {
 	struct mem_leaf_note *note = iod_mem_note(ctx->pt->mem, t->pa);
 	struct pt_table_lock *lock = pt_mutate_begin(ctx->pt, t->pa);
+	bool full = pt_is_full(ctx->pt, t->pa);
 
 	if (note)
 		__atomic_store_n(&note->full, 0, __ATOMIC_RELAXED);
-	pt_clear_items(ctx, t, i, end);
+	if (full)
+		pt_clear_all(ctx, t, i, end);
+	else
+		pt_clear_items(ctx, t, i, end);
 	pt_mutate_end(lock);
 }
 

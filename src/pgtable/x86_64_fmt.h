@@ -71,6 +71,11 @@ static inline uint64_t pt_leaf_pa(const struct iod_pgtable *pt, unsigned level, 
 	return align_down(x86_leaf_addr(level, pte), 12 + 9 * level);
 }
 
+static inline uint64_t pt_page_pa(const struct iod_pgtable *pt, uint64_t pte, uint64_t x)
+{
+	return pt_leaf_pa(pt, 0, pte) | (x & low_mask(12));
+}
+
 static inline uint32_t pt_leaf_prot(const struct iod_pgtable *pt, uint64_t pte)
 {
 	(void)pt;

@@ -2,9 +2,9 @@
 /*
  * ARM LPAE / VMSAv8-64 descriptors, stage 1 and stage 2 by ARM_STAGE (Arm DDI0487 D8.3, SMMUv3 3.13).
  *
- * Level names: the architecture's level 3 is our level 0, its level 0 our level 3. Geometry is read
- * from the page table (4K, 16K, 64K granules); items are 8 bytes, so a table of one granule indexes
- * granule_lg2 - 3 bits. Only the root differs: as many items as the input size asks for, and at
+ * Level names: the architecture's level 3 is our level 0, its level 0 our level 3. Compiled once per stage
+ * and granule (ARM_GRANULE_LG2: 12, 14, 16); items are 8 bytes, so a table of one granule indexes
+ * ARM_GRANULE_LG2 - 3 bits. Only the root differs: as many items as the input size asks for, and at
  * stage 2 up to 16 tables side by side.
  */
 #ifndef IOD_ARM_LPAE_FMT_H
@@ -13,7 +13,15 @@
 #include "pgtable/pt_defs.h"
 #include "smmuv3/arm_lpae_cfg.h"
 
-#define PT_STAGE ARM_STAGE
+#if ARM_STAGE == 1
+#define PT_FORMAT IOD_ARM_LPAE_S1
+#define PT_NAME	  "arm_lpae_s1"
+#else
+#define PT_FORMAT IOD_ARM_LPAE_S2
+#define PT_NAME	  "arm_lpae_s2"
+#endif
+#define PT_STAGE	  ARM_STAGE
+#define PT_ROOT_ALIGN_LG2 6 /* TTB [51:4], and never less than 64 bytes */
 /* A reserved encoding is a Translation fault (A1.5), and a table's address size is checked apart. */
 #define PT_BAD_IS_TRANSLATION 1
 
@@ -49,26 +57,27 @@
 
 static inline unsigned pt_shift(const struct iod_pgtable *pt, unsigned level)
 {
-	return pt->granule_lg2 + level * (pt->granule_lg2 - 3u);
+	(void)pt;
+	return ARM_GRANULE_LG2 + level * (ARM_GRANULE_LG2 - 3u);
 }
 
 static inline unsigned pt_items_lg2(const struct iod_pgtable *pt, unsigned level,
 				    unsigned top_level)
 {
-	return level == top_level ? pt->ias - pt_shift(pt, level) : pt->granule_lg2 - 3u;
+	return level == top_level ? pt->ias - pt_shift(pt, level) : ARM_GRANULE_LG2 - 3u;
 }
 
 /* A1.9: log2 of the items of a contiguous run; 0 where the hint is RES0 or a run does not fit. */
 static inline unsigned arm_cont_lg2(const struct iod_pgtable *pt, unsigned level)
 {
-	unsigned lg2 = iod_arm_lpae_cont_lg2(pt->granule_lg2, level);
+	unsigned lg2 = iod_arm_lpae_cont_lg2(ARM_GRANULE_LG2, level);
 
 	return pt_shift(pt, level) + lg2 <= pt->ias ? lg2 : 0;
 }
 
 static inline bool arm_block_allowed(const struct iod_pgtable *pt, unsigned level)
 {
-	return iod_arm_lpae_block_allowed(pt->granule_lg2, level, pt->oas == 52);
+	return iod_arm_lpae_block_allowed(ARM_GRANULE_LG2, level, pt->oas == 52);
 }
 
 static inline uint64_t pt_leaf_sizes(const struct iod_pgtable *pt, unsigned level)
@@ -96,7 +105,7 @@ static inline uint64_t arm_address(const struct iod_pgtable *pt, uint64_t pte)
 {
 	uint64_t pa = pte & MASK64(47, 12);
 
-	if (pt->granule_lg2 == 16) {
+	if (ARM_GRANULE_LG2 == 16) {
 		pa &= MASK64(47, 16);
 		if (pt->oas == 52)
 			pa |= (pte & ARM_OA_HI52) << 36;
@@ -112,7 +121,7 @@ static inline uint64_t arm_address_bits(const struct iod_pgtable *pt, uint64_t p
 
 static inline uint64_t pt_table_pa(const struct iod_pgtable *pt, uint64_t pte)
 {
-	return align_down(arm_address(pt, pte), pt->granule_lg2);
+	return align_down(arm_address(pt, pte), ARM_GRANULE_LG2);
 }
 
 static inline unsigned pt_table_level(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
@@ -143,6 +152,14 @@ static inline unsigned pt_leaf_lg2(const struct iod_pgtable *pt, unsigned level,
 static inline uint64_t pt_leaf_pa(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
 {
 	return align_down(arm_address(pt, pte), pt_leaf_lg2(pt, level, pte));
+}
+
+/* Every item of our runs has its own address. */
+static inline uint64_t pt_page_pa(const struct iod_pgtable *pt, uint64_t pte, uint64_t x)
+{
+	uint64_t offset = low_mask(ARM_GRANULE_LG2);
+
+	return (arm_address(pt, pte) & ~offset) | (x & offset);
 }
 
 static inline bool pt_item_reserved(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
@@ -287,7 +304,7 @@ static inline void pt_size_spec(const struct iod_pgtable *pt, unsigned lg2, uint
 				uint64_t *match)
 {
 	*mask = ARM_VALID | ARM_TABLE | (arm_cont_lg2(pt, 0) ? ARM_CONT : 0);
-	*match = ARM_VALID | ARM_TABLE | (lg2 > pt->granule_lg2 ? ARM_CONT : 0);
+	*match = ARM_VALID | ARM_TABLE | (lg2 > ARM_GRANULE_LG2 ? ARM_CONT : 0);
 }
 
 static inline void pt_table_access_spec(const struct iod_pgtable *pt, uint64_t *mask,

@@ -66,6 +66,11 @@ static inline uint64_t pt_leaf_pa(const struct iod_pgtable *pt, unsigned level, 
 	return align_down(pte & VTD_SS_ADDR, 12 + 9 * level);
 }
 
+static inline uint64_t pt_page_pa(const struct iod_pgtable *pt, uint64_t pte, uint64_t x)
+{
+	return pt_leaf_pa(pt, 0, pte) | (x & low_mask(12));
+}
+
 static inline uint32_t pt_leaf_prot(const struct iod_pgtable *pt, uint64_t pte)
 {
 	(void)pt;
