@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NR_FORMATS     6
 #define DEFAULT_MEMORY (UINT64_C(64) << 30)
 #define LEAST_MEMORY   (UINT64_C(256) << 20)
 #define MOST_MEMORY    (UINT64_C(4) << 40)
@@ -38,7 +37,8 @@ static const char usage_text[] =
 	"  --help           this text\n"
 	"\n"
 	"Exit: 0; 1 the command line is wrong; 2 a result was wrong or something failed.\n"
-	"Bounds are ns per item and come from one machine: compare ratios across machines.\n";
+	"A bound is a ratio to the limit beside it, or ns per item on one machine: compare ratios\n"
+	"across machines. (noisy): the spread stayed large, measure again.\n";
 
 /* A number with an optional suffix K, M, G, T. @return false when it is none */
 static bool parse_size(const char *s, uint64_t *size)
@@ -153,31 +153,53 @@ static int parse_options(struct bench_options *opt, int argc, char **argv)
 	return -1;
 }
 
-/* The rows of all formats that are asked for and compiled in. @return their number */
+static void name_row(struct bench_row *row)
+{
+	const struct bench_case *c = row->c;
+
+	snprintf(row->name, sizeof(row->name), "%s/%s/%s/%s/%s", c->bench,
+		 row->format ? iod_format_name(row->format) : "-", c->page, c->state, c->mode);
+}
+
+/* The rows of one format, or of none. @return their number */
+static size_t list_format(enum iod_format format, const regex_t *filter, struct bench_row *rows)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < bench_nr_cases; i++) {
+		const struct bench_case *c = &bench_cases[i];
+		struct bench_row *row = &rows[nr];
+
+		if (format ? !(c->formats & BENCH_F(format)) : c->formats)
+			continue;
+		*row = (struct bench_row){ .c = c, .format = format };
+		name_row(row);
+		nr += !filter || !regexec(filter, row->name, 0, NULL, 0);
+	}
+	return nr;
+}
+
+/* The rows of all formats that are asked for and compiled in, then those without. */
 static size_t list_rows(const struct bench_options *opt, const regex_t *filter,
 			struct bench_row *rows)
 {
 	size_t nr = 0;
 
-	for (int f = 1; f <= NR_FORMATS; f++) {
+	for (int f = 1; f <= BENCH_NR_FORMATS; f++) {
 		enum iod_format format = (enum iod_format)f;
 
-		if (!iod_format_ops(format) || (opt->format && opt->format != format))
-			continue;
-		for (size_t i = 0; i < bench_nr_cases; i++) {
-			const struct bench_case *c = &bench_cases[i];
-			struct bench_row row = { .c = c, .format = format };
-
-			snprintf(row.name, sizeof(row.name), "%s/%s/4K/%s/%s", c->bench,
-				 iod_format_name(format), c->state, c->mode);
-			if (filter && regexec(filter, row.name, 0, NULL, 0))
-				continue;
-			row.bound = bench_bound(c, format);
-			row.bounded = row.bound > 0;
-			rows[nr++] = row;
-		}
+		if (iod_format_ops(format) && (!opt->format || opt->format == format))
+			nr += list_format(format, filter, rows + nr);
 	}
-	return nr;
+	return opt->format ? nr : nr + list_format(0, filter, rows + nr);
+}
+
+/* Bytes of IOVA of pruned sweeps. */
+static uint64_t wide_range(const struct bench_options *opt)
+{
+	if (opt->quick || opt->memory < DEFAULT_MEMORY || opt->memory > BENCH_WIDE_RANGE)
+		return opt->memory;
+	return BENCH_WIDE_RANGE;
 }
 
 /* What the next row may take: quick runs share what is left of their time. */
@@ -198,35 +220,61 @@ static struct bench_budget next_budget(const struct bench_options *opt, double s
 	return budget;
 }
 
-/* Measure all rows; those that fail are dropped. @return the number that succeeded */
-static size_t measure_rows(const struct bench_options *opt, struct bench_row *rows, size_t nr)
+/* A rig for the row's format. @return 0 or a negative errno */
+static int use_format(struct bench_rig *rig, bool *used, const struct bench_options *opt,
+		      enum iod_format format)
 {
-	struct bench_rig rig = { .raw = NULL };
+	if (*used && rig->format == format)
+		return 0;
+	bench_rig_exit(rig);
+	*used = true;
+	return bench_rig_init(rig, format, opt->memory, wide_range(opt));
+}
+
+/* Measure all rows; those that fail or cannot be had are dropped. @return whether none failed */
+static bool measure_rows(const struct bench_options *opt, struct bench_row *rows, size_t *nr)
+{
+	struct bench_rig rig = { .format = 0 };
 	double started = bench_now();
+	bool used = false, failed = false;
 	size_t good = 0;
 
 	bench_print_header();
-	for (size_t i = 0; i < nr; i++) {
-		struct bench_budget budget = next_budget(opt, started, nr - i);
+	for (size_t i = 0; i < *nr; i++) {
+		struct bench_budget budget = next_budget(opt, started, *nr - i);
 		struct bench_row *row = &rows[i];
-		int err = 0;
+		int err;
 
-		if (rig.format != row->format) {
-			bench_rig_exit(&rig);
-			err = bench_rig_init(&rig, row->format, opt->memory);
+		if (row->c->threads && !bench_has_helper()) {
+			bench_print_skipped(row, "needs two CPUs");
+			continue;
 		}
+		err = use_format(&rig, &used, opt, row->format);
 		if (!err)
 			err = bench_measure(&rig, row, &budget);
 		if (err) {
-			fprintf(stderr, "iodirty bench: %s: %s\n", row->name, rig.error);
+			fprintf(stderr, "iodirty bench: %s: %s\n", row->name, bench_error());
 			bench_rig_exit(&rig);
+			used = false;
+			failed = true;
 			continue;
 		}
 		bench_print_row(row);
 		rows[good++] = *row;
 	}
 	bench_rig_exit(&rig);
-	return good;
+	*nr = good;
+	return !failed;
+}
+
+static int write_json(FILE *file, const char *name, const struct bench_row *rows, size_t nr)
+{
+	bool written = !bench_write_json(file, rows, nr);
+
+	if (!fclose(file) && written)
+		return BENCH_OK;
+	fprintf(stderr, "iodirty bench: %s: cannot write\n", name);
+	return BENCH_FAILED;
 }
 
 /* Open the file first, so that a bad name costs no minutes. */
@@ -234,7 +282,6 @@ static int run(const struct bench_options *opt, struct bench_row *rows, size_t n
 {
 	FILE *json = opt->json ? fopen(opt->json, "w") : NULL;
 	int status = BENCH_OK;
-	size_t good;
 
 	if (opt->json && !json) {
 		fprintf(stderr, "iodirty bench: %s: %s\n", opt->json, strerror(errno));
@@ -243,24 +290,20 @@ static int run(const struct bench_options *opt, struct bench_row *rows, size_t n
 	bench_pin();
 	if (bench_limit_init(opt->memory / BENCH_LEAF_ITEMS)) {
 		fprintf(stderr, "iodirty bench: not enough memory\n");
-		good = 0;
+		status = BENCH_FAILED;
+		nr = 0;
 	} else {
-		good = measure_rows(opt, rows, nr);
-		bench_print_footer(opt, rows, good);
+		if (!measure_rows(opt, rows, &nr))
+			status = BENCH_FAILED;
+		bench_print_footer(opt, rows, nr, wide_range(opt));
 	}
 	bench_limit_exit();
-	for (size_t i = 0; i < good; i++)
-		if (opt->strict && rows[i].bounded && !rows[i].ok)
+	for (size_t i = 0; i < nr; i++)
+		if (opt->strict && !rows[i].ok)
 			status = BENCH_OVER;
-	if (json) {
-		bool written = !bench_write_json(json, rows, good);
-
-		if (fclose(json) || !written) {
-			fprintf(stderr, "iodirty bench: %s: cannot write\n", opt->json);
-			return BENCH_FAILED;
-		}
-	}
-	return good < nr ? BENCH_FAILED : status;
+	if (json && write_json(json, opt->json, rows, nr))
+		status = BENCH_FAILED;
+	return status;
 }
 
 int cmd_bench(int argc, char **argv)
@@ -277,7 +320,7 @@ int cmd_bench(int argc, char **argv)
 		fprintf(stderr, "iodirty bench: bad regular expression: %s\n", opt.filter);
 		return BENCH_USAGE;
 	}
-	rows = calloc(NR_FORMATS * bench_nr_cases, sizeof(*rows));
+	rows = calloc((BENCH_NR_FORMATS + 1) * bench_nr_cases, sizeof(*rows));
 	nr = rows ? list_rows(&opt, opt.filter ? &filter : NULL, rows) : 0;
 	if (opt.filter)
 		regfree(&filter);

@@ -2,109 +2,108 @@
 /*
  * What there is to measure, and the bounds.
  *
- * A bound is in ns per item and comes from what the best code known reaches on one machine (4.5 GHz,
- * 45 GB/s), so `over` on a slower machine is no defect; the ratio to the machine's limit is what
- * travels. Formats for which nobody has a figure have their nearest relative's bound.
+ * Most bounds are ratios to what the machine does with the same memory in the same repetition, and so
+ * hold on any machine. Those in ns per item are of a core at 4.5 GHz with 45 GB/s of memory: `over` on a
+ * slower one is no defect.
  */
 #include "bench.h"
-
-#include <string.h>
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
-#define SWEEP(_state, _dirty, _mode, _sweep, _limit, _recycled)                            \
-	{                                                                                  \
-		.bench = "sweep", .state = _state, .mode = _mode, .ops = &bench_sweep_ops, \
-		.limit = _limit, .dirty = _dirty, .sweep = _sweep, .recycled = _recycled,  \
-	}
-#define SWEEP_KEEP(_state, _dirty) SWEEP(_state, _dirty, "keep", IOD_SWEEP_READ, "read", false)
-#define SWEEP_CLEAR(_state, _dirty, _limit) \
-	SWEEP(_state, _dirty, "clear", IOD_SWEEP_CLEAR, _limit, false)
+#define ALL                                                                          \
+	(BENCH_F(IOD_ARM_LPAE_S1) | BENCH_F(IOD_ARM_LPAE_S2) | BENCH_F(IOD_VTD_SS) | \
+	 BENCH_F(IOD_VTD_FS) | BENCH_F(IOD_AMD_V1) | BENCH_F(IOD_AMD_V2))
+/* Formats with pages of 64 KiB that take 16 items. */
+#define WITH_RUNS (BENCH_F(IOD_ARM_LPAE_S1) | BENCH_F(IOD_ARM_LPAE_S2) | BENCH_F(IOD_AMD_V1))
+/* Formats whose hardware is known to mark table entries. */
+#define PRUNABLE                                                                     \
+	(BENCH_F(IOD_ARM_LPAE_S1) | BENCH_F(IOD_ARM_LPAE_S2) | BENCH_F(IOD_VTD_SS) | \
+	 BENCH_F(IOD_VTD_FS))
 
-/* The recycled cases unmap and map the range again, which the sweeps before them must not see. */
+#define KEEP	     .mode = "keep", .sweep = IOD_SWEEP_READ
+#define CLEAR	     .mode = "clear", .sweep = IOD_SWEEP_CLEAR
+#define RATIO(value) .bound = { BENCH_RATIO, value }
+#define NS(value)    .bound = { BENCH_NS, value }
+
+#define SWEEP	     .bench = "sweep", .formats = ALL, .ops = &bench_sweep_ops, .page = "4K"
+#define SCATTERED                                                                    \
+	.bench = "scattered", .formats = ALL, .ops = &bench_sweep_ops, .page = "4K", \
+	.layout = BENCH_SCATTERED, .limit = &bench_limit_random
+#define RUNS                                                                           \
+	.bench = "runs", .formats = WITH_RUNS, .ops = &bench_sweep_ops, .page = "64K", \
+	.layout = BENCH_RUNS, .limit = &bench_limit_plain
+#define PRUNE                                                                                \
+	.bench = "prune", .formats = PRUNABLE, .ops = &bench_prune_ops, .page = "4K", CLEAR, \
+	.layout = BENCH_WIDE, .limit = &bench_limit_full
+#define SHARES                                                                     \
+	.bench = "shares", .formats = ALL, .ops = &bench_shares_ops, .page = "4K", \
+	.limit = &bench_limit_one_thread, .threads = true, .bound = { BENCH_SPEEDUP, 1.7 }
+#define TRANSLATE                                                                        \
+	.bench = "translate", .formats = ALL, .ops = &bench_translate_ops, .page = "4K", \
+	.mode = "random", .limit = &bench_limit_load, .items = MIB, .warm = true
+#define MAP    .bench = "map", .formats = ALL, .page = "4K"
+#define UNMAP  .bench = "unmap", .formats = ALL, .page = "4K", .limit = &bench_limit_write
+#define BITMAP .bench = "bitmap", .page = "-"
+
+/* The map and unmap cases build the plain tables anew, which the sweeps before them must not see. */
 const struct bench_case bench_cases[] = {
-	SWEEP_KEEP("clean", 0),
-	SWEEP_KEEP("dirty0.1", 1),
-	SWEEP_KEEP("dirty10", 100),
-	SWEEP_KEEP("dirty100", 1000),
-	SWEEP_CLEAR("clean", 0, "read"),
-	SWEEP_CLEAR("dirty0.1", 1, "read"),
+	/* clang-format off */
+	{ SWEEP, .state = "clean", KEEP, .limit = &bench_limit_read, RATIO(1.08) },
+	{ SWEEP, .state = "clean", CLEAR, .limit = &bench_limit_read, RATIO(1.08) },
+	{ SWEEP, .state = "dirty0.1", KEEP, .limit = &bench_limit_read,
+	  .pattern = BENCH_DIRTY_0_1 },
+	{ SWEEP, .state = "dirty0.1", CLEAR, .limit = &bench_limit_read, RATIO(1.2),
+	  .pattern = BENCH_DIRTY_0_1 },
+	{ SWEEP, .state = "dirty10", KEEP, .limit = &bench_limit_read, .pattern = BENCH_DIRTY_10 },
+	{ SWEEP, .state = "dirty10", CLEAR, .limit = &bench_limit_read, RATIO(1.3),
+	  .pattern = BENCH_DIRTY_10 },
 	/* With every tenth entry dirty, more than half of all cache lines are written. */
-	SWEEP_CLEAR("dirty10", 100, "rmw"),
-	SWEEP_CLEAR("dirty100", 1000, "rmw"),
-	{ .bench = "translate",
-	  .state = "all",
-	  .mode = "random",
-	  .ops = &bench_translate_ops,
-	  .limit = "load",
-	  .items = MIB,
-	  .warm = true },
-	{ .bench = "translate",
-	  .state = "256M",
-	  .mode = "random",
-	  .ops = &bench_translate_ops,
-	  .limit = "load",
-	  .items = MIB,
-	  .span = 256 * MIB,
-	  .warm = true },
-	{ .bench = "map",
-	  .state = "fresh",
-	  .mode = "range",
-	  .ops = &bench_map_fresh_ops,
-	  .limit = "write_fresh" },
-	{ .bench = "map",
-	  .state = "recycled",
-	  .mode = "range",
-	  .ops = &bench_map_ops,
-	  .limit = "write" },
-	{ .bench = "map",
-	  .state = "percall",
-	  .mode = "page",
-	  .ops = &bench_map_call_ops,
-	  .limit = "write",
-	  .span = GIB,
-	  .warm = true },
-	{ .bench = "unmap",
-	  .state = "range",
-	  .mode = "sync",
-	  .ops = &bench_unmap_ops,
-	  .limit = "read" },
-	{ .bench = "unmap",
-	  .state = "percall",
-	  .mode = "page",
-	  .ops = &bench_unmap_call_ops,
-	  .limit = "read",
-	  .span = GIB,
-	  .warm = true },
-	SWEEP("clean_recycled", 0, "keep", IOD_SWEEP_READ, "read", true),
+	{ SWEEP, .state = "dirty10_rmw", CLEAR, .limit = &bench_limit_rmw,
+	  .pattern = BENCH_DIRTY_10 },
+	{ SWEEP, .state = "dirty100", KEEP, .limit = &bench_limit_read, RATIO(1.1),
+	  .pattern = BENCH_DIRTY_100 },
+	{ SWEEP, .state = "dirty100", CLEAR, .limit = &bench_limit_rmw, RATIO(1.7),
+	  .pattern = BENCH_DIRTY_100 },
+	{ SWEEP, .state = "attached_clean", KEEP, .limit = &bench_limit_read, .attached = true },
+	{ SWEEP, .state = "attached_dirty100", CLEAR, .limit = &bench_limit_locked, RATIO(1.05),
+	  .pattern = BENCH_DIRTY_100, .attached = true },
+	{ SHARES, .state = "clean", KEEP },
+	{ SHARES, .state = "attached_dirty100", CLEAR, .pattern = BENCH_DIRTY_100,
+	  .attached = true },
+	{ TRANSLATE, .state = "all", NS(35) },
+	{ TRANSLATE, .state = "256M", .span = 256 * MIB },
+	{ SCATTERED, .state = "clean", KEEP, RATIO(1.15) },
+	{ SCATTERED, .state = "clean", CLEAR, RATIO(1.15) },
+	{ RUNS, .state = "clean", KEEP, RATIO(1.3) },
+	{ RUNS, .state = "dirty10", KEEP, RATIO(1.3), .pattern = BENCH_DIRTY_10_RUNS },
+	{ RUNS, .state = "dirty100", KEEP, RATIO(1.3), .pattern = BENCH_DIRTY_100 },
+	{ RUNS, .state = "dirty100", CLEAR, RATIO(1.3), .pattern = BENCH_DIRTY_100 },
+	{ RUNS, .state = "one_of_16", CLEAR, RATIO(1.3), .pattern = BENCH_DIRTY_ONE },
+	{ .bench = "sweep", .formats = ALL, .ops = &bench_sweep_ops, .page = "2M", .state = "clean",
+	  KEEP, .layout = BENCH_BLOCKS, .limit = &bench_limit_read },
+	{ PRUNE, .state = "touched0.1", .bound = { BENCH_INVERSE, 100 } },
+	{ PRUNE, .state = "touched100", RATIO(1.1), .pattern = BENCH_DIRTY_100 },
+	{ MAP, .state = "fresh", .mode = "range", .ops = &bench_map_fresh_ops,
+	  .limit = &bench_limit_fault, RATIO(1.2) },
+	{ MAP, .state = "recycled", .mode = "range", .ops = &bench_map_ops,
+	  .limit = &bench_limit_write, RATIO(1.3) },
+	{ MAP, .state = "percall", .mode = "page", .ops = &bench_map_call_ops,
+	  .limit = &bench_limit_write, NS(6), .span = GIB, .warm = true },
+	{ UNMAP, .state = "range", .mode = "sync", .ops = &bench_unmap_ops, NS(0.02) },
+	{ UNMAP, .state = "partial", .mode = "sync", .ops = &bench_unmap_partial_ops, RATIO(1.3) },
+	{ UNMAP, .state = "percall", .mode = "page", .ops = &bench_unmap_call_ops, NS(8),
+	  .span = GIB, .warm = true },
+	{ SWEEP, .state = "clean_recycled", KEEP, .limit = &bench_limit_read, RATIO(1.08),
+	  .recycled = true },
+	{ BITMAP, .state = "random", .mode = "count", .ops = &bench_count_ops,
+	  .limit = &bench_limit_bitmap_read, RATIO(1.3), .pattern = BENCH_DIRTY_10 },
+	{ BITMAP, .state = "random", .mode = "or", .ops = &bench_or_ops,
+	  .limit = &bench_limit_bitmap_or, RATIO(1.3), .pattern = BENCH_DIRTY_10 },
+	{ BITMAP, .state = "clusters0.1", .mode = "iterate", .ops = &bench_iterate_ops,
+	  .limit = &bench_limit_bitmap_read, RATIO(1.3), .pattern = BENCH_DIRTY_10_RUNS },
+	{ BITMAP, .state = "bits0.1", .mode = "iterate", .ops = &bench_iterate_ops,
+	  .limit = &bench_limit_bitmap_read, .pattern = BENCH_DIRTY_0_1 },
+	/* clang-format on */
 };
 const size_t bench_nr_cases = sizeof(bench_cases) / sizeof(bench_cases[0]);
-
-static double sweep_bound(enum iod_format format)
-{
-	switch (format) {
-	case IOD_VTD_SS:
-	case IOD_VTD_FS:
-	case IOD_AMD_V2:
-		return 0.75;
-	case IOD_AMD_V1:
-		return 1.4;
-	case IOD_ARM_LPAE_S1:
-	case IOD_ARM_LPAE_S2:
-		return 1.9;
-	}
-	return 0;
-}
-
-/* Most ns per item, or 0 when the case has no bound. */
-double bench_bound(const struct bench_case *c, enum iod_format format)
-{
-	if (c->ops == &bench_sweep_ops && c->dirty == 0)
-		return sweep_bound(format);
-	if (c->ops == &bench_map_ops || c->ops == &bench_map_fresh_ops)
-		return 1.25;
-	if (c->ops == &bench_unmap_ops)
-		return 1.0;
-	return 0;
-}

@@ -1,123 +1,125 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the machine can do with the same tables: read them in order, read-modify-write them, write as
- * much memory, load one item at random. Plain C that compilers turn into vector code, compiled for
- * several instruction sets where the system can choose between them at run time.
+ * much memory, fault it in, load one item at random.
  */
 #include "bench.h"
 
+#include "bench_loops.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-/* Run-time choice needs ifunc, and sanitizers are not ready yet when its resolvers run. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && \
-	!defined(__SANITIZE_THREAD__)
-#if defined(__clang__)
-#if __has_attribute(target_clones) && !__has_feature(address_sanitizer) && \
-	!__has_feature(thread_sanitizer) && !__has_feature(memory_sanitizer)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#endif
-#elif defined(__GNUC__) && __GNUC__ >= 6
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#endif
-#endif
-#ifndef CLONES
-#define CLONES
-#endif
-
-#define LINE_ITEMS	 8u  /* items of one 64-byte cache line */
-#define BLOCK_ITEMS	 64u /* items per step */
-#define READ_AHEAD	 1024u
 #define HUGE_PAGE	 (UINT64_C(2) << 20)
 #define EVICT_MIN	 (UINT64_C(64) << 20)
+#define SMALL_TABLES	 (UINT64_C(16) << 20) /* less than caches hold: pushed out soon */
 #define EVICT_MAX	 (UINT64_C(256) << 20)
 #define MAX_WRITE_BUFFER (UINT64_C(1) << 30)
+#define TRIALS		 3u
 
 static uint64_t evict_bytes, write_bytes;
-static void *evict_buffer, *write_buffer; /* the latter may be the former's beginning */
-static volatile uint64_t sink;		  /* so that no result is unused */
+static void *evict_buffer, *write_buffer;	/* the latter may be the former's beginning */
+static volatile uint64_t sink;			/* so that no result is unused */
+static volatile uint64_t all_ones = UINT64_MAX; /* unknown to the compiler */
 
-/* Both lengths are multiples of a leaf table; prefetching beyond the end is harmless. */
-CLONES static uint64_t read_items(const uint64_t *p, size_t n)
+/* Items of the run of leaf tables that begins at table @p i and is contiguous. */
+static size_t leaf_run(const struct bench_tables *t, size_t i)
 {
-	uint64_t all = 0;
+	size_t end = i + 1;
 
-	for (size_t i = 0; i < n; i += BLOCK_ITEMS) {
-		uint64_t block = 0;
-
-		for (size_t k = 0; k < BLOCK_ITEMS; k += LINE_ITEMS)
-			__builtin_prefetch(p + i + READ_AHEAD + k);
-		for (size_t k = 0; k < BLOCK_ITEMS; k++)
-			block |= p[i + k];
-		all |= block;
-	}
-	return all;
-}
-
-CLONES static void rmw_items(uint64_t *p, size_t n, uint64_t keep)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] &= keep;
-}
-
-/* Length in items of the run of leaf tables that begins at table @p t and is contiguous. */
-static size_t leaf_run(const struct bench_rig *rig, size_t t, size_t nr)
-{
-	size_t end = t + 1;
-
-	while (end < nr && rig->leaf[end] == rig->leaf[end - 1] + BENCH_LEAF_ITEMS)
+	while (end < t->nr_leaf && t->leaf[end] == t->leaf[end - 1] + BENCH_LEAF_ITEMS)
 		end++;
-	return (end - t) * BENCH_LEAF_ITEMS;
+	return (end - i) * BENCH_LEAF_ITEMS;
 }
 
-static size_t nr_tables(const struct bench_rig *rig, const struct bench_case *c)
+static double per_item(const struct bench_watch *watch, const struct bench_tables *t)
 {
-	return (size_t)(bench_span(c, rig->len) / BENCH_LEAF_SPAN);
+	return bench_stop(watch) / ((double)t->nr_leaf * BENCH_LEAF_ITEMS);
 }
 
-double bench_limit_read(struct bench_rig *rig, const struct bench_case *c)
+static double read_measure(struct bench_rig *rig, const struct bench_case *c)
 {
-	size_t nr = nr_tables(rig, c), n;
-	uint64_t all = 0;
+	const struct bench_tables *t = rig->t;
 	struct bench_watch watch = bench_start();
+	uint64_t all = 0;
 
-	for (size_t t = 0; t < nr; t += n / BENCH_LEAF_ITEMS) {
-		n = leaf_run(rig, t, nr);
-		all |= read_items(rig->leaf[t], n);
+	for (size_t i = 0, n; i < t->nr_leaf; i += n / BENCH_LEAF_ITEMS) {
+		n = leaf_run(t, i);
+		all |= bench_read(t->leaf[i], n);
 	}
 	sink = all;
-	return bench_stop(&watch) / ((double)nr * BENCH_LEAF_ITEMS);
+	return per_item(&watch, t);
 }
 
-/* Every item is stored, with the value that it has. */
-double bench_limit_rmw(struct bench_rig *rig, const struct bench_case *c)
+static double random_once(const struct bench_tables *t, unsigned int variant)
 {
-	size_t nr = nr_tables(rig, c), n;
-	uint64_t keep;
+	struct bench_watch watch;
+
+	bench_evict();
+	watch = bench_start();
+	sink = bench_read_tables(t->leaf, t->nr_leaf, variant);
+	return per_item(&watch, t);
+}
+
+/* Which prefetch distance is best depends on the order: found out once for each set of tables. */
+static double random_measure(struct bench_rig *rig, const struct bench_case *c)
+{
+	static uint64_t **tried;
+	static unsigned int winner;
+	double best = 0;
+
+	if (tried != rig->t->leaf) {
+		tried = rig->t->leaf;
+		for (unsigned int trial = 0; trial < TRIALS; trial++) {
+			for (unsigned int v = 0; v < bench_nr_read_tables; v++) {
+				double ns = random_once(rig->t, v);
+
+				if (best > 0 && ns >= best)
+					continue;
+				best = ns;
+				winner = v;
+			}
+		}
+	}
+	return random_once(rig->t, winner);
+}
+
+static double rmw_measure(struct bench_rig *rig, const struct bench_case *c)
+{
+	const struct bench_tables *t = rig->t;
 	struct bench_watch watch = bench_start();
 
-	sink = UINT64_MAX;
-	keep = sink; /* unknown to the compiler */
-	for (size_t t = 0; t < nr; t += n / BENCH_LEAF_ITEMS) {
-		n = leaf_run(rig, t, nr);
-		rmw_items(rig->leaf[t], n, keep);
+	for (size_t i = 0, n; i < t->nr_leaf; i += n / BENCH_LEAF_ITEMS) {
+		n = leaf_run(t, i);
+		bench_rmw(t->leaf[i], n, all_ones);
 	}
-	return bench_stop(&watch) / ((double)nr * BENCH_LEAF_ITEMS);
+	return per_item(&watch, t);
 }
 
-double bench_limit_write(struct bench_rig *rig, const struct bench_case *c)
+static double locked_measure(struct bench_rig *rig, const struct bench_case *c)
 {
-	static unsigned char value;
-	uint64_t bytes = bench_span(c, rig->len) / BENCH_LEAF_ITEMS;
+	const struct bench_tables *t = rig->t;
+	struct bench_watch watch = bench_start();
+
+	for (size_t i = 0; i < t->nr_leaf; i++)
+		bench_locked(t->leaf[i], BENCH_LEAF_ITEMS, all_ones);
+	return per_item(&watch, t);
+}
+
+static double write_measure(struct bench_rig *rig, const struct bench_case *c)
+{
+	static uint64_t value;
+	uint64_t bytes = bench_table_bytes(rig, c);
 	struct bench_watch watch;
 
 	if (bytes > write_bytes)
 		bytes = write_bytes;
-	value = (unsigned char)(value % 255 + 1);
+	value = value % 255 + 1;
 	watch = bench_start();
-	memset(write_buffer, value, (size_t)bytes);
+	bench_write(write_buffer, (size_t)(bytes / 8), value);
 	return bench_stop(&watch) / (double)(bytes / 8);
 }
 
@@ -134,37 +136,51 @@ static void *map_buffer(uint64_t bytes)
 	return p;
 }
 
-double bench_limit_write_fresh(struct bench_rig *rig, const struct bench_case *c)
+/*
+ * Have the system hand out as much memory as the tables need, and write it: through the caches, where
+ * the system has just cleared it, which is faster than past them.
+ */
+static double fault_measure(struct bench_rig *rig, const struct bench_case *c)
 {
-	uint64_t bytes = bench_span(c, rig->len) / BENCH_LEAF_ITEMS;
+	uint64_t bytes = bench_table_bytes(rig, c);
 	uint64_t slack = bytes + HUGE_PAGE;
 	void *p = map_buffer(slack);
 	struct bench_watch watch;
 	double ns;
 
 	if (!p)
-		return 0;
+		return bench_fail(-ENOMEM, "fresh memory");
 	watch = bench_start();
-	memset((char *)p + (-(uintptr_t)p & (HUGE_PAGE - 1)), 1, (size_t)bytes);
+	bench_store((uint64_t *)((char *)p + (-(uintptr_t)p & (HUGE_PAGE - 1))),
+		    (size_t)(bytes / 8), all_ones);
 	ns = bench_stop(&watch) / (double)(bytes / 8);
 	munmap(p, (size_t)slack);
 	return ns;
 }
 
-double bench_limit_load(struct bench_rig *rig, const struct bench_case *c)
+static double load_measure(struct bench_rig *rig, const struct bench_case *c)
 {
-	uint64_t mask = bench_span(c, rig->len) - 1;
+	const struct bench_tables *t = rig->t;
+	uint64_t mask = bench_span(c, t->len) - 1;
 	uint64_t all = 0;
 	struct bench_watch watch = bench_start();
 
 	for (uint64_t i = 0; i < c->items; i++) {
 		uint64_t page = (bench_random(i) & mask) >> BENCH_PAGE_LG2;
 
-		all |= rig->leaf[page / BENCH_LEAF_ITEMS][page % BENCH_LEAF_ITEMS];
+		all |= t->leaf[page / BENCH_LEAF_ITEMS][page % BENCH_LEAF_ITEMS];
 	}
 	sink = all;
 	return bench_stop(&watch) / (double)c->items;
 }
+
+const struct bench_limit bench_limit_read = { "read", read_measure, true };
+const struct bench_limit bench_limit_random = { "random", random_measure, true };
+const struct bench_limit bench_limit_rmw = { "rmw", rmw_measure, true };
+const struct bench_limit bench_limit_locked = { "locked", locked_measure, true };
+const struct bench_limit bench_limit_write = { "write", write_measure, true };
+const struct bench_limit bench_limit_fault = { "fault", fault_measure, true };
+const struct bench_limit bench_limit_load = { "load", load_measure, false };
 
 /* Bytes of the last-level cache as the kernel sees it; 0 when it does not say. */
 static uint64_t cache_bytes(void)
@@ -184,8 +200,8 @@ int bench_limit_init(uint64_t table_bytes)
 {
 	uint64_t bytes;
 
-	evict_bytes = 2 * cache_bytes();
-	if (evict_bytes < EVICT_MIN)
+	evict_bytes = 4 * cache_bytes();
+	if (evict_bytes < EVICT_MIN || table_bytes < SMALL_TABLES)
 		evict_bytes = EVICT_MIN;
 	if (evict_bytes > EVICT_MAX)
 		evict_bytes = EVICT_MAX;
@@ -196,6 +212,7 @@ int bench_limit_init(uint64_t table_bytes)
 		return -1;
 	write_buffer = evict_buffer;
 	memset(write_buffer, 1, (size_t)bytes);
+	bench_loops_init(write_buffer, (size_t)(bytes / 8));
 	return 0;
 }
 
@@ -212,5 +229,5 @@ void bench_limit_exit(void)
 /* Fill the caches with something else, so that every timing begins alike. */
 void bench_evict(void)
 {
-	sink = read_items(evict_buffer, (size_t)(evict_bytes / 8));
+	bench_touch_lines(evict_buffer, (size_t)(evict_bytes / 8));
 }

@@ -4,28 +4,97 @@
  */
 #include "bench.h"
 
+#include "bench_loops.h"
+
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
+static const char *format_name(const struct bench_row *row)
+{
+	return row->format ? iod_format_name(row->format) : "-";
+}
+
+/* A power of two of bytes. */
+static void print_size(char *text, size_t len, uint64_t bytes)
+{
+	static const char units[] = "BKMGTPE";
+	unsigned int unit = 0;
+
+	while (bytes >= 1024 && !(bytes % 1024)) {
+		bytes /= 1024;
+		unit++;
+	}
+	snprintf(text, len, "%" PRIu64 "%c", bytes, units[unit]);
+}
+
+static void print_ratio(char *text, size_t len, const struct bench_row *row)
+{
+	if (row->c->bound.kind == BENCH_INVERSE && row->ratio > 0)
+		snprintf(text, len, "1/%.0f", 1 / row->ratio);
+	else
+		snprintf(text, len, "%.2fx", row->ratio);
+}
+
+/* The bound in its own unit. */
+static void print_bound(char *text, size_t len, const struct bench_row *row)
+{
+	switch (row->c->bound.kind) {
+	case BENCH_NO_BOUND:
+		snprintf(text, len, "-");
+		break;
+	case BENCH_RATIO:
+		snprintf(text, len, "<= %.2fx", row->bound);
+		break;
+	case BENCH_INVERSE:
+		snprintf(text, len, "<= 1/%.0f", row->bound);
+		break;
+	case BENCH_NS:
+		snprintf(text, len, "<= %.4g ns", row->bound);
+		break;
+	case BENCH_SPEEDUP:
+		snprintf(text, len, ">= %.2fx", row->bound);
+		break;
+	}
+}
+
+static const char *verdict(const struct bench_row *row)
+{
+	if (row->c->bound.kind == BENCH_NO_BOUND)
+		return "";
+	return row->ok ? "ok" : "over";
+}
+
 void bench_print_header(void)
 {
-	printf("%-10s%-13s%-6s%-16s%-7s%9s %9s %7s %6s  %-17s %s\n", "bench", "format", "page",
-	       "state", "mode", "ns/item", "limit", "ratio", "mad", "min - max", "bound (ns)");
+	printf("%-10s%-12s%-5s%6s  %-18s%-8s%9s %9s %-9s%9s%8s  %s\n", "bench", "format", "page",
+	       "range", "state", "mode", "ns/item", "limit", "is", "ratio", "spread", "bound");
 	fflush(stdout);
+}
+
+static void print_name(const struct bench_case *c, const char *format, const char *range)
+{
+	printf("%-10s%-12s%-5s%6s  %-18s%-8s", c->bench, format, c->page, range, c->state, c->mode);
 }
 
 void bench_print_row(const struct bench_row *row)
 {
-	char range[32], bound[32] = "";
+	char range[16], ratio[24], bound[24];
 
-	snprintf(range, sizeof(range), "%.3f - %.3f", row->min, row->max);
-	if (row->bounded)
-		snprintf(bound, sizeof(bound), "%.2f %s", row->bound, row->ok ? "ok" : "OVER");
-	printf("%-10s%-13s%-6s%-16s%-7s%9.3f %9.3f %7.2f %5.1f%%  %-17s %s%s\n", row->c->bench,
-	       iod_format_name(row->format), "4K", row->c->state, row->c->mode, row->ns, row->limit,
-	       row->ratio, row->ns > 0 ? 100 * row->mad / row->ns : 0, range, bound,
-	       row->noisy ? " (noisy)" : "");
+	print_size(range, sizeof(range), row->range);
+	print_ratio(ratio, sizeof(ratio), row);
+	print_bound(bound, sizeof(bound), row);
+	print_name(row->c, format_name(row), range);
+	printf("%9.3f %9.3f %-9s%9s%7.1f%%  %-10s %s%s\n", row->ns, row->limit, row->c->limit->name,
+	       ratio, 100 * row->spread, bound, verdict(row), row->noisy ? " (noisy)" : "");
+	fflush(stdout);
+}
+
+/* A row that cannot be measured here. */
+void bench_print_skipped(const struct bench_row *row, const char *why)
+{
+	print_name(row->c, format_name(row), "");
+	printf("  skipped: %s\n", why);
 	fflush(stdout);
 }
 
@@ -69,24 +138,41 @@ static void hugepages(char *value, size_t len)
 	fclose(file);
 }
 
-void bench_print_footer(const struct bench_options *opt, const struct bench_row *rows, size_t nr)
+/* What differs from the full measurement. */
+static void print_ranges(const struct bench_options *opt, uint64_t wide)
+{
+	char memory[16], pruned[16];
+
+	print_size(memory, sizeof(memory), opt->memory);
+	print_size(pruned, sizeof(pruned), wide);
+	printf("range: %s of IOVA, pruned sweeps %s", memory, pruned);
+	if (wide < BENCH_WIDE_RANGE)
+		printf(" instead of 1T, because of --quick or a small --memory");
+	printf("\n");
+}
+
+void bench_print_footer(const struct bench_options *opt, const struct bench_row *rows, size_t nr,
+			uint64_t wide)
 {
 	char cpu[128] = "unknown", thp[32];
 	size_t bounded = 0, over = 0, noisy = 0;
 
 	for (size_t i = 0; i < nr; i++) {
-		bounded += rows[i].bounded;
-		over += rows[i].bounded && !rows[i].ok;
+		bounded += rows[i].c->bound.kind != BENCH_NO_BOUND;
+		over += !rows[i].ok;
 		noisy += rows[i].noisy;
 	}
 	if (!cpuinfo("model name", cpu, sizeof(cpu)))
 		cpuinfo("CPU part", cpu, sizeof(cpu));
 	hugepages(thp, sizeof(thp));
-	printf("\n%zu rows, %zu of %zu within their bound, %zu noisy (mad above %.0f %%, or preempted)\n",
-	       nr, bounded - over, bounded, noisy, 100 * BENCH_MAX_SPREAD);
-	printf("limit: the machine itself in the same run, on the same tables; ratio: medians of pairs\n");
-	printf("iodirty %s, %" PRIu64 " MiB of IOVA, CPU %s, pages of %ld bytes, huge pages %s, ",
-	       iod_version_string(), opt->memory >> 20, cpu, sysconf(_SC_PAGESIZE), thp);
+	printf("\n%zu rows, %zu of %zu within their bound, %zu noisy (spread above %.0f %%)\n", nr,
+	       bounded - over, bounded, noisy, 100 * BENCH_MAX_SPREAD);
+	printf("limit: the machine itself, or the library's plain way, on the same tables in the same run\n");
+	printf("ratio: work / limit, median of pairs (shares: limit / work; beside it the bus's own gain)\n");
+	print_ranges(opt, wide);
+	printf("fastest loops here: %s\n", bench_loops_chosen());
+	printf("iodirty %s, CPU %s, pages of %ld bytes, huge pages %s, ", iod_version_string(), cpu,
+	       sysconf(_SC_PAGESIZE), thp);
 #if defined(__clang__)
 	printf("%s\n", __VERSION__);
 #elif defined(__GNUC__)
@@ -96,21 +182,55 @@ void bench_print_footer(const struct bench_options *opt, const struct bench_row 
 #endif
 }
 
+static const char *kind_name(enum bench_bound_kind kind)
+{
+	static const char *const names[] = {
+		[BENCH_RATIO] = "ratio",
+		[BENCH_INVERSE] = "ratio",
+		[BENCH_NS] = "ns",
+		[BENCH_SPEEDUP] = "speedup",
+	};
+
+	return names[kind];
+}
+
+static void json_bound(FILE *file, const struct bench_row *row)
+{
+	enum bench_bound_kind kind = row->c->bound.kind;
+
+	if (kind == BENCH_NO_BOUND)
+		return;
+	fprintf(file, ", \"bound\": %.4f, \"bound_kind\": \"%s\", \"ok\": %s",
+		kind == BENCH_INVERSE ? 1 / row->bound : row->bound, kind_name(kind),
+		row->ok ? "true" : "false");
+}
+
+/* Bytes of a page; 0 when the row has none. */
+static uint64_t page_bytes(const struct bench_case *c)
+{
+	if (!c->formats)
+		return 0;
+	if (c->layout == BENCH_BLOCKS)
+		return UINT64_C(1) << BENCH_BLOCK_LG2;
+	return c->layout == BENCH_RUNS ? BENCH_PAGE * BENCH_RUN_ITEMS : BENCH_PAGE;
+}
+
 static void json_row(FILE *file, const struct bench_row *row)
 {
 	fprintf(file, "  {\"bench\": \"%s\", \"format\": \"%s\", \"page\": %" PRIu64, row->c->bench,
-		iod_format_name(row->format), (uint64_t)BENCH_PAGE);
+		format_name(row), page_bytes(row->c));
 	fprintf(file, ", \"range_bytes\": %" PRIu64 ", \"state\": \"%s\", \"mode\": \"%s\"",
 		row->range, row->c->state, row->c->mode);
-	fprintf(file, ", \"items\": %" PRIu64 ", \"ns_per_item\": %.5f", row->items, row->ns);
-	fprintf(file, ", \"limit\": \"%s\", \"limit_ns_per_item\": %.5f", row->c->limit,
+	fprintf(file, ", \"items\": %" PRIu64 ", \"ns_per_item\": %.6f", row->items, row->ns);
+	fprintf(file, ", \"limit\": \"%s\", \"limit_ns_per_item\": %.6f", row->c->limit->name,
 		row->limit);
-	fprintf(file, ", \"ratio\": %.4f", row->ratio);
-	if (row->bounded)
-		fprintf(file, ", \"bound\": %.3f, \"bound_kind\": \"ns\", \"ok\": %s", row->bound,
-			row->ok ? "true" : "false");
-	fprintf(file, ", \"median\": %.5f, \"min\": %.5f, \"max\": %.5f, \"mad\": %.5f", row->ns,
+	fprintf(file, ", \"ratio\": %.5f", row->ratio);
+	json_bound(file, row);
+	if (row->bus > 0)
+		fprintf(file, ", \"bus_speedup\": %.4f", row->bus);
+	fprintf(file, ", \"median\": %.6f, \"min\": %.6f, \"max\": %.6f, \"mad\": %.6f", row->ns,
 		row->min, row->max, row->mad);
+	fprintf(file, ", \"spread\": %.5f", row->spread);
 	fprintf(file, ", \"reps\": %" PRIu32 ", \"disturbed\": %" PRIu32 ", \"noisy\": %s}",
 		row->reps, row->disturbed, row->noisy ? "true" : "false");
 }

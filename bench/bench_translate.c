@@ -10,21 +10,22 @@
 static int translate_prepare(struct bench_rig *rig, const struct bench_case *c)
 {
 	rig->sum = 0;
-	return bench_rig_ready(rig, c->recycled);
+	return bench_tables_ready(rig->t, c->recycled);
 }
 
 static int translate_work(struct bench_rig *rig, const struct bench_case *c)
 {
-	uint64_t mask = bench_span(c, rig->len) - 1;
+	const struct bench_tables *t = rig->t;
+	uint64_t mask = bench_span(c, t->len) - 1;
 	uint64_t sum = 0;
 
 	for (uint64_t i = 0; i < c->items; i++) {
-		uint64_t iova = rig->iova + (bench_random(i) & mask);
+		uint64_t iova = t->iova + (bench_random(i) & mask);
 		uint64_t pa;
-		int err = iod_iova_to_phys(rig->pt, iova, &pa);
+		int err = iod_iova_to_phys(t->pt, iova, &pa);
 
 		if (err)
-			return bench_rig_fail(rig, err, "iod_iova_to_phys");
+			return bench_fail(err, "iod_iova_to_phys");
 		sum += pa - iova;
 	}
 	rig->sum = sum;
@@ -33,8 +34,8 @@ static int translate_work(struct bench_rig *rig, const struct bench_case *c)
 
 static int translate_check(struct bench_rig *rig, const struct bench_case *c)
 {
-	if (rig->sum != (rig->pa - rig->iova) * c->items)
-		return bench_rig_fail(rig, -EIO, "wrong output addresses");
+	if (rig->sum != (rig->t->pa - rig->t->iova) * c->items)
+		return bench_fail(-EIO, "wrong output addresses");
 	return 0;
 }
 
@@ -42,5 +43,4 @@ const struct bench_ops bench_translate_ops = {
 	.prepare = translate_prepare,
 	.work = translate_work,
 	.check = translate_check,
-	.limit = bench_limit_load,
 };
