@@ -334,7 +334,8 @@ struct iod_pgtable_ops {
 /** The vtable of a page table. NULL when @p pt is NULL. */
 IOD_API const struct iod_pgtable_ops *iod_pgtable_get_ops(const struct iod_pgtable *pt);
 
-/** The vtable of a format, or NULL when it is not compiled in. */
+/** The vtable of a format (ARM: with granules of 4 KiB; each granule has one of its own), or NULL when it
+ *  is not compiled in. */
 IOD_API const struct iod_pgtable_ops *iod_format_ops(enum iod_format format);
 
 #ifdef __cplusplus

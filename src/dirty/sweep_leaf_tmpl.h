@@ -345,6 +345,9 @@ static inline uint64_t pt_leaf_table_at(const struct iod_pgtable *pt, const stru
 	return pt_item_type(pt, 1, pte) == PT_TABLE ? pt_table_pa(pt, pte) : 0;
 }
 
+/* Entries of level 1 are fetched so far ahead: two lines. */
+#define SWEEP_LEVEL1_AHEAD 32u
+
 /*
  * The main path: leaf tables under items i to last of a table of level 1, while there are some and the
  * reader section lasts; each is fetched two tables ahead. Returns the first item that is left to do,
@@ -362,6 +365,7 @@ static unsigned pt_sweep_leaf_tables(struct pt_sweep_ctx *ctx, const struct pt_t
 	leaf.base = pt_item_first(pt, t, i);
 	next = pt_leaf_table_at(pt, t, i + 1);
 	for (;;) {
+		__builtin_prefetch(&t->items[i + SWEEP_LEVEL1_AHEAD]);
 		after = pt_leaf_table_at(pt, t, i + 2);
 		leaf.last = leaf.base + span;
 		leaf.items = (uint64_t *)(pt->direct + (uintptr_t)leaf.pa);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Mutators and dense clears exclude each other, leaf table by leaf table (docs/dirty.md, "Dense
- * clears").
+ * clears"). A mutator is whoever changes or takes away a leaf; writing one into an absent item is not
+ * excluded, as dense clears store only to what they loaded as a dirty leaf.
  *
  * While no sweep clears densely, a mutator pays for one load. A sweep that wants to announces itself
  * (iod_pt_dense_begin) and waits for a grace period: mutators that did not see it have left by then. From
@@ -19,7 +20,7 @@ static inline struct pt_table_lock *pt_lock_of(struct iod_pgtable *pt, uint64_t 
 	return &pt->table_lock[table_pa >> pt->granule_lg2 & (PT_TABLE_LOCKS - 1)];
 }
 
-/* Before items of a visible leaf table are written; inside a reader section that lasts until the end. */
+/* Before leaves of a visible leaf table are changed or taken away; inside a reader section that lasts until the end. */
 static inline struct pt_table_lock *pt_mutate_begin(struct iod_pgtable *pt, uint64_t table_pa)
 {
 	struct pt_table_lock *lock;

@@ -9,7 +9,6 @@
 
 #include "pgtable/gather.h"
 #include "pgtable/pt_access.h"
-#include "pgtable/pt_exclude.h"
 #include "pgtable/pt_unmap.h"
 #include "pgtable/pt_walk.h"
 
@@ -136,23 +135,21 @@ static void pt_write_leaves(struct pt_map_ctx *ctx, const struct pt_table *t, un
 	pt_map_advance(ctx, ctx->x + ((n << lg2) - 1));
 }
 
-/* The same in a table that others see. */
-static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned lg2, uint64_t n)
+/* Whoever finds a leaf that can become dirty also finds this noted. */
+static inline void pt_note_writable(const struct iod_pgtable *pt, uint64_t table_pa)
 {
-	struct mem_leaf_note *note;
-	struct pt_table_lock *lock;
+	struct mem_leaf_note *note = iod_mem_note(pt->mem, table_pa);
 
-	if (t->level) {
-		pt_write_leaves(ctx, t, lg2, n, true);
-		return;
-	}
-	/* Whoever finds the leaf also finds what is noted. */
-	note = ctx->may_dirty ? iod_mem_note(ctx->pt->mem, t->pa) : NULL;
 	if (note && !__atomic_load_n(&note->writable, __ATOMIC_RELAXED))
 		__atomic_store_n(&note->writable, 1, __ATOMIC_SEQ_CST);
-	lock = pt_mutate_begin(ctx->pt, t->pa);
+}
+
+/* The same in a table that others see. Dense clears need not be kept out: they store only to leaves. */
+static void pt_fill(struct pt_map_ctx *ctx, const struct pt_table *t, unsigned lg2, uint64_t n)
+{
+	if (!t->level && ctx->may_dirty)
+		pt_note_writable(ctx->pt, t->pa);
 	pt_write_leaves(ctx, t, lg2, n, true);
-	pt_mutate_end(lock);
 }
 
 /*
@@ -581,8 +578,6 @@ static inline bool pt_map_page(struct iod_pgtable *pt, uint64_t iova, uint64_t p
 			       const struct iod_gather *gather)
 {
 	unsigned shift = pt_shift(pt, 0);
-	struct mem_leaf_note *note;
-	struct pt_table_lock *lock;
 	uint64_t x, table, *item;
 	bool ok = false;
 
@@ -595,12 +590,9 @@ static inline bool pt_map_page(struct iod_pgtable *pt, uint64_t iova, uint64_t p
 	item = (uint64_t *)(pt->direct + (uintptr_t)table) +
 	       (x >> shift & low_mask(pt_items_lg2(pt, 0, PT_MAX_LEVELS)));
 	if (table && !item_load_relaxed(item)) {
-		note = iod_mem_note(pt->mem, table);
-		if ((prot & IOD_PROT_WRITE) && !__atomic_load_n(&note->writable, __ATOMIC_RELAXED))
-			__atomic_store_n(&note->writable, 1, __ATOMIC_SEQ_CST);
-		lock = pt_mutate_begin(pt, table);
+		if (prot & IOD_PROT_WRITE)
+			pt_note_writable(pt, table);
 		item_store_relaxed(item, pt_make_leaf(pt, 0, shift, pa, pt->plain_attr[prot]));
-		pt_mutate_end(lock);
 		ok = true;
 	}
 	rcu_leave();
