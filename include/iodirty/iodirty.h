@@ -8,6 +8,7 @@
 
 #include <iodirty/bitmap.h>
 #include <iodirty/devices.h>
+#include <iodirty/dirty_log.h>
 #include <iodirty/gather.h>
 #include <iodirty/iotlb.h>
 #include <iodirty/mem.h>

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log's way through its tables: one chunk after the other, swept into the stage and invalidated
+ * before anybody looks at the stage.
+ *
+ * A page that reaches over the end of a chunk is left dirty by the sweeps on both sides of it
+ * (docs/dirty.md, D2). If the whole range holds it, it is swept once more by itself, with a bitmap of
+ * one bit, and goes to pending, from where the chunks take it.
+ */
+#include "dirty/log.h"
+
+#include <errno.h>
+
+/* ---- the caller's bits, for clear by bitmap ---- */
+
+/* n bits (1 to 64) of the caller's bitmap from log bit b on; a granule counts when all of it is set. */
+static uint64_t caller_bits(const struct iod_dirty_log *log, const struct iod_bitmap *bm,
+			    uint64_t b, unsigned n)
+{
+	uint64_t off = log_addr(log, b) - bm->base_iova, bit = off >> bm->granule_lg2, word = 0;
+	uint64_t granule = BIT64(log->granule_lg2);
+	unsigned i, shift = bit % 64;
+
+	if (bm->granule_lg2 != log->granule_lg2) {
+		for (i = 0; i < n; i++, off += granule)
+			if (iod_bitmap_all_set(bm, off >> bm->granule_lg2,
+					       (off + (granule - 1)) >> bm->granule_lg2))
+				word |= BIT64(i);
+		return word;
+	}
+	word = iod_bitmap_load(bm, bit / 64) >> shift;
+	if (shift && n > 64 - shift)
+		word |= iod_bitmap_load(bm, bit / 64 + 1) << (64 - shift);
+	return word & low_mask(n);
+}
+
+void iod_log_load(const struct iod_dirty_log *log, const struct iod_bitmap *bm, uint64_t first,
+		  uint64_t last, uint64_t bit0, uint64_t *dst)
+{
+	uint64_t b = first, off, left;
+	unsigned n;
+
+	for (;;) {
+		off = b - bit0;
+		left = last - b;
+		n = 64 - off % 64;
+		if (left < n - 1)
+			n = (unsigned)left + 1;
+		dst[off / 64] |= iod_le64(caller_bits(log, bm, b, n) << off % 64);
+		if (left < n)
+			return;
+		b += n;
+	}
+}
+
+/* ---- one piece of one table ---- */
+
+static int sweep(const struct log_pass *p, struct log_table *t, uint64_t iova, uint64_t len,
+		 struct iod_bitmap *bm)
+{
+	struct iod_sweep s = {
+		.size = sizeof(s),
+		.mode = p->mode,
+		.flags = p->flags,
+		.iova = iova,
+		.len = len,
+		.bitmap = bm,
+	};
+	int ret;
+
+	if (t->final_due)
+		s.flags |= IOD_SWEEP_FINAL;
+	if ((s.flags & IOD_SWEEP_PRUNE) &&
+	    (t->pt->attached || !(t->pt->features & IOD_PT_HW_TABLE_ACCESS)))
+		s.flags &= ~IOD_SWEEP_PRUNE;
+	if (p->mode != IOD_SWEEP_READ || (s.flags & IOD_SWEEP_FINAL))
+		s.gather = t->gather;
+	ret = iod_sweep(t->pt, &s);
+	if (!ret)
+		t->final_due = false;
+	return ret;
+}
+
+/* stage |= n bits of odd, which begin at bit b of the log; odd is zero then. */
+static void odd_to_stage(struct iod_dirty_log *log, const struct log_chunk *c, uint64_t b,
+			 uint64_t n)
+{
+	uint64_t at = b - c->word * 64, j, word;
+	unsigned shift = at % 64;
+
+	for (j = 0; j * 64 < n; j++) {
+		word = iod_le64(log->odd[j]);
+		log->odd[j] = 0;
+		if (!word)
+			continue;
+		log->stage[at / 64 + j] |= iod_le64(word << shift);
+		if (shift && word >> (64 - shift))
+			log->stage[at / 64 + j + 1] |= iod_le64(word >> (64 - shift));
+	}
+}
+
+/*
+ * The stage as the table's sweep is to see it begins up to 63 granules before the piece. A table whose
+ * window begins at address 0 has no such address: it gets a bitmap of its own.
+ */
+static int sweep_piece(const struct log_pass *p, struct log_table *t, const struct log_chunk *c)
+{
+	struct iod_dirty_log *log = p->log;
+	uint64_t first = c->first > t->first ? c->first : t->first;
+	uint64_t last = c->last < t->last ? c->last : t->last;
+	uint64_t iova, n = last - first + 1, skew = first % 64;
+	struct iod_bitmap bm = { .granule_lg2 = log->granule_lg2 };
+	int ret;
+
+	if (first > last)
+		return 0;
+	iova = log_addr(log, first) - t->delta;
+	if (skew > iova >> log->granule_lg2) {
+		if (p->mode == IOD_SWEEP_CLEAR_BY_BITMAP)
+			iod_log_load(log, p->clear, first, last, first, log->odd);
+		bm.words = log->odd;
+		skew = 0;
+	} else {
+		bm.words = &log->stage[first / 64 - c->word];
+	}
+	bm.base_iova = iova - (skew << log->granule_lg2);
+	bm.nbits = skew + n;
+	ret = sweep(p, t, iova, n << log->granule_lg2, &bm);
+	if (bm.words == log->odd)
+		odd_to_stage(log, c, first, n);
+	return ret;
+}
+
+/* ---- pages over the end of a chunk ---- */
+
+/* The bits of the page that reaches over the end of the chunk, if the pass may clean it. */
+static bool straddler(const struct log_pass *p, const struct log_table *t,
+		      const struct log_chunk *c, struct iod_mapping *m, uint64_t *first,
+		      uint64_t *last)
+{
+	const struct iod_dirty_log *log = p->log;
+	uint64_t lo = p->first > t->first ? p->first : t->first;
+	uint64_t hi = p->last < t->last ? p->last : t->last, at = c->last + 1, iova;
+	unsigned g = log->granule_lg2;
+
+	if (c->last >= hi || at <= lo)
+		return false;
+	iova = log_addr(log, at) - t->delta;
+	if (iod_translate(t->pt, iova, m) || m->iova >= iova || !is_pow2(m->len))
+		return false;
+	*first = at - ((iova - m->iova) >> g);
+	*last = at + ((m->iova + (m->len - 1) - iova) >> g);
+	return at - lo >= (iova - m->iova) >> g && *last <= hi;
+}
+
+static int sweep_straddler(const struct log_pass *p, struct log_table *t, const struct log_chunk *c)
+{
+	uint64_t first, last, word = 0, off;
+	struct log_pass one = *p;
+	struct iod_mapping m;
+	struct iod_bitmap bm;
+	int ret;
+
+	if (p->mode == IOD_SWEEP_READ || !straddler(p, t, c, &m, &first, &last))
+		return 0;
+	bm = (struct iod_bitmap){ m.iova, 1, &word, ctz64(m.len), 0 };
+	if (p->clear) {
+		off = log_addr(p->log, first) - p->clear->base_iova;
+		if (!iod_bitmap_all_set(p->clear, off >> p->clear->granule_lg2,
+					(off + (m.len - 1)) >> p->clear->granule_lg2))
+			return 0;
+		word = iod_le64(1);
+		/* If it ends with an error here, nobody but pending knows of the page's other end. */
+		iod_log_pending_set(p->log, first > c->first ? first : c->first, last);
+	}
+	one.flags &= ~IOD_SWEEP_PRUNE;
+	ret = sweep(&one, t, m.iova, m.len, &bm);
+	if (!p->clear && word)
+		iod_log_pending_set(p->log, first, last);
+	return ret;
+}
+
+/* ---- all tables ---- */
+
+static bool meets(const struct log_pass *p, const struct log_table *t, const struct log_chunk *c)
+{
+	return (!p->only || p->only == t) && t->first <= c->last && t->last >= c->first;
+}
+
+int iod_log_sweep_chunk(const struct log_pass *p, const struct log_chunk *c)
+{
+	struct log_table *t;
+	int ret = 0;
+
+	for (t = p->log->tables; t && !ret; t = t->next) {
+		if (!meets(p, t, c))
+			continue;
+		ret = sweep_piece(p, t, c);
+		if (!ret)
+			ret = sweep_straddler(p, t, c);
+	}
+	/* Also what an earlier pass cleaned and could not invalidate: the gathers remember. */
+	for (t = p->log->tables; t && !ret; t = t->next)
+		if (meets(p, t, c))
+			ret = iod_gather_sync(t->gather);
+	return ret;
+}
+
+int iod_log_table_harvest(struct iod_dirty_log *log, struct log_table *t)
+{
+	struct log_pass p = {
+		.log = log, .mode = IOD_SWEEP_CLEAR, .first = t->first, .last = t->last, .only = t
+	};
+	struct log_chunk c;
+	int ret = 0;
+
+	for (c = log_chunk_at(log, p.first, p.last);; c = log_chunk_at(log, c.last + 1, p.last)) {
+		ret = iod_log_sweep_chunk(&p, &c);
+		iod_log_stage_keep(log, &c, 0);
+		if (ret || c.last == p.last)
+			return ret;
+	}
+}
+
+int iod_log_table_discard(struct iod_dirty_log *log, struct log_table *t)
+{
+	struct log_pass p = { .log = log, .mode = IOD_SWEEP_CLEAR };
+	uint64_t nowhere = 0; /* two granules are the whole space */
+	struct iod_bitmap bm = { 0, 2, &nowhere, 63, 0 };
+	int ret;
+
+	ret = sweep(&p, t, log_addr(log, t->first) - t->delta,
+		    (t->last - t->first + 1) << log->granule_lg2, &bm);
+	return ret ? ret : iod_gather_sync(t->gather);
+}
