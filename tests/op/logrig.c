@@ -60,8 +60,8 @@ void logrig_open(struct logrig *r, struct iodt *t, uint64_t pages, uint64_t pa, 
 	r->t = t;
 	r->iova = t->v->first;
 	r->len = pages * t->page;
-	while (r->len - 1 > have - r->iova)
-		r->len /= 2;
+	if (r->len - 1 > have - r->iova)
+		r->len = have - r->iova + 1;
 	r->len &= -unit;
 	assert_true(r->len && r->len / t->page <= LOGRIG_FRAMES);
 	r->pa = pa;
