@@ -15,6 +15,7 @@
 #include <iodirty/pgtable.h>
 #include <iodirty/sweep.h>
 #include <iodirty/types.h>
+#include <iodirty/uapi.h>
 #include <iodirty/version.h>
 
 #endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* VFIO type1's arguments in front of a dirty log. The checks are those of the kernel, in its order. */
+#include <iodirty/uapi.h>
+
+#include <assert.h>
+#include <errno.h>
+
+#include "dirty/log.h"
+
+static_assert(sizeof(struct iod_vfio_bitmap) == 24, "layout");
+static_assert(sizeof(struct iod_vfio_dirty_bitmap) == 8, "layout");
+static_assert(sizeof(struct iod_vfio_dirty_bitmap_get) == 40, "layout");
+static_assert(sizeof(struct iod_vfio_dma_unmap) == 24, "layout");
+
+#define DIRTY_FLAGS (IOD_VFIO_DIRTY_START | IOD_VFIO_DIRTY_STOP | IOD_VFIO_DIRTY_GET_BITMAP)
+#define UNMAP_FLAGS (IOD_VFIO_UNMAP_GET_DIRTY_BITMAP | IOD_VFIO_UNMAP_ALL | IOD_VFIO_UNMAP_VADDR)
+
+/* Bits in a bitmap at most: 2^31, so 256 MiB. */
+#define BITMAP_BYTES_MAX (UINT64_C(1) << 28)
+
+static uint64_t bitmap_bytes(uint64_t pages)
+{
+	return (pages / 64 + (pages % 64 != 0)) * 8;
+}
+
+/* Also that pgsize is the one allowed: the kernel says -EINVAL for either. */
+static bool bitmap_ok(const struct iod_vfio_bitmap *bm, uint64_t size, uint64_t pgsize)
+{
+	return bm->pgsize == pgsize && size >= pgsize && bm->size && bm->size <= BITMAP_BYTES_MAX &&
+	       bm->size >= bitmap_bytes(size / pgsize);
+}
+
+int iod_vfio_dirty_pages_check(struct iod_vfio_request *req, const void *arg, size_t arg_len,
+			       uint64_t pgsize_bitmap)
+{
+	uint64_t pgsize = pgsize_bitmap & -pgsize_bitmap;
+	struct iod_vfio_dirty_bitmap_get get;
+	struct iod_vfio_dirty_bitmap head;
+	const unsigned char *from = arg;
+
+	if (!req || !pgsize)
+		return -EINVAL;
+	if (!arg || arg_len < sizeof(head))
+		return -EFAULT;
+	memcpy(&head, from, sizeof(head));
+	if (head.argsz < sizeof(head) || head.flags & ~DIRTY_FLAGS || !is_pow2(head.flags))
+		return -EINVAL;
+	memset(req, 0, sizeof(*req));
+	req->flags = head.flags;
+	if (head.flags != IOD_VFIO_DIRTY_GET_BITMAP)
+		return 0;
+	if (head.argsz - sizeof(head) < sizeof(get))
+		return -EINVAL;
+	if (arg_len - sizeof(head) < sizeof(get))
+		return -EFAULT;
+	memcpy(&get, from + sizeof(head), sizeof(get));
+	if (!get.size)
+		return -EINVAL;
+	if (get.size - 1 > UINT64_MAX - get.iova)
+		return -EOVERFLOW;
+	if (!bitmap_ok(&get.bitmap, get.size, pgsize) || (get.iova | get.size) & (pgsize - 1))
+		return -EINVAL;
+	req->iova = get.iova;
+	req->size = get.size;
+	req->bitmap = get.bitmap;
+	return 0;
+}
+
+static int unmap_range(const struct iod_vfio_dma_unmap *head, uint64_t pgsize)
+{
+	if (head->iova & (pgsize - 1))
+		return -EINVAL;
+	if (head->flags & IOD_VFIO_UNMAP_ALL)
+		return head->iova || head->size ? -EINVAL : 0;
+	if (!head->size || head->size & (pgsize - 1))
+		return -EINVAL;
+	return head->size - 1 > UINT64_MAX - head->iova ? -EOVERFLOW : 0;
+}
+
+/* @return 0, -EFAULT, -EINVAL */
+static int unmap_bitmap(struct iod_vfio_bitmap *bm, const struct iod_vfio_dma_unmap *head,
+			const unsigned char *from, size_t arg_len)
+{
+	if (head->flags & (IOD_VFIO_UNMAP_ALL | IOD_VFIO_UNMAP_VADDR) ||
+	    head->argsz < sizeof(*head) + sizeof(*bm))
+		return -EINVAL;
+	if (arg_len < sizeof(*head) + sizeof(*bm))
+		return -EFAULT;
+	memcpy(bm, from + sizeof(*head), sizeof(*bm));
+	if (!is_pow2(bm->pgsize) || !bitmap_ok(bm, head->size, bm->pgsize))
+		return -EINVAL;
+	return 0;
+}
+
+int iod_vfio_unmap_check(struct iod_vfio_request *req, const void *arg, size_t arg_len,
+			 uint64_t pgsize_bitmap, bool tracking)
+{
+	uint64_t pgsize = pgsize_bitmap & -pgsize_bitmap;
+	struct iod_vfio_bitmap bm = { 0 };
+	struct iod_vfio_dma_unmap head;
+	int ret = 0;
+
+	if (!req || !pgsize)
+		return -EINVAL;
+	if (!arg || arg_len < sizeof(head))
+		return -EFAULT;
+	memcpy(&head, arg, sizeof(head));
+	if (head.argsz < sizeof(head) || head.flags & ~UNMAP_FLAGS)
+		return -EINVAL;
+	if (head.flags & IOD_VFIO_UNMAP_GET_DIRTY_BITMAP)
+		ret = unmap_bitmap(&bm, &head, arg, arg_len);
+	if (!ret)
+		ret = unmap_range(&head, pgsize);
+	if (ret)
+		return ret;
+	if ((head.flags & IOD_VFIO_UNMAP_GET_DIRTY_BITMAP) && (!tracking || bm.pgsize != pgsize))
+		return -EINVAL;
+	*req = (struct iod_vfio_request){ head.flags, 0, head.iova, head.size, bm };
+	return 0;
+}
+
+static int get_bitmap(struct iod_dirty_log *log, const struct iod_vfio_request *req, void *bitmap,
+		      uint64_t bitmap_len)
+{
+	struct iod_bitmap bm;
+	int ret;
+
+	if (!bitmap || bitmap_len < req->bitmap.size)
+		return -EFAULT;
+	ret = iod_bitmap_init(&bm, req->iova, req->size, req->bitmap.pgsize, bitmap, bitmap_len, 0);
+	return ret ? ret : iod_log_sync_whole(log, &bm, req->iova, req->size, 0);
+}
+
+int iod_vfio_dirty_pages(struct iod_dirty_log *log, const struct iod_vfio_request *req,
+			 void *bitmap, uint64_t bitmap_len)
+{
+	int ret;
+
+	if (!log || !req)
+		return -EINVAL;
+	switch (req->flags) {
+	case IOD_VFIO_DIRTY_START:
+		ret = iod_dirty_log_start(log, NULL);
+		return ret == -EBUSY && iod_log_started(log) ? 0 : ret;
+	case IOD_VFIO_DIRTY_STOP:
+		iod_dirty_log_stop(log, 0); /* fails only when it is stopped */
+		return 0;
+	case IOD_VFIO_DIRTY_GET_BITMAP:
+		return get_bitmap(log, req, bitmap, bitmap_len);
+	}
+	return -EINVAL;
+}
