@@ -325,6 +325,58 @@ static uint64_t large(const struct iodt *t)
 	return sizes ? iodt_pow2_floor(sizes) : 0;
 }
 
+static int fail_next;
+
+static int may_fail(void *cookie, const struct iod_inv *inv, size_t nr)
+{
+	int ret = fail_next;
+
+	fail_next = 0;
+	return ret;
+}
+
+/* The invalidation fails in the chunk in which the page began: all of it must come again. */
+static void page_over_chunks_fails(struct logrig *r, struct iodt_bits *b, uint64_t size)
+{
+	uint64_t iova = r->t->v->first, g = r->t->page, done = 0;
+
+	iodt_dma_write(r->t, iova + size);
+	iodt_bits_zero(b);
+	fail_next = -EIO;
+	assert_int_equal(logrig_sync(r, 0, 2 * size, 0, b, &done), -EIO);
+	assert_int_equal(done, size);
+	assert_int_equal(iodt_bits_count(b), 0);
+	assert_int_equal(logrig_sync_all(r, IOD_DIRTY_SYNC_NO_REARM, b), size / g);
+	assert_int_equal(logrig_sync_all(r, 0, b), size / g);
+	iodt_dma_write(r->t, iova + size);
+	assert_int_equal(logrig_sync_all(r, IOD_DIRTY_SYNC_NO_REARM, b), size / g);
+	fail_next = -EIO;
+	done = 0;
+	assert_int_equal(iod_dirty_log_clear(r->log, 0, 2 * size, &b->bm, &done), -EIO);
+	assert_int_equal(done, size);
+	assert_int_equal(logrig_sync_all(r, IOD_DIRTY_SYNC_NO_REARM, b), size / g);
+	iodt_assert_ok(iod_dirty_log_clear(r->log, 0, 2 * size, &b->bm, NULL));
+	assert_int_equal(logrig_sync_all(r, 0, b), 0);
+}
+
+/* A log of 64 granules a chunk over what is mapped. */
+static void open_over_chunks(struct logrig *r, struct iodt *t, uint64_t len)
+{
+	struct iod_inv_ops ops = { .size = sizeof(ops), .invalidate = may_fail };
+	struct iod_dirty_log_cfg cfg = {
+		.size = sizeof(cfg), .len = len, .granule = t->page, .staging = 8
+	};
+	struct iod_dirty_log_table win = {
+		.size = sizeof(win), .pt = t->pt, .table_iova = t->v->first, .len = len, .ops = &ops
+	};
+
+	memset(r, 0, sizeof(*r));
+	r->t = t;
+	r->size = len;
+	iodt_assert_ok(iod_dirty_log_create(&r->log, &cfg));
+	iodt_assert_ok(iod_dirty_log_add_table(r->log, &win));
+}
+
 static void pages_over_chunks(struct iodt *t)
 {
 	uint64_t size = large(t), g = t->page, done = 0;
@@ -335,20 +387,7 @@ static void pages_over_chunks(struct iodt *t)
 	    t->v->last - t->v->first < 2 * size - 1)
 		return;
 	iodt_map(t, t->v->first, size, 2 * size, IODT_RW);
-	memset(&r, 0, sizeof(r));
-	{
-		struct iod_dirty_log_cfg cfg = {
-			.size = sizeof(cfg), .len = 2 * size, .granule = g, .staging = 8
-		};
-		struct iod_dirty_log_table win = {
-			.size = sizeof(win), .pt = t->pt, .table_iova = t->v->first, .len = 2 * size
-		};
-
-		iodt_assert_ok(iod_dirty_log_create(&r.log, &cfg));
-		iodt_assert_ok(iod_dirty_log_add_table(r.log, &win));
-	}
-	r.size = 2 * size;
-	r.t = t;
+	open_over_chunks(&r, t, 2 * size);
 	iodt_bits_init(&b, 0, 2 * size, g);
 	logrig_start(&r, 0);
 	/* whole: reported as a whole, and once */
@@ -370,6 +409,7 @@ static void pages_over_chunks(struct iodt *t)
 	iodt_assert_ok(iod_dirty_log_clear(r.log, 0, 2 * size, &b.bm, &done));
 	assert_int_equal(done, 2 * size);
 	assert_int_equal(logrig_sync_all(&r, 0, &b), 0);
+	page_over_chunks_fails(&r, &b, size);
 	iodt_bits_free(&b);
 	iodt_assert_ok(iod_dirty_log_destroy(r.log));
 }

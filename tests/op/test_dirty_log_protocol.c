@@ -79,10 +79,11 @@ static void round_runs(struct logrig *r, struct iodt_bits *b)
 }
 
 /* Rounds of migration, then the devices stop, and a final pass. Returns frames lost. */
-static unsigned int migrate(struct logrig *r, void (*round)(struct logrig *, struct iodt_bits *))
+static unsigned int migrate(struct logrig *r, unsigned int n,
+			    void (*round)(struct logrig *, struct iodt_bits *))
 {
 	struct iodt_bits b;
-	unsigned int i, n = iodt_scale(ROUNDS), lost;
+	unsigned int i, lost;
 
 	iodt_bits_init(&b, r->base, r->size, r->granule);
 	logrig_start(r, 0);
@@ -110,7 +111,7 @@ static void nothing_lost(struct iodt *t)
 	for (i = 0; i < 2 * IODT_ARRAY_SIZE(round); i++) {
 		open_busy(&r, t, i % 2);
 		r.is_late = i / 2 % 2; /* invalidations in flight until sync */
-		assert_int_equal(migrate(&r, round[i / 2]), 0);
+		assert_int_equal(migrate(&r, iodt_scale(ROUNDS), round[i / 2]), 0);
 		assert_true(r.syncs > 0);
 		logrig_close(&r);
 		iodt_unmap(t, r.iova, r.len);
@@ -127,7 +128,7 @@ static void must_lose(struct iodt *t, void (*break_it)(struct logrig *),
 
 	open_busy(&r, t, true);
 	break_it(&r);
-	assert_true(migrate(&r, round) > 0);
+	assert_true(migrate(&r, 2 * ROUNDS, round) > 0);
 	r.forgets_sync = false;
 	logrig_close(&r);
 }
