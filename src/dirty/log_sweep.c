@@ -155,7 +155,8 @@ static bool straddler(const struct log_pass *p, const struct log_table *t,
 
 static int sweep_straddler(const struct log_pass *p, struct log_table *t, const struct log_chunk *c)
 {
-	uint64_t first, last, word = 0, off;
+	_Alignas(8) uint64_t word = 0;
+	uint64_t first, last, off;
 	struct log_pass one = *p;
 	struct iod_mapping m;
 	struct iod_bitmap bm;
@@ -225,7 +226,7 @@ int iod_log_table_harvest(struct iod_dirty_log *log, struct log_table *t)
 int iod_log_table_discard(struct iod_dirty_log *log, struct log_table *t)
 {
 	struct log_pass p = { .log = log, .mode = IOD_SWEEP_CLEAR };
-	uint64_t nowhere = 0; /* two granules are the whole space */
+	_Alignas(8) uint64_t nowhere = 0; /* two granules are the whole space */
 	struct iod_bitmap bm = { 0, 2, &nowhere, 63, 0 };
 	int ret;
 
