@@ -17,11 +17,11 @@
  * iod_dirty_log_add_table() allocates.
  *
  * Locking: any thread may call anything at any time. iod_dirty_log_mark_dirty() takes no lock and never
- * waits; all others on one log wait for each other (sync a large log in parts, if that matters). They call the tables' iod_inv_ops and the receiver
- * of runs with that lock held: there, of this log's functions only iod_dirty_log_mark_dirty() may be
- * called. Nothing here may be called from a callback of iod_visit() (-EINVAL), but for
- * iod_dirty_log_mark_dirty(). A page table may be in one log at a time: sweeps of others take dirty
- * state away from it.
+ * waits; all others on one log wait for each other (sync a large log in parts, if that matters). They
+ * call the tables' iod_inv_ops and the receiver of runs with that lock held: there, of this log's
+ * functions only iod_dirty_log_mark_dirty() may be called. The functions that walk tables or invalidate
+ * are -EINVAL in a callback of iod_visit(). A page table may be in one log at a time, and nobody else
+ * may sweep it meanwhile: a sweep takes dirty state away.
  */
 #ifndef IODIRTY_DIRTY_LOG_H
 #define IODIRTY_DIRTY_LOG_H
