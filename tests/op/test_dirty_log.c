@@ -186,9 +186,12 @@ static void flat_sync(struct flat *f, uint64_t from, uint64_t to)
 {
 	struct logrig *r = f->r;
 	uint64_t at = r->base + from * r->granule, len = (to - from) * r->granule;
-	bool keep = iodt_below(r->t, 3) == 0;
+	static const uint32_t flags[] = { IOD_DIRTY_SYNC_NO_REARM, IOD_DIRTY_SYNC_FINAL, 0,
+					  IOD_DIRTY_SYNC_PRUNE };
+	uint32_t flag = flags[iodt_below(r->t, IODT_ARRAY_SIZE(flags))];
+	bool keep = flag & IOD_DIRTY_SYNC_NO_REARM;
 
-	iodt_assert_ok(logrig_sync(r, at, len, keep ? IOD_DIRTY_SYNC_NO_REARM : 0, &f->got, NULL));
+	iodt_assert_ok(logrig_sync(r, at, len, flag, &f->got, NULL));
 	flat_check(f, from, to);
 	if (!keep)
 		flat_clean(f, from, to, NULL);
