@@ -150,7 +150,8 @@ void iod_log_stage_keep(struct iod_dirty_log *log, const struct log_chunk *c, ui
 	uint64_t n = c->last / 64 - c->word + 1;
 
 	while (j < n) {
-		j += log->kernels->find_other(&log->stage[j], (size_t)(n - j), 0);
+		if (!log->stage[j])
+			j += log->kernels->find_other(&log->stage[j], (size_t)(n - j), 0);
 		if (j == n)
 			break;
 		iod_log_pending_or(log, c->word + j, iod_le64(log->stage[j]));

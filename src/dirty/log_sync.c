@@ -8,6 +8,9 @@
 	(IOD_DIRTY_SYNC_NO_REARM | IOD_DIRTY_SYNC_FINAL | IOD_DIRTY_SYNC_PRUNE | \
 	 IOD_DIRTY_SYNC_SKIP_UNTRACKED)
 
+/* Words moved at a time. */
+#define SINK_BLOCK 64u
+
 /* Where dirty granules go. */
 struct log_sink {
 	struct iod_bitmap *bm; /* or NULL: */
@@ -81,6 +84,32 @@ static int sink_word(const struct iod_dirty_log *log, struct log_sink *s, uint64
 	return 0;
 }
 
+/*
+ * The stage's words are the caller's words: blocks of them at once, those without a bit left alone. A
+ * word of the stage at the edge of the chunk has no bits beyond it.
+ */
+static bool sink_blocks(struct iod_dirty_log *log, struct log_sink *s, const struct log_chunk *c)
+{
+	const struct iod_kernels *k = log->kernels;
+	uint64_t j = 0, n = c->last / 64 - c->word + 1, at = log_addr(log, c->word * 64), to;
+	size_t len;
+
+	if (!s->bm || s->bm->granule_lg2 != log->granule_lg2 || at < s->bm->base_iova ||
+	    s->bm->flags & IOD_BITMAP_ATOMIC)
+		return false;
+	to = (at - s->bm->base_iova) >> log->granule_lg2;
+	if (to % 64)
+		return false;
+	for (to /= 64; j < n; j += len) {
+		j += k->find_other(&log->stage[j], (size_t)(n - j), 0);
+		len = n - j < SINK_BLOCK ? (size_t)(n - j) : SINK_BLOCK;
+		s->dirty += k->popcount(&log->stage[j], len);
+		k->or_words(&s->bm->words[to + j], &log->stage[j], len);
+		memset(&log->stage[j], 0, len * sizeof(log->stage[0]));
+	}
+	return true;
+}
+
 /* Empties the stage into the sink; what is refused goes back if it was taken. */
 static int sink_stage(struct iod_dirty_log *log, struct log_sink *s, const struct log_chunk *c,
 		      bool taken)
@@ -88,8 +117,11 @@ static int sink_stage(struct iod_dirty_log *log, struct log_sink *s, const struc
 	uint64_t j = 0, n = c->last / 64 - c->word + 1, word;
 	int ret;
 
+	if (sink_blocks(log, s, c))
+		return 0;
 	while (j < n) {
-		j += log->kernels->find_other(&log->stage[j], (size_t)(n - j), 0);
+		if (!log->stage[j])
+			j += log->kernels->find_other(&log->stage[j], (size_t)(n - j), 0);
 		if (j == n)
 			break;
 		word = iod_le64(log->stage[j]);
