@@ -115,7 +115,20 @@ struct iod_pgtable_cfg iodt_cfg(const struct iodt_variant *v, struct iod_mem *me
 		.ias = v->ias,
 		.oas = v->oas,
 		.levels = v->levels,
+		.kernels = iodt_kernels,
 	};
+}
+
+const char *iodt_kernels;
+
+const char *iodt_kernels_nth(uint64_t n)
+{
+	const char *named = getenv("IOD_KERNELS");
+	unsigned int nr = 0;
+
+	while (iod_kernels_name(nr))
+		nr++;
+	return named ? named : iod_kernels_name((unsigned int)(n % nr));
 }
 
 static int open_table(struct iodt *t)
@@ -203,6 +216,7 @@ int iodt_close(struct iodt *t)
 struct run {
 	const struct iodt_variant *v;
 	const struct iodt_test *test;
+	const char *kernels;
 	char name[120];
 	struct iodt *t;
 };
@@ -211,6 +225,7 @@ static int run_setup(void **state)
 {
 	struct run *run = *state;
 
+	iodt_kernels = run->kernels;
 	run->t = iodt_open(run->v);
 	return run->t ? 0 : -1;
 }
@@ -228,6 +243,7 @@ static int run_teardown(void **state)
 	struct iodt *t = run->t;
 
 	run->t = NULL;
+	iodt_kernels = NULL;
 	return t ? iodt_close(t) : 0;
 }
 
@@ -250,6 +266,7 @@ static size_t plan(struct run *run, struct CMUnitTest *unit, const struct iodt_t
 				continue;
 			run[n].v = &iodt_variants[j];
 			run[n].test = &tests[i];
+			run[n].kernels = iodt_kernels_nth(i + j);
 			snprintf(run[n].name, sizeof(run[n].name), "%s[%s]", tests[i].name,
 				 run[n].v->name);
 			unit[n] = (struct CMUnitTest){ run[n].name, run_body, run_setup,

@@ -54,6 +54,7 @@
 #define IODT_UPPER	(1u << 13) /* only the upper half */
 #define IODT_MIDDLING	(1u << 14) /* 1 GiB of input addresses or more */
 #define IODT_PLAIN	(1u << 15) /* one of the few that slow tests run on */
+#define IODT_PRUNE	(1u << 16) /* hardware sets Accessed in table entries, by declaration */
 
 /* One format in one configuration, and the facts about it, written from the specifications. */
 struct iodt_variant {
@@ -161,6 +162,14 @@ int iodt_close(struct iodt *t);
 const struct iodt_variant *iodt_variant(const char *name);
 struct iod_pgtable_cfg iodt_cfg(const struct iodt_variant *v, struct iod_mem *mem);
 struct iod_mem *iodt_mem_create(struct iodt_alloc *alloc);
+
+/*
+ * Kernels that iodt_cfg() asks for; NULL: the fastest. iodt_main() gives each test the next set, so that
+ * all of them are met; IOD_KERNELS names one for all.
+ */
+extern const char *iodt_kernels;
+/* The n-th set, around and around. */
+const char *iodt_kernels_nth(uint64_t n);
 
 uint64_t iodt_random(struct iodt *t);
 uint64_t iodt_below(struct iodt *t, uint64_t n); /* 0..n-1 */

@@ -76,6 +76,8 @@ const struct iodt_variant iodt_variants[] = {
 	S1("4k-ias48-nohttu", 0, 4096, 0, 48, 4, ARM_4K_ALL),
 	S1("4k-ias48-ha", HA, 4096, 0, 48, 4, ARM_4K_ALL),
 	S1("4k-ias48-haft", HD | HAFT, 4096, 0, 48, 4, ARM_4K_ALL),
+	S1("4k-ias30-haft", HD | HAFT, 4096, 0, 30, 2, IODT_4K | IODT_64K | IODT_2M | IODT_32M),
+	S1("4k-ias21-haft", HD | HAFT | IOD_PT_SMALL, 4096, 0, 21, 1, IODT_4K | IODT_64K),
 	S1("4k-ias40", HD, 4096, 0, 40, 4, ARM_4K_ALL),
 	S1("4k-ias39", HD, 4096, 0, 39, 3, ARM_4K_ALL),
 	S1("4k-ias34", HD, 4096, 0, 34, 3, ARM_4K_ALL),
@@ -95,6 +97,7 @@ const struct iodt_variant iodt_variants[] = {
 	/* 16K: L0 16, L1 17-27, L2 28-38, L3 39 (40-48 small) */
 	S1("16k-ias48", HD, 16384, 2, 48, 4, ARM_16K_ALL),
 	S1("16k-ias47", HD, 16384, 2, 47, 3, ARM_16K_ALL, .plain = true),
+	S1("16k-ias47-haft", HD | HAFT, 16384, 2, 47, 3, ARM_16K_ALL),
 	S1("16k-ias37", HD, 16384, 2, 37, 3, ARM_16K_ALL),
 	S1("16k-ias36", HD, 16384, 2, 36, 2, ARM_16K_ALL),
 	S1("16k-ias26", HD, 16384, 2, 26, 2, ARM_16K_ALL & ~IODT_1G),
@@ -122,6 +125,8 @@ const struct iodt_variant iodt_variants[] = {
 	S2("4k-ias44", HD, 4096, 0, 44, 4, 2, 1, ARM_4K_ALL),
 	S2("4k-ias43", HD, 4096, 0, 43, 3, 1, 16, ARM_4K_ALL),
 	S2("4k-ias40", HD, 4096, 0, 40, 3, 1, 2, ARM_4K_ALL, .plain = true),
+	S2("4k-ias34-haft", HD | HAFT, 4096, 0, 34, 2, 0, 16,
+	   IODT_4K | IODT_64K | IODT_2M | IODT_32M),
 	S2("4k-ias40-l0", HD, 4096, 0, 40, 4, 2, 1, ARM_4K_ALL, .levels = 4),
 	S2("4k-ias39", HA, 4096, 0, 39, 3, 1, 1, ARM_4K_ALL),
 	S2("4k-ias34", HD, 4096, 0, 34, 2, 0, 16, IODT_4K | IODT_64K | IODT_2M | IODT_32M),
@@ -151,12 +156,15 @@ const struct iodt_variant iodt_variants[] = {
 	SS("3", HD, 3, X86_ALL),
 	SS("4", HD, 4, X86_ALL, .plain = true),
 	SS("5", HD, 5, X86_ALL),
+	SS("3-ta", HD | HAFT, 3, X86_ALL),
+	SS("4-ta", HD | HAFT, 4, X86_ALL),
 	SS("3-noad", 0, 3, X86_ALL),
 	SS("4-noad", 0, 4, X86_ALL),
 	SS("5-noad", 0, 5, X86_ALL),
 	SS("4-only4k", HD, 4, IODT_4K, .pgsizes = IODT_4K),
 	SS("4-4k1g", HD, 4, IODT_4K | IODT_1G, .pgsizes = IODT_4K | IODT_1G),
 	X86("vtd_fs-4", IOD_VTD_FS, 4, X86_ALL, .plain = true),
+	X86("vtd_fs-4-ta", IOD_VTD_FS, 4, X86_ALL, .features = HAFT),
 	X86("vtd_fs-5", IOD_VTD_FS, 5, X86_ALL),
 	X86("vtd_fs-4-only4k", IOD_VTD_FS, 4, IODT_4K, .pgsizes = IODT_4K),
 	X86("amd_v2-4", IOD_AMD_V2, 4, X86_ALL, .plain = true),
@@ -278,6 +286,8 @@ uint32_t iodt_caps(const struct iodt_variant *v)
 		caps |= IODT_MIDDLING;
 	if (v->features & IOD_PT_UPPER)
 		caps |= IODT_UPPER;
+	if (v->features & HAFT)
+		caps |= IODT_PRUNE;
 	if (v->plain)
 		caps |= IODT_PLAIN;
 	return caps;
