@@ -220,6 +220,10 @@ uint64_t iodt_read(struct iodt *t, uint64_t pa);
 void iodt_write(struct iodt *t, uint64_t pa, uint64_t val);
 /* Mark item @item of the leaf at @iova as hardware would. */
 void iodt_mark_item(struct iodt *t, uint64_t iova, unsigned int item);
+/* What one leaf table maps; and where the entry lies that points to the one of @iova, or 0. */
+uint64_t iodt_table_span(const struct iodt_variant *v);
+uint64_t iodt_table_entry(const struct iod_pgtable *pt, const struct iodt_variant *v,
+			  uint64_t iova);
 /* One write access by the model's hardware. */
 void iodt_dma_write(struct iodt *t, uint64_t iova);
 

@@ -175,6 +175,50 @@ void iodt_write(struct iodt *t, uint64_t pa, uint64_t val)
 	__atomic_store_n(word_at(t, pa), htole64(val), __ATOMIC_RELAXED);
 }
 
+/* ---- the entry above a leaf table ---- */
+
+uint64_t iodt_table_span(const struct iodt_variant *v)
+{
+	uint64_t granule = v->granule ? v->granule : 4096;
+
+	return granule * (granule / 8);
+}
+
+struct level1 {
+	uint64_t pa, items;
+	bool leaf_table;
+};
+
+static int find_level1(void *cookie, const struct iod_visit_event *e)
+{
+	struct level1 *l = cookie;
+
+	if (e->kind == IOD_VISIT_TABLE && e->level == 1) {
+		l->pa = e->table_pa;
+		l->items = e->table_len / 8;
+	}
+	l->leaf_table = l->leaf_table || (e->kind == IOD_VISIT_TABLE && !e->level);
+	return 0;
+}
+
+/* By what iod_visit() meets on the way down to the page. Tables are aligned to what they map. */
+uint64_t iodt_table_entry(const struct iod_pgtable *pt, const struct iodt_variant *v, uint64_t iova)
+{
+	uint64_t page = v->sizes & -v->sizes;
+	struct level1 l = { 0 };
+	struct iod_visit visit = {
+		.size = sizeof(visit),
+		.iova = iova & -page,
+		.len = page,
+		.fn = find_level1,
+		.cookie = &l,
+	};
+
+	if (iod_visit(pt, &visit) || !l.pa || !l.leaf_table)
+		return 0;
+	return l.pa + iova / iodt_table_span(v) % l.items * 8;
+}
+
 /* ---- bitmaps, by hand ---- */
 
 void iodt_bits_init(struct iodt_bits *b, uint64_t iova, uint64_t len, uint64_t granule)

@@ -28,6 +28,13 @@ enum prop_twin {
 	PROP_EARLY_COPY,  /* pages are copied before the sync */
 	PROP_PLAIN_CLEAR, /* load, clean, store */
 	PROP_PARTIAL,	  /* a page partly inside the range is cleaned */
+	/* of pruned sweeps */
+	PROP_PRUNED,	   /* nothing broken, but what the twins below do otherwise */
+	PROP_NO_STEP2,	   /* the invalidation between taking Accessed and scanning is skipped */
+	PROP_LEAF_ONLY,	   /* it keeps walk caches */
+	PROP_PRUNE_NO_ATC, /* it does not reach devices' ATCs */
+	PROP_NO_AGENT,	   /* one agent does not set Accessed in table entries */
+	PROP_PLAIN_TAKE,   /* Accessed of a table entry is taken by a plain store, between sweeps */
 };
 
 struct prop_cfg {
@@ -55,6 +62,7 @@ struct prop_leaf {
 	uint64_t iova, last, pa;
 	uint32_t prot;	/* as asked for */
 	bool must, may; /* dirty for certain; dirty perhaps */
+	bool before;	/* must, when a pruned sweep began */
 	bool lag; /* hardware may hold a translation that says dirty, while the leaf is clean */
 };
 
@@ -106,8 +114,11 @@ struct prop {
 	/* invalidations on their way */
 	struct iod_inv *inv;
 	size_t nr_inv, cap_inv;
-	bool quiet;    /* agents stand still */
-	int fail_next; /* errno for the next sync */
+	bool quiet;	     /* agents stand still */
+	int fail_next;	     /* errno for the next sync */
+	bool queued;	     /* invalidations are obeyed when the sync waits for them */
+	bool pruning;	     /* inside a pruned sweep */
+	bool skip_untracked; /* in pruned sweeps: in all or in none, as they take what says so */
 	/* where things happen */
 	uint64_t anchor[PROP_ANCHORS];
 	unsigned int nr_anchors;
@@ -153,9 +164,13 @@ void prop_mark(struct prop *p, struct prop_leaf *leaf, bool sure);
 void prop_copy(struct prop *p);	   /* everything pending */
 void prop_settled(struct prop *p); /* after a sync */
 void prop_check_behind(struct prop *p, const char *when);
+bool prop_dirty_in_table(struct prop *p, const struct prop_leaf *leaf);
+/* Of the first @nr writes not copied, those to [iova, last] must be among what is to be copied. */
+void prop_check_reported(struct prop *p, size_t nr, uint64_t iova, uint64_t last, bool untracked);
 
 /* prop_hw.c */
 bool prop_hw_open(struct prop *p);
+struct iod_gather *prop_hw_gather(struct prop *p); /* one more, of some size */
 void prop_hw_close(struct prop *p);
 void prop_dma(struct prop *p);
 void prop_dma_at(struct prop *p, uint64_t iova, bool write);
@@ -166,10 +181,12 @@ void prop_invalidate(struct prop *p, uint64_t iova, uint64_t last); /* at once *
 struct prop_range {
 	uint64_t iova, len;
 };
-void prop_sweep(struct prop *p, enum iod_sweep_mode mode, struct prop_range r, unsigned int lg2);
+void prop_sweep(struct prop *p, enum iod_sweep_mode mode, uint32_t flags, struct prop_range r,
+		unsigned int lg2);
 void prop_sweep_all(struct prop *p); /* everything that is mapped, nothing moves */
 void prop_plain_clear(struct prop *p);
 void prop_partial_clear(struct prop *p);
+void prop_plain_take(struct prop *p);
 
 /* prop_map.c */
 void prop_map(struct prop *p, struct prop_range r, uint64_t pa, uint32_t prot);

@@ -243,6 +243,18 @@ void prop_gen_unmap(struct prop *p)
 
 /* ---- sweep ---- */
 
+/* Tables are pruned that lie wholly inside. */
+static void widen_to_tables(struct prop *p, struct prop_range *r)
+{
+	uint64_t span = iodt_table_span(p->v);
+	uint64_t first = r->iova & -span, last = (r->iova + (r->len - 1)) | (span - 1);
+
+	if (!prop_valid(p, first, last) || last - first >= MAX_SPAN)
+		return;
+	r->iova = first;
+	r->len = last - first + 1;
+}
+
 void prop_gen_sweep(struct prop *p)
 {
 	static const enum iod_sweep_mode modes[] = {
@@ -251,6 +263,8 @@ void prop_gen_sweep(struct prop *p)
 	};
 	unsigned int lg2 = 12 + (unsigned int)prop_below(p, prop_chance(p, 50) ? 5 : 19);
 	struct prop_range r = { 0 };
+	enum iod_sweep_mode mode;
+	uint32_t flags = 0;
 
 	if (p->leaves.nr && prop_chance(p, 80)) {
 		r = some_leaves(p, prop_chance(p, 80) ? 20 : p->leaves.nr);
@@ -261,5 +275,14 @@ void prop_gen_sweep(struct prop *p)
 		r.len = some_size(p) * (1 + prop_below(p, 3));
 		clip(p, &r);
 	}
-	prop_sweep(p, modes[prop_below(p, IODT_ARRAY_SIZE(modes))], r, lg2);
+	mode = modes[prop_below(p, IODT_ARRAY_SIZE(modes))];
+	if (p->cfg.twin >= PROP_PRUNED)
+		mode = IOD_SWEEP_CLEAR;
+	if (mode == IOD_SWEEP_CLEAR && p->t->caps & IODT_PRUNE &&
+	    (p->cfg.twin >= PROP_PRUNED || prop_chance(p, 60))) {
+		flags = IOD_SWEEP_PRUNE;
+		if (p->cfg.twin >= PROP_PRUNED || prop_chance(p, 70))
+			widen_to_tables(p, &r);
+	}
+	prop_sweep(p, mode, flags, r, lg2);
 }

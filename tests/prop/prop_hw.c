@@ -11,16 +11,49 @@ static bool is_atc(unsigned int agent)
 
 static void deliver(struct prop *p, const struct iod_inv *inv, size_t nr)
 {
+	enum prop_twin twin = p->cfg.twin;
 	unsigned int i;
 
-	if (p->cfg.twin == PROP_NO_INV)
+	if (twin == PROP_NO_INV)
 		return;
 	for (i = 0; i < PROP_AGENTS; i++) {
-		if (p->cfg.twin == PROP_NO_ATC && is_atc(i))
+		if (twin == PROP_NO_ATC && is_atc(i))
 			continue;
 		if (iod_iotlb_invalidate(p->agent[i], inv, nr))
 			prop_fail(p, "agent %u refuses an invalidation", i);
 	}
+}
+
+/* One as it reaches hardware. Those of table entries, in a pruned sweep, are the second step. */
+static void deliver_one(struct prop *p, const struct iod_inv *inv)
+{
+	bool step2 = p->pruning && inv->table_levels;
+	struct iod_inv leaf_only = *inv;
+	unsigned int i;
+
+	if (step2 && p->cfg.twin == PROP_NO_STEP2)
+		return;
+	if (step2 && p->cfg.twin == PROP_LEAF_ONLY) {
+		leaf_only.flags |= IOD_INV_LEAF_ONLY;
+		leaf_only.table_levels = 0;
+		inv = &leaf_only;
+	}
+	if (!step2 || p->cfg.twin != PROP_PRUNE_NO_ATC) {
+		deliver(p, inv, 1);
+		return;
+	}
+	for (i = 0; i < PROP_AGENTS; i++)
+		if (!is_atc(i) && iod_iotlb_invalidate(p->agent[i], inv, 1))
+			prop_fail(p, "agent %u refuses an invalidation", i);
+}
+
+static void deliver_queue(struct prop *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->nr_inv; i++)
+		deliver_one(p, &p->inv[i]);
+	p->nr_inv = 0;
 }
 
 /* Queued: hardware obeys when the sync waits for it, and works on until then. */
@@ -33,9 +66,8 @@ static int queue_inv(void *cookie, const struct iod_inv *inv, size_t nr)
 	for (i = 0; i < nr && p->nr_inv < p->cap_inv; i++)
 		p->inv[p->nr_inv++] = inv[i];
 	if (i < nr) {
-		deliver(p, p->inv, p->nr_inv);
-		p->nr_inv = 0;
-		deliver(p, inv + i, nr - i);
+		deliver_queue(p);
+		return queue_inv(cookie, inv + i, nr - i);
 	}
 	return 0;
 }
@@ -49,8 +81,7 @@ static int wait_inv(void *cookie)
 	if (ret)
 		return ret;
 	prop_burst(p);
-	deliver(p, p->inv, p->nr_inv);
-	p->nr_inv = 0;
+	deliver_queue(p);
 	prop_burst(p);
 	return 0;
 }
@@ -60,12 +91,14 @@ static int obey_inv(void *cookie, const struct iod_inv *inv, size_t nr)
 {
 	struct prop *p = cookie;
 	int ret = p->fail_next;
+	size_t i;
 
 	p->fail_next = 0;
 	if (ret)
 		return ret;
 	prop_burst(p);
-	deliver(p, inv, nr);
+	for (i = 0; i < nr; i++)
+		deliver_one(p, &inv[i]);
 	prop_burst(p);
 	return 0;
 }
@@ -81,6 +114,23 @@ void prop_invalidate(struct prop *p, uint64_t iova, uint64_t last)
 
 /* ---- objects ---- */
 
+struct iod_gather *prop_hw_gather(struct prop *p)
+{
+	static const uint32_t ranges[] = { 2, 3, 8, 0 };
+	struct iod_inv_ops ops = {
+		.size = sizeof(ops),
+		.invalidate = p->queued ? queue_inv : obey_inv,
+		.sync = p->queued ? wait_inv : NULL,
+	};
+	struct iod_gather_cfg cfg = { .size = sizeof(cfg), .ops = &ops, .cookie = p };
+	struct iod_gather *gather = NULL;
+
+	cfg.max_ranges = ranges[prop_below(p, IODT_ARRAY_SIZE(ranges))];
+	if (iod_gather_create(&gather, p->pt, &cfg))
+		prop_fail(p, "no gather");
+	return gather;
+}
+
 bool prop_hw_open(struct prop *p)
 {
 	static const uint32_t flags[PROP_AGENTS] = {
@@ -90,17 +140,10 @@ bool prop_hw_open(struct prop *p)
 		IOD_IOTLB_ATC | IOD_IOTLB_SPECULATE | IOD_IOTLB_NO_TABLE_ACCESS,
 	};
 	static const uint32_t entries[PROP_AGENTS] = { 16, 64, 256, 32 };
-	static const uint32_t ranges[] = { 2, 3, 8, 0 };
-	bool queued = prop_chance(p, 60);
-	struct iod_inv_ops ops = {
-		.size = sizeof(ops),
-		.invalidate = queued ? queue_inv : obey_inv,
-		.sync = queued ? wait_inv : NULL,
-	};
-	struct iod_gather_cfg gcfg = { .size = sizeof(gcfg), .ops = &ops, .cookie = p };
 	unsigned int i;
 
-	gcfg.max_ranges = ranges[prop_below(p, IODT_ARRAY_SIZE(ranges))];
+	p->queued = prop_chance(p, 60);
+	p->gather = prop_hw_gather(p);
 	p->cap_inv = 64;
 	p->inv = calloc(p->cap_inv, sizeof(*p->inv));
 	for (i = 0; i < PROP_AGENTS; i++) {
@@ -113,12 +156,15 @@ bool prop_hw_open(struct prop *p)
 			.seed = p->cfg.seed + i,
 		};
 
+		if (p->cfg.twin == PROP_NO_AGENT && i == 0)
+			cfg.flags |= IOD_IOTLB_NEVER_TABLE_ACCESS;
+
 		if (iod_iotlb_create(&p->agent[i], &cfg))
 			return false;
 	}
 	iodt_model(p->t, &p->table);
 	p->mem = iodt_mdl_mem(p->t);
-	return p->inv && !iod_gather_create(&p->gather, p->pt, &gcfg);
+	return p->inv && p->gather;
 }
 
 void prop_hw_close(struct prop *p)

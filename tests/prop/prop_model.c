@@ -197,7 +197,7 @@ void prop_copy(struct prop *p)
 
 /* ---- after a sync ---- */
 
-static bool dirty_in_table(struct prop *p, const struct prop_leaf *leaf)
+bool prop_dirty_in_table(struct prop *p, const struct prop_leaf *leaf)
 {
 	struct mdl_leaf found = { .d = 0 };
 
@@ -217,9 +217,31 @@ void prop_settled(struct prop *p)
 		leaf = &p->leaves.leaf[i];
 		leaf->lag = false;
 		if (p->uncertain && leaf->must != leaf->may)
-			leaf->must = leaf->may = dirty_in_table(p, leaf);
+			leaf->must = leaf->may = prop_dirty_in_table(p, leaf);
 	}
 	p->uncertain = false;
+}
+
+/*
+ * Whatever was written before a clearing sweep began must have been reported by it, or by one before it
+ * whose report is still to be copied.
+ */
+void prop_check_reported(struct prop *p, size_t nr, uint64_t iova, uint64_t last, bool untracked)
+{
+	const struct prop_leaf *leaf;
+	const struct prop_write *w;
+	size_t i;
+
+	join_pending(&p->pending);
+	for (i = 0; i < nr && !p->res->failed; i++) {
+		w = &p->behind[i];
+		if (w->iova < iova || w->iova > last || copied(&p->pending, w->frame))
+			continue;
+		leaf = prop_lookup(p, w->iova);
+		if (leaf && (leaf->pa + (w->iova - leaf->iova)) >> 12 == w->frame &&
+		    (untracked || !prop_untracked(p, leaf)))
+			prop_loss(p, w->iova, w->frame, "by a sweep");
+	}
 }
 
 /* In a twin the flags of the model are not true any more, memory is. */
@@ -227,7 +249,7 @@ static bool still_dirty(struct prop *p, const struct prop_leaf *leaf)
 {
 	if (prop_untracked(p, leaf))
 		return true;
-	return p->cfg.twin > PROP_CONTROL ? dirty_in_table(p, leaf) : leaf->must;
+	return p->cfg.twin > PROP_CONTROL ? prop_dirty_in_table(p, leaf) : leaf->must;
 }
 
 void prop_check_behind(struct prop *p, const char *when)

@@ -38,7 +38,7 @@ bool prop_chance(struct prop *p, unsigned int percent)
 /* A twin has filled its table: from here on the model's flags mean nothing, only losses count. */
 static bool lenient(const struct prop *p)
 {
-	return p->cfg.twin > PROP_CONTROL && p->res->op >= POPULATE;
+	return p->cfg.twin > PROP_CONTROL && p->cfg.twin != PROP_PRUNED && p->res->op >= POPULATE;
 }
 
 void prop_fail(struct prop *p, const char *fmt, ...)
@@ -137,6 +137,8 @@ static void twin_operation(struct prop *p)
 		prop_plain_clear(p);
 	else if (p->cfg.twin == PROP_PARTIAL)
 		prop_partial_clear(p);
+	else if (p->cfg.twin == PROP_PLAIN_TAKE)
+		prop_plain_take(p);
 }
 
 /* ---- the end: quiesce, sync, sweep, sync, copy ---- */
@@ -173,7 +175,11 @@ static void finish(struct prop *p)
 
 static bool open_all(struct prop *p)
 {
+	iodt_kernels = iodt_kernels_nth(prop_random(p));
+	p->skip_untracked = prop_chance(p, 30);
+	prop_note(p, "kernels %s", iodt_kernels);
 	p->t = iodt_open(p->v);
+	iodt_kernels = NULL;
 	if (!p->t)
 		return false;
 	p->pt = p->t->pt;

@@ -12,6 +12,7 @@ struct pass {
 	uint32_t flags;
 	uint64_t iova, last; /* what is left */
 	uint64_t all;	     /* where it began */
+	struct iod_gather *gather;
 	struct iod_bitmap bm;
 	uint64_t words;
 };
@@ -74,6 +75,18 @@ struct count {
 	uint64_t lo, hi;
 };
 
+/*
+ * What became of a leaf that a pruned sweep may have cleaned, or skipped because it was written while the
+ * sweep invalidated: memory tells.
+ */
+static void settle_pruned(struct pass *s, struct prop_leaf *leaf)
+{
+	bool dirty = prop_dirty_in_table(s->p, leaf);
+
+	leaf->must = leaf->may = dirty;
+	leaf->lag = true;
+}
+
 static void one_leaf(struct pass *s, struct prop_leaf *leaf, uint64_t chunk_last, struct count *n)
 {
 	struct prop *p = s->p;
@@ -81,21 +94,24 @@ static void one_leaf(struct pass *s, struct prop_leaf *leaf, uint64_t chunk_last
 	uint64_t first = leaf->iova < s->iova ? s->iova : leaf->iova;
 	uint64_t last = leaf->last > chunk_last ? chunk_last : leaf->last;
 	bool inside = leaf->iova >= s->iova && leaf->last <= s->last;
+	bool pruned = s->flags & IOD_SWEEP_PRUNE, must = pruned ? leaf->before : leaf->must;
 
 	PROP_CHECK(p, leaf->last <= chunk_last || chunk_last == s->last,
 		   "the sweep stopped at %#jx, inside a page", (uintmax_t)chunk_last);
-	n->lo += leaf->must;
+	n->lo += must;
 	n->hi += leaf->may || untracked;
 	if (s->mode == IOD_SWEEP_CLEAR_BY_BITMAP) {
 		if (leaf->may && inside && all_given(s, leaf))
 			cleaned(leaf);
 		return;
 	}
-	if (leaf->must || untracked)
+	if (must || (untracked && !pruned))
 		set_bits(p->lo, bit_of(&s->bm, first), bit_of(&s->bm, last));
 	if (leaf->may || untracked)
 		set_bits(p->hi, bit_of(&s->bm, first), bit_of(&s->bm, last));
-	if (leaf->may && inside && s->mode == IOD_SWEEP_CLEAR)
+	if (leaf->may && inside && s->mode == IOD_SWEEP_CLEAR && pruned)
+		settle_pruned(s, leaf);
+	else if (leaf->may && inside && s->mode == IOD_SWEEP_CLEAR)
 		cleaned(leaf);
 }
 
@@ -220,6 +236,18 @@ static bool bitmap_open(struct pass *s, unsigned int lg2)
 
 /* ---- the operation ---- */
 
+/* Remembers what was dirty before devices work inside the sweep; sometimes its invalidation fails. */
+static void begin_pruned(struct pass *s)
+{
+	struct prop *p = s->p;
+	size_t i;
+
+	for (i = 0; i < p->leaves.nr; i++)
+		p->leaves.leaf[i].before = p->leaves.leaf[i].must;
+	p->pruning = true;
+	p->fail_next = !p->quiet && prop_chance(p, 5) ? -EIO : 0;
+}
+
 static int sweep_once(struct pass *s, uint64_t budget)
 {
 	struct prop *p = s->p;
@@ -230,11 +258,25 @@ static int sweep_once(struct pass *s, uint64_t budget)
 		.iova = s->iova,
 		.len = s->last - s->iova + 1,
 		.bitmap = &s->bm,
-		.gather = s->mode == IOD_SWEEP_READ ? NULL : p->gather,
+		.gather = s->mode == IOD_SWEEP_READ ? NULL : s->gather,
 		.budget = budget,
 	};
 	int want = !p->dirty ? -EOPNOTSUPP : prop_valid(p, s->iova, s->last) ? 0 : -ERANGE;
-	int ret = iod_sweep(p->pt, &arg);
+	int ret, fail;
+
+	if (s->flags & IOD_SWEEP_PRUNE)
+		begin_pruned(s);
+	fail = p->fail_next;
+	ret = iod_sweep(p->pt, &arg);
+	p->fail_next = 0;
+	p->pruning = false;
+	/* what was done counts, and the caller goes on */
+	if (ret && ret == fail && !want) {
+		ret = 0;
+		if (!arg.done)
+			return 0;
+		arg.budget = 1;
+	}
 
 	/* both are wrong */
 	if (ret == -ERANGE && want && !prop_valid(p, s->iova, s->last))
@@ -250,34 +292,98 @@ static int sweep_once(struct pass *s, uint64_t budget)
 	return ret;
 }
 
-void prop_sweep(struct prop *p, enum iod_sweep_mode mode, struct prop_range r, unsigned int lg2)
+/* One share, by calls that each go on where the last one stopped. False: it failed, or was refused. */
+static bool sweep_share(struct pass *s, uint64_t budget)
+{
+	uint64_t last = s->last;
+
+	for (;;) {
+		if (sweep_once(s, budget) || s->p->res->failed)
+			return false;
+		if (s->iova == last + 1)
+			return true;
+		prop_burst(s->p);
+	}
+}
+
+/* Bitmaps whose words begin between tables, or the other way around; the rest: op/test_split.c. */
+static const struct iod_bitmap *split_for(const struct pass *s)
+{
+	uint64_t word = IODT_BIT(s->bm.granule_lg2 + 6), span = iodt_table_span(s->p->v);
+
+	return s->bm.base_iova % (word < span ? word : span) ? NULL : &s->bm;
+}
+
+/* The range in shares, each with a gather of its own, of whatever size. */
+static bool sweep_shares(struct pass *s, uint64_t budget)
+{
+	struct prop *p = s->p;
+	uint64_t first = s->iova, last = s->last, at = first;
+	unsigned int nr = 1 + (unsigned int)prop_below(p, 8), wanted = nr, i;
+	struct iod_share share[8];
+	bool ok = true;
+
+	if (iod_sweep_split(p->pt, first, last - first + 1, split_for(s), share, &nr)) {
+		prop_fail(p, "split of %#jx to %#jx", (uintmax_t)first, (uintmax_t)last);
+		return false;
+	}
+	if (!nr || nr > wanted)
+		prop_fail(p, "%u shares instead of %u", nr, wanted);
+	for (i = 0; i < nr && ok && !p->res->failed; i++) {
+		prop_note(p, "share %#jx len %#jx", (uintmax_t)share[i].iova,
+			  (uintmax_t)share[i].len);
+		if (share[i].iova != at)
+			prop_fail(p, "share %u begins at %#jx, not %#jx", i,
+				  (uintmax_t)share[i].iova, (uintmax_t)at);
+		at += share[i].len;
+		s->iova = share[i].iova;
+		s->last = at - 1;
+		s->gather = prop_hw_gather(p);
+		ok = s->gather && sweep_share(s, budget);
+		if (s->gather &&
+		    (iod_gather_merge(p->gather, s->gather) || iod_gather_destroy(s->gather)))
+			prop_fail(p, "merge");
+	}
+	if (ok && at != last + 1)
+		prop_fail(p, "shares end at %#jx", (uintmax_t)at);
+	return ok && !p->res->failed;
+}
+
+void prop_sweep(struct prop *p, enum iod_sweep_mode mode, uint32_t flags, struct prop_range r,
+		unsigned int lg2)
 {
 	static const uint64_t budgets[] = { 0, 0, 1, 600, 5000 };
 	uint64_t budget = budgets[prop_below(p, IODT_ARRAY_SIZE(budgets))];
 	uint64_t last = r.iova + (r.len - 1);
-	struct pass s = { .p = p, .mode = mode, .iova = r.iova, .last = last, .all = r.iova };
+	size_t behind = p->nr_behind;
+	struct pass s = { .p = p,
+			  .mode = mode,
+			  .flags = flags,
+			  .iova = r.iova,
+			  .last = last,
+			  .all = r.iova,
+			  .gather = p->gather };
 	bool bits;
 
 	if (p->quiet)
-		s.flags = IOD_SWEEP_FINAL;
-	else if (prop_chance(p, 20))
-		s.flags = IOD_SWEEP_SKIP_UNTRACKED;
+		s.flags |= IOD_SWEEP_FINAL;
+	else if (flags & IOD_SWEEP_PRUNE ? p->skip_untracked : prop_chance(p, 20))
+		s.flags |= IOD_SWEEP_SKIP_UNTRACKED;
 	bits = bitmap_open(&s, lg2);
 	prop_note(p, "sweep mode %d flags %u %#jx len %#jx granule 2^%u base %#jx budget %ju", mode,
 		  s.flags, (uintmax_t)r.iova, (uintmax_t)r.len, s.bm.granule_lg2,
 		  (uintmax_t)s.bm.base_iova, (uintmax_t)budget);
 	PROP_CHECK(p, bits, "no bitmap at %#jx len %#jx", (uintmax_t)r.iova, (uintmax_t)r.len);
 	preset(&s);
-	for (;;) {
-		if (sweep_once(&s, budget) || p->res->failed)
-			return;
-		if (s.iova == last + 1)
-			break;
-		prop_burst(p);
-	}
+	if (p->dirty && mode != IOD_SWEEP_READ && prop_valid(p, r.iova, last) && prop_chance(p, 15)
+		    ? !sweep_shares(&s, budget)
+		    : !sweep_share(&s, budget))
+		return;
 	check_bits(&s);
 	if (mode != IOD_SWEEP_READ && !p->res->failed)
 		report(&s, last);
+	if (mode == IOD_SWEEP_CLEAR && !p->res->failed && p->cfg.twin != PROP_EARLY_COPY)
+		prop_check_reported(p, behind, r.iova, last, !(s.flags & IOD_SWEEP_SKIP_UNTRACKED));
 }
 
 /* In pieces that a bitmap of 4 KiB granules can take, where pages are not too large for that. */
@@ -293,7 +399,7 @@ void prop_sweep_all(struct prop *p)
 			    !prop_valid(p, r.iova, p->leaves.leaf[j + 1].last))
 				break;
 		r.len = p->leaves.leaf[j].last - r.iova + 1;
-		prop_sweep(p, IOD_SWEEP_CLEAR, r, 12);
+		prop_sweep(p, IOD_SWEEP_CLEAR, 0, r, 12);
 		i = j + 1;
 	}
 }
@@ -350,7 +456,7 @@ void prop_partial_clear(struct prop *p)
 	if (!leaf || leaf->last - leaf->iova < p->t->page)
 		return;
 	prop_dma_at(p, leaf->last - 8, true);
-	prop_sweep(p, IOD_SWEEP_CLEAR, (struct prop_range){ leaf->iova, p->t->page }, 12);
+	prop_sweep(p, IOD_SWEEP_CLEAR, 0, (struct prop_range){ leaf->iova, p->t->page }, 12);
 	if (mdl_walk(&p->table, &p->mem, leaf->iova, &found) != MDL_OK)
 		return;
 	for (i = 0; i < found.items; i++) {
@@ -359,4 +465,20 @@ void prop_partial_clear(struct prop *p)
 	}
 	prop_invalidate(p, leaf->iova, leaf->last);
 	prop_sync(p, false);
+}
+
+/* The entry that points to a leaf's table: loads, a write by hardware, stores without Accessed. */
+void prop_plain_take(struct prop *p)
+{
+	struct prop_leaf *leaf = written_leaf(p);
+	uint64_t pa, pte;
+
+	if (!leaf || leaf->last - leaf->iova >= iodt_table_span(p->v))
+		return;
+	pa = iodt_table_entry(p->pt, p->v, leaf->iova);
+	if (!pa)
+		return;
+	pte = iodt_read(p->t, pa);
+	prop_dma_at(p, leaf->iova, true);
+	iodt_write(p->t, pa, pte & ~iodt_accessed_bit(p->v));
 }

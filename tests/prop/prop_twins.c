@@ -34,15 +34,21 @@ static void must_lose(struct iodt *t, enum prop_twin twin)
 	print_message("operation %u: %s\n", res.op, res.what);
 }
 
-static void control(struct iodt *t)
+static void control_of(struct iodt *t, enum prop_twin twin)
 {
-	struct prop_cfg cfg = { .v = t->v, .ops = iodt_scale(OPERATIONS), .twin = PROP_CONTROL };
+	struct prop_cfg cfg = { .v = t->v, .ops = iodt_scale(OPERATIONS), .twin = twin };
 	struct prop_result res;
 
+	cfg.trace = getenv("IOD_TRACE");
 	cfg.seed = first_seed();
 	prop_run(&cfg, &res);
 	if (res.failed)
 		fail_msg("IOD_SEED=%#jx, operation %u: %s", (uintmax_t)cfg.seed, res.op, res.what);
+}
+
+static void control(struct iodt *t)
+{
+	control_of(t, PROP_CONTROL);
 }
 
 static void no_invalidation(struct iodt *t)
@@ -70,6 +76,36 @@ static void partial_page(struct iodt *t)
 	must_lose(t, PROP_PARTIAL);
 }
 
+static void pruned_control(struct iodt *t)
+{
+	control_of(t, PROP_PRUNED);
+}
+
+static void pruned_without_step_2(struct iodt *t)
+{
+	must_lose(t, PROP_NO_STEP2);
+}
+
+static void pruned_keeping_walk_caches(struct iodt *t)
+{
+	must_lose(t, PROP_LEAF_ONLY);
+}
+
+static void pruned_without_atc(struct iodt *t)
+{
+	must_lose(t, PROP_PRUNE_NO_ATC);
+}
+
+static void pruned_with_an_agent_without(struct iodt *t)
+{
+	must_lose(t, PROP_NO_AGENT);
+}
+
+static void pruned_plain_store(struct iodt *t)
+{
+	must_lose(t, PROP_PLAIN_TAKE);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct iodt_test tests[] = {
@@ -79,6 +115,14 @@ int main(int argc, char **argv)
 		{ "copy_before_sync", IODT_DIRTY | IODT_PLAIN, 0, copy_before_sync },
 		{ "plain_store", IODT_DIRTY | IODT_PLAIN, 0, plain_store },
 		{ "partial_page", IODT_DIRTY | IODT_PLAIN | IODT_HUGE, 0, partial_page },
+		{ "pruned_control", IODT_PRUNE | IODT_TABLES, 0, pruned_control },
+		{ "pruned_without_step_2", IODT_PRUNE | IODT_TABLES, 0, pruned_without_step_2 },
+		{ "pruned_keeping_walk_caches", IODT_PRUNE | IODT_TABLES, 0,
+		  pruned_keeping_walk_caches },
+		{ "pruned_without_atc", IODT_PRUNE | IODT_TABLES, 0, pruned_without_atc },
+		{ "pruned_with_an_agent_without", IODT_PRUNE | IODT_TABLES, 0,
+		  pruned_with_an_agent_without },
+		{ "pruned_plain_store", IODT_PRUNE | IODT_TABLES, 0, pruned_plain_store },
 	};
 
 	return iodt_main(argc, argv, tests, IODT_ARRAY_SIZE(tests), NULL, 0);
