@@ -150,6 +150,8 @@ static void join_pending(struct prop_extents *e)
 	size_t i, n = 0;
 	uint64_t end, last;
 
+	if (e->nr < 2)
+		return;
 	qsort(e->ext, e->nr, sizeof(*e->ext), by_pa);
 	for (i = 0; i < e->nr; i++) {
 		last = e->ext[i].pa + (e->ext[i].last - e->ext[i].iova);
