@@ -306,14 +306,6 @@ static bool sweep_share(struct pass *s, uint64_t budget)
 	}
 }
 
-/* Bitmaps whose words begin between tables, or the other way around; the rest: op/test_split.c. */
-static const struct iod_bitmap *split_for(const struct pass *s)
-{
-	uint64_t word = IODT_BIT(s->bm.granule_lg2 + 6), span = iodt_table_span(s->p->v);
-
-	return s->bm.base_iova % (word < span ? word : span) ? NULL : &s->bm;
-}
-
 /* The range in shares, each with a gather of its own, of whatever size. */
 static bool sweep_shares(struct pass *s, uint64_t budget)
 {
@@ -323,7 +315,7 @@ static bool sweep_shares(struct pass *s, uint64_t budget)
 	struct iod_share share[8];
 	bool ok = true;
 
-	if (iod_sweep_split(p->pt, first, last - first + 1, split_for(s), share, &nr)) {
+	if (iod_sweep_split(p->pt, first, last - first + 1, &s->bm, share, &nr)) {
 		prop_fail(p, "split of %#jx to %#jx", (uintmax_t)first, (uintmax_t)last);
 		return false;
 	}
