@@ -161,20 +161,30 @@ static void flip(struct conc_thread *self, uint64_t page, uint64_t n)
 	check_page(self, page, now);
 }
 
-/* Every eighth page of the first tables, in turn; the last table of all belongs to the first. */
+/* How many pages, three at most, are on the same side. */
+static uint64_t alike(const struct memory *m, uint64_t page)
+{
+	uint64_t n = 1;
+
+	while (n < 3 && m->there[page + n] == m->there[page])
+		n++;
+	return n;
+}
+
+/* Four pages of eight, in turn; the last table of all belongs to the first. */
 static void owner(struct conc_thread *self)
 {
 	struct memory *m = self->arg;
 	unsigned int which = self->id - DEVICES - SWEEPERS;
 	uint64_t page = conc_below(self, m->pages - m->items);
 
-	page = page / 8 * 8 + which;
+	page = page / 8 * 8 + which * 4;
 	if (!which && !conc_below(self, 50)) {
 		flip(self, m->pages - m->items, m->items);
 		return;
 	}
 	check_page(self, page, m->there[page]);
-	flip(self, page, 1);
+	flip(self, page, conc_below(self, 2) ? 1 : alike(m, page));
 }
 
 /* ---- the test ---- */
