@@ -29,6 +29,10 @@ struct iod_clean_spec {
 	uint64_t clear, set;
 };
 
+struct iod_scan_result {
+	unsigned found, cleaned;
+};
+
 struct iod_kernels {
 	const char *name;
 	/*
@@ -50,6 +54,15 @@ struct iod_kernels {
 	 */
 	unsigned (*clean_stores)(uint64_t *items, unsigned n, const struct iod_clean_spec *spec,
 				 uint64_t *words);
+	/*
+	 * scan() and clean_stores() in one pass, so that the next tables are fetched while items are
+	 * cleaned: n is a multiple of 64. found[] says what scan() says, cleaned[] which of those were
+	 * cleaned.
+	 */
+	struct iod_scan_result (*scan_stores)(uint64_t *items, unsigned n, uint64_t mask,
+					      uint64_t match, const struct iod_clean_spec *spec,
+					      uint64_t *found, uint64_t *cleaned,
+					      const uint64_t *ahead);
 	/* items[i] = first + i * step (host byte order), into a table that nobody else sees yet. */
 	void (*fill)(uint64_t *items, unsigned n, uint64_t first, uint64_t step);
 

@@ -80,6 +80,21 @@ AVX2 static unsigned clean_stores_avx2(uint64_t *items, unsigned n,
 	return kernel_clean_stores(items, n, spec, words, &parts);
 }
 
+AVX2 static struct iod_scan_result scan_stores_avx2(uint64_t *items, unsigned n, uint64_t mask,
+						    uint64_t match,
+						    const struct iod_clean_spec *spec,
+						    uint64_t *found, uint64_t *cleaned,
+						    const uint64_t *ahead)
+{
+	static const struct kernel_parts parts = { kernel_store_8_x86, kernel_list_bits };
+	uintptr_t next = (uintptr_t)ahead ? (uintptr_t)ahead : (uintptr_t)items + KERNEL_AHEAD * 8;
+	__m256i mask4 = _mm256_set1_epi64x((long long)mask);
+	__m256i match4 = _mm256_set1_epi64x((long long)match);
+
+	KERNEL_SCAN_STORES(items, n, spec, found, cleaned, &parts,
+			   (kernel_prefetch(next + i_ * 8), scan64(&items[i_], mask4, match4)));
+}
+
 AVX2 static void fill_avx2(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
 {
 	__m256i v, step4 = _mm256_set1_epi64x((long long)(step * 4));
@@ -190,6 +205,7 @@ const struct iod_kernels iod_kernels_avx2 = {
 	.scan = scan_avx2,
 	.clean = clean_avx2,
 	.clean_stores = clean_stores_avx2,
+	.scan_stores = scan_stores_avx2,
 	.fill = fill_avx2,
 	.popcount = popcount_avx2,
 	.find_other = find_other_avx2,

@@ -90,6 +90,21 @@ AVX512 static unsigned clean_stores_avx512(uint64_t *items, unsigned n,
 	return kernel_clean_stores(items, n, spec, words, &parts);
 }
 
+AVX512 static struct iod_scan_result scan_stores_avx512(uint64_t *items, unsigned n, uint64_t mask,
+							uint64_t match,
+							const struct iod_clean_spec *spec,
+							uint64_t *found, uint64_t *cleaned,
+							const uint64_t *ahead)
+{
+	static const struct kernel_parts parts = { kernel_store_8_x86, list_bits };
+	uintptr_t next = (uintptr_t)ahead ? (uintptr_t)ahead : (uintptr_t)items + KERNEL_AHEAD * 8;
+	__m512i mask8 = _mm512_set1_epi64((long long)mask);
+	__m512i match8 = _mm512_set1_epi64((long long)match);
+
+	KERNEL_SCAN_STORES(items, n, spec, found, cleaned, &parts,
+			   (kernel_prefetch(next + i_ * 8), scan64(&items[i_], mask8, match8)));
+}
+
 AVX512 static void fill_avx512(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
 {
 	const __m512i at = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
@@ -173,6 +188,7 @@ const struct iod_kernels iod_kernels_avx512 = {
 	.scan = scan_avx512,
 	.clean = clean_avx512,
 	.clean_stores = clean_stores_avx512,
+	.scan_stores = scan_stores_avx512,
 	.fill = fill_avx512,
 	.popcount = popcount_avx512,
 	.find_other = find_other_avx512,

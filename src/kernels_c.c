@@ -63,6 +63,18 @@ static unsigned clean_stores_c(uint64_t *items, unsigned n, const struct iod_cle
 	return kernel_clean_stores(items, n, spec, words, &parts);
 }
 
+static struct iod_scan_result scan_stores_c(uint64_t *items, unsigned n, uint64_t mask,
+					    uint64_t match, const struct iod_clean_spec *spec,
+					    uint64_t *found, uint64_t *cleaned,
+					    const uint64_t *ahead)
+{
+	static const struct kernel_parts parts = { kernel_store_8, kernel_list_bits };
+
+	(void)ahead;
+	KERNEL_SCAN_STORES(items, n, spec, found, cleaned, &parts,
+			   scan_word(&items[i_], 64, mask, match));
+}
+
 static void fill_c(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
 {
 	unsigned i;
@@ -105,6 +117,7 @@ const struct iod_kernels iod_kernels_c = {
 	.scan = scan_c,
 	.clean = clean_c,
 	.clean_stores = clean_stores_c,
+	.scan_stores = scan_stores_c,
 	.fill = fill_c,
 	.popcount = popcount_c,
 	.find_other = find_other_c,

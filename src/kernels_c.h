@@ -238,4 +238,53 @@ KERNEL_INLINE unsigned kernel_clean_stores(uint64_t *items, unsigned n,
 	return cleaned;
 }
 
+/* 64 items, of which those of the word are dirty. Returns which were cleaned. */
+KERNEL_INLINE uint64_t kernel_store_word(uint64_t *items, uint64_t word,
+					 const struct kernel_flip *f,
+					 const struct kernel_parts *parts)
+{
+	uint64_t left = word, cleaned = word, x;
+	unsigned k = 0;
+
+	if (word == ~UINT64_C(0)) {
+		while (k < 64 && parts->store_8(&items[k], f))
+			k += 8;
+		left &= ~low_mask(k);
+	}
+	for (; left; left &= left - 1) {
+		k = ctz64(left);
+		x = kernel_load(&items[k]) ^ f->match;
+		if (__builtin_expect((x & f->mask) != 0, 0))
+			cleaned &= ~BIT64(k);
+		else
+			kernel_store(&items[k], x ^ f->back);
+	}
+	return cleaned;
+}
+
+/* The loop of scan_stores(), around a set's own way to scan 64 items. */
+#define KERNEL_SCAN_STORES(items, n, spec, found, cleaned, parts, scan_64)            \
+	do {                                                                          \
+		struct iod_scan_result r_ = { 0, 0 };                                 \
+		struct kernel_flip f_;                                                \
+		bool flip_ = kernel_flip_of(spec, &f_);                               \
+		uint64_t w_;                                                          \
+		unsigned i_;                                                          \
+		for (i_ = 0; i_ < (n); i_ += 64) {                                    \
+			w_ = (scan_64);                                               \
+			(found)[i_ / 64] = w_;                                        \
+			(cleaned)[i_ / 64] = 0;                                       \
+			if (!w_)                                                      \
+				continue;                                             \
+			r_.found += popcount64(w_);                                   \
+			if (flip_)                                                    \
+				w_ = kernel_store_word(&(items)[i_], w_, &f_, parts); \
+			else                                                          \
+				kernel_store_bits(&(items)[i_], 64, spec, &w_);       \
+			(cleaned)[i_ / 64] = w_;                                      \
+			r_.cleaned += popcount64(w_);                                 \
+		}                                                                     \
+		return r_;                                                            \
+	} while (0)
+
 #endif

@@ -99,6 +99,19 @@ static unsigned clean_stores_neon(uint64_t *items, unsigned n, const struct iod_
 	return kernel_clean_stores(items, n, spec, words, &parts);
 }
 
+static struct iod_scan_result scan_stores_neon(uint64_t *items, unsigned n, uint64_t mask,
+					       uint64_t match, const struct iod_clean_spec *spec,
+					       uint64_t *found, uint64_t *cleaned,
+					       const uint64_t *ahead)
+{
+	static const struct kernel_parts parts = { kernel_store_8, kernel_list_bits };
+	uintptr_t next = (uintptr_t)ahead ? (uintptr_t)ahead : (uintptr_t)items + AHEAD * 8;
+	uint64x2_t mask2 = vdupq_n_u64(mask), match2 = vdupq_n_u64(match);
+
+	KERNEL_SCAN_STORES(items, n, spec, found, cleaned, &parts,
+			   (prefetch_block(next + i_ * 8), scan64(&items[i_], mask2, match2)));
+}
+
 static void fill_neon(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
 {
 	uint64x2_t v = vcombine_u64(vcreate_u64(first), vcreate_u64(first + step));
@@ -186,6 +199,7 @@ const struct iod_kernels iod_kernels_neon = {
 	.scan = scan_neon,
 	.clean = clean_neon,
 	.clean_stores = clean_stores_neon,
+	.scan_stores = scan_stores_neon,
 	.fill = fill_neon,
 	.popcount = popcount_neon,
 	.find_other = find_other_neon,

@@ -34,11 +34,35 @@ static unsigned dense_counted(unsigned set, uint64_t *items, unsigned n,
 	return done;
 }
 
-#define DENSE_SET(i)                                                                      \
-	static unsigned dense_set_##i(uint64_t *items, unsigned n,                        \
-				      const struct iod_clean_spec *spec, uint64_t *words) \
-	{                                                                                 \
-		return dense_counted(i, items, n, spec, words);                           \
+/* scan_stores in two steps, so that there is one place to step in. */
+static struct iod_scan_result dense_scanned(unsigned set, uint64_t *items, unsigned n,
+					    uint64_t mask, uint64_t match,
+					    const struct iod_clean_spec *spec, uint64_t *found,
+					    uint64_t *cleaned, const uint64_t *ahead)
+{
+	struct iod_scan_result r = { 0, 0 };
+	unsigned w;
+
+	r.found = dense_sets[set].real->scan(items, n, mask, match, found, ahead);
+	for (w = 0; w * 64 < n; w++)
+		cleaned[w] = found[w];
+	if (r.found)
+		r.cleaned = dense_counted(set, items, n, spec, cleaned);
+	return r;
+}
+
+#define DENSE_SET(i)                                                                         \
+	static unsigned dense_set_##i(uint64_t *items, unsigned n,                           \
+				      const struct iod_clean_spec *spec, uint64_t *words)    \
+	{                                                                                    \
+		return dense_counted(i, items, n, spec, words);                              \
+	}                                                                                    \
+	static struct iod_scan_result dense_scan_##i(                                        \
+		uint64_t *items, unsigned n, uint64_t mask, uint64_t match,                  \
+		const struct iod_clean_spec *spec, uint64_t *found, uint64_t *cleaned,       \
+		const uint64_t *ahead)                                                       \
+	{                                                                                    \
+		return dense_scanned(i, items, n, mask, match, spec, found, cleaned, ahead); \
 	}
 
 DENSE_SET(0)
@@ -57,6 +81,13 @@ static const struct iod_kernels *dense_wrapped(const struct iod_kernels *real)
 		dense_set_0, dense_set_1, dense_set_2, dense_set_3,
 		dense_set_4, dense_set_5, dense_set_6, dense_set_7,
 	};
+	static struct iod_scan_result (*const scans[8])(
+		uint64_t * items, unsigned n, uint64_t mask, uint64_t match,
+		const struct iod_clean_spec *spec, uint64_t *found, uint64_t *cleaned,
+		const uint64_t *ahead) = {
+		dense_scan_0, dense_scan_1, dense_scan_2, dense_scan_3,
+		dense_scan_4, dense_scan_5, dense_scan_6, dense_scan_7,
+	};
 	unsigned i;
 
 	for (i = 0; real && i < 8; i++) {
@@ -64,6 +95,7 @@ static const struct iod_kernels *dense_wrapped(const struct iod_kernels *real)
 			dense_sets[i].real = real;
 			dense_sets[i].with = *real;
 			dense_sets[i].with.clean_stores = fns[i];
+			dense_sets[i].with.scan_stores = scans[i];
 		}
 		if (dense_sets[i].real == real)
 			return &dense_sets[i].with;

@@ -8,7 +8,7 @@
 #include "pgtable/gather.h"
 
 /* Items looked at in one reader section: bounds how long a grace period waits for a sweep. */
-#define SWEEP_SECTION_ITEMS (UINT64_C(1) << 15)
+#define SWEEP_SECTION_ITEMS (UINT64_C(1) << 16)
 
 /* Clearing by plain stores (docs/dirty.md, "Dense clears"). */
 enum sweep_dense {
@@ -28,6 +28,7 @@ struct pt_sweep_ctx {
 	 * stores. */
 	struct iod_clean_spec clean, clean_stores;
 	unsigned dirty_lately; /* tables ago that one was dirty, counted down */
+	bool dense_lately;     /* the last dirty table was worth clearing by stores */
 	uint64_t pos;	       /* x to go on at */
 	uint64_t stop_at;      /* value of s->items to stop at, between tables */
 	uint64_t counted; /* x of the dirty entry counted last, item by item: a run counts once */

@@ -49,6 +49,7 @@ struct pt_sweep_chunk {
 	const struct pt_table *t;
 	unsigned base, n;
 	unsigned found;	  /* bits in dirty[] */
+	unsigned done;	  /* bits in cleaned[]: cleaned with the scan */
 	unsigned run_end; /* first item behind the run counted last */
 	bool writable;
 	uint64_t dirty[SWEEP_CHUNK / 64];   /* as scanned */
@@ -201,7 +202,8 @@ static unsigned pt_clean_dense(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *
 /* Cleans what is dirty; cleaned[] says which. Returns how many items. */
 static unsigned pt_sweep_clean(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned lg2)
 {
-	unsigned w, words = (c->n + 63) / 64, done = pt_clean_dense(ctx, c, lg2);
+	unsigned w, words = (c->n + 63) / 64;
+	unsigned done = c->done ? c->done : pt_clean_dense(ctx, c, lg2);
 	uint64_t left[SWEEP_CHUNK / 64];
 	struct iod_clean_spec spec;
 
@@ -264,26 +266,27 @@ static void pt_sweep_chunk(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
 /* So many tables after a dirty one the next is expected to be dirty, too. */
 #define SWEEP_LATELY 8u
 
-/*
- * The line of the bitmap that the table after next will be recorded in, while tables are dirty: fetched
- * with the table.
- */
-static inline void pt_sweep_prefetch_bitmap(struct pt_sweep_ctx *ctx, const struct pt_table *t)
+/* Where the leaf table at x will be recorded is fetched with the table, while tables are dirty. */
+static inline void pt_sweep_prefetch_bitmap(struct pt_sweep_ctx *ctx, uint64_t x)
 {
 	const struct iod_bitmap *bm = ctx->s->bitmap;
-	uint64_t bit;
+	uint64_t bit = (x + ctx->r.off - bm->base_iova) >> bm->granule_lg2;
 
-	if (!ctx->dirty_lately)
-		return;
 	ctx->dirty_lately--;
-	bit = (t->base + 2 * (t->last - t->base + 1) + ctx->r.off - bm->base_iova) >>
-	      bm->granule_lg2;
 	if (bit < bm->nbits)
 		__builtin_prefetch(&bm->words[bit / 64], 1);
 }
 
-static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable,
-				const uint64_t *ahead)
+/* A chunk in which the scan found something. Kept apart: the loops that scan stay small. */
+static __attribute__((noinline)) void pt_sweep_found(struct pt_sweep_ctx *ctx,
+						     struct pt_sweep_chunk *c)
+{
+	ctx->dense_lately = c->found >= SWEEP_DENSE;
+	ctx->dirty_lately = SWEEP_LATELY;
+	pt_sweep_chunk(ctx, c);
+}
+
+static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, bool writable)
 {
 	uint64_t mask = iod_le64(ctx->spec.mask), match = iod_le64(ctx->spec.match);
 	unsigned items = 1u << t->bits;
@@ -291,15 +294,12 @@ static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table 
 
 	c.t = t;
 	c.writable = writable;
+	c.done = 0;
 	c.n = items < SWEEP_CHUNK ? items : SWEEP_CHUNK;
-	pt_sweep_prefetch_bitmap(ctx, t);
 	for (c.base = 0; c.base < items; c.base += c.n) {
-		c.found = ctx->kernels->scan(&t->items[c.base], c.n, mask, match, c.dirty,
-					     ahead ? ahead + c.base : NULL);
-		if (c.found) {
-			pt_sweep_chunk(ctx, &c);
-			ctx->dirty_lately = SWEEP_LATELY;
-		}
+		c.found = ctx->kernels->scan(&t->items[c.base], c.n, mask, match, c.dirty, NULL);
+		if (c.found)
+			pt_sweep_found(ctx, &c);
 	}
 	ctx->s->items += items;
 }
@@ -315,9 +315,11 @@ static inline bool pt_sweep_skips(const struct pt_sweep_ctx *ctx, uint64_t pa, u
 
 	if (!ctx->pt->direct)
 		return false;
-	note = iod_mem_note(ctx->pt->mem, pa);
-	if (note && !__atomic_load_n(&note->writable, __ATOMIC_ACQUIRE))
-		return true;
+	if (word_load(&ctx->pt->quiet_tables)) {
+		note = iod_mem_note(ctx->pt->mem, pa);
+		if (note && !__atomic_load_n(&note->writable, __ATOMIC_ACQUIRE))
+			return true;
+	}
 	if (!touched || x < touched->first || x > touched->last)
 		return false;
 	x = (x - touched->base) >> pt_shift(ctx->pt, 1);
@@ -345,48 +347,90 @@ static inline uint64_t pt_leaf_table_at(const struct iod_pgtable *pt, const stru
 	return pt_item_type(pt, 1, pte) == PT_TABLE ? pt_table_pa(pt, pte) : 0;
 }
 
-/* Entries of level 1 are fetched so far ahead: two lines. */
-#define SWEEP_LEVEL1_AHEAD 32u
+/* A leaf table is fetched while the one so many before it is looked at; its first line, which also finds
+ * its page, earlier; the entry that leads to it, earlier still. */
+#define SWEEP_NEAR   2u
+#define SWEEP_FAR    8u
+#define SWEEP_LEVEL1 32u
+
+/*
+ * Looks at all of a leaf table, and cleans it at the same time where that is likely to be wanted, allowed
+ * and not in somebody's way.
+ */
+static inline void pt_sweep_scan(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c,
+				 const uint64_t *ahead)
+{
+	uint64_t mask = iod_le64(ctx->spec.mask), match = iod_le64(ctx->spec.match);
+	struct pt_table_lock *lock;
+	struct iod_scan_result r;
+
+	if (ctx->dense == DENSE_ON && ctx->dense_lately && !ctx->pt->has_runs) {
+		lock = pt_lock_of(ctx->pt, c->t->pa);
+		if (pt_dense_try(lock)) {
+			r = ctx->kernels->scan_stores(c->t->items, c->n, mask, match,
+						      &ctx->clean_stores, c->dirty, c->cleaned,
+						      ahead);
+			pt_dense_leave(lock);
+			c->found = r.found;
+			c->done = r.cleaned;
+			return;
+		}
+	}
+	c->found = ctx->kernels->scan(c->t->items, c->n, mask, match, c->dirty, ahead);
+	c->done = 0;
+}
 
 /*
  * The main path: leaf tables under items i to last of a table of level 1, while there are some and the
- * reader section lasts; each is fetched two tables ahead. Returns the first item that is left to do,
- * at least i + 1.
+ * reader section lasts. Returns the first item that is left to do, at least i + 1.
  */
 static unsigned pt_sweep_leaf_tables(struct pt_sweep_ctx *ctx, const struct pt_table *t, unsigned i,
 				     unsigned last)
 {
 	const struct iod_pgtable *pt = ctx->pt;
-	uint64_t span = low_mask(pt_shift(pt, 1)), next, after;
+	uint64_t near, far;
 	struct pt_table leaf = { .bits = pt_items_lg2(pt, 0, PT_MAX_LEVELS) };
+	unsigned first = i, shift = pt_shift(pt, 1);
+	struct pt_sweep_chunk c;
 
-	ctx->s->items--; /* the first was counted */
-	leaf.pa = pt_leaf_table_at(pt, t, i);
-	leaf.base = pt_item_first(pt, t, i);
-	next = pt_leaf_table_at(pt, t, i + 1);
-	for (;;) {
-		__builtin_prefetch(&t->items[i + SWEEP_LEVEL1_AHEAD]);
-		after = pt_leaf_table_at(pt, t, i + 2);
-		leaf.last = leaf.base + span;
-		leaf.items = (uint64_t *)(pt->direct + (uintptr_t)leaf.pa);
-		if (pt_sweep_skips(ctx, leaf.pa, leaf.base))
+	if (pt_item_last(pt, t, last) > ctx->r.last)
+		last--;
+	c.t = &leaf;
+	c.base = 0;
+	c.n = 1u << leaf.bits; /* a chunk at most */
+	c.writable = true;
+	while (i <= last && !ctx->stopped && (leaf.pa = pt_leaf_table_at(pt, t, i))) {
+		leaf.base = pt_item_first(pt, t, i);
+		if (pt_sweep_skips(ctx, leaf.pa, leaf.base)) {
 			ctx->s->pruned++;
-		else
-			pt_sweep_leaf_table(ctx, &leaf, true,
-					    after ? (uint64_t *)(pt->direct + (uintptr_t)after)
-						  : NULL);
-		i++;
-		ctx->s->items++;
+			c.found = 0;
+		} else {
+			__builtin_prefetch(&t->items[i + SWEEP_LEVEL1]);
+			near = pt_leaf_table_at(pt, t, i + SWEEP_NEAR);
+			far = near == leaf.pa + SWEEP_NEAR * 8 * c.n
+				      ? 0 /* side by side: hardware finds it */
+				      : pt_leaf_table_at(pt, t, i + SWEEP_FAR);
+			if (far)
+				__builtin_prefetch((const void *)(pt->direct + (uintptr_t)far));
+			leaf.items = (uint64_t *)(pt->direct + (uintptr_t)leaf.pa);
+			if (ctx->dirty_lately)
+				pt_sweep_prefetch_bitmap(
+					ctx, leaf.base + ((uint64_t)SWEEP_NEAR << shift));
+			pt_sweep_scan(ctx, &c,
+				      near ? (uint64_t *)(pt->direct + (uintptr_t)near) : NULL);
+			ctx->s->items += c.n;
+		}
+		leaf.last = leaf.base + low_mask(shift);
+		if (c.found)
+			pt_sweep_found(ctx, &c);
 		if (ctx->s->items >= ctx->stop_at && leaf.last < ctx->r.last) {
 			ctx->stopped = true;
 			ctx->pos = leaf.last + 1;
 		}
-		if (ctx->stopped || i > last || !next || leaf.last + 1 + span > ctx->r.last)
-			return i;
-		leaf.base = leaf.last + 1;
-		leaf.pa = next;
-		next = after;
+		i++;
 	}
+	ctx->s->items += i - first - 1; /* of level 1; the caller counted one */
+	return i;
 }
 
 #endif

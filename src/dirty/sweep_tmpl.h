@@ -124,7 +124,7 @@ static void pt_sweep_table(struct pt_sweep_ctx *ctx, const struct pt_table *t, b
 {
 	if (!t->level && t->base >= ctx->r.first && t->last <= ctx->r.last &&
 	    ctx->s->mode != IOD_SWEEP_CLEAR_BY_BITMAP)
-		pt_sweep_leaf_table(ctx, t, writable, NULL);
+		pt_sweep_leaf_table(ctx, t, writable);
 	else
 		pt_sweep_items(ctx, t, writable);
 }

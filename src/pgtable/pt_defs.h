@@ -87,6 +87,8 @@ struct iod_pgtable {
 	_Alignas(8) uint64_t tables, table_bytes; /* atomic */
 	_Alignas(8) uint64_t gathers;		  /* atomic: gathers that refer to it */
 	_Alignas(8) uint64_t dense_sweeps;	  /* atomic: see pt_exclude.h */
+	_Alignas(8) uint64_t quiet_tables; /* atomic: leaf tables that began without a leaf that can
+					      become dirty, ever: 0: notes need not be asked */
 	uint32_t features;
 	uint8_t granule_lg2;
 	uint8_t ias, oas;

@@ -192,7 +192,9 @@ static void pt_note_new(const struct pt_map_ctx *ctx, uint64_t pa, bool full)
 	if (!note)
 		return;
 	__atomic_store_n(&note->full, full, __ATOMIC_RELAXED);
-	__atomic_store_n(&note->writable, full && ctx->may_dirty, __ATOMIC_RELAXED);
+	__atomic_store_n(&note->writable, ctx->may_dirty, __ATOMIC_RELAXED);
+	if (!ctx->may_dirty)
+		word_add(&ctx->pt->quiet_tables, 1);
 }
 
 /*

@@ -89,6 +89,17 @@ static uint64_t do_clean_stores(const struct iod_kernels *k, size_t n)
 	return found;
 }
 
+static uint64_t do_scan_stores(const struct iod_kernels *k, size_t n)
+{
+	uint64_t words[TABLE / 64], cleaned[TABLE / 64], found = 0;
+
+	for (size_t i = 0; i < n; i += TABLE)
+		found += k->scan_stores(&items[i], TABLE, spec.mask, spec.match, &spec, words,
+					cleaned, NULL)
+				 .cleaned;
+	return found;
+}
+
 static uint64_t do_fill(const struct iod_kernels *k, size_t n)
 {
 	for (size_t i = 0; i < n; i += TABLE)
@@ -169,6 +180,10 @@ static const struct row {
 	{ "scan + clean_stores, 80 %", do_clean_stores, 800, 1, false, false },
 	{ "scan + clean_stores, 99 %", do_clean_stores, 990, 1, false, false },
 	{ "scan + clean_stores, 100 %", do_clean_stores, 1000, 1, false, false },
+	{ "scan_stores, 1 %", do_scan_stores, 10, 1, false, false },
+	{ "scan_stores, 10 %", do_scan_stores, 100, 1, false, false },
+	{ "scan_stores, 50 %", do_scan_stores, 500, 1, false, false },
+	{ "scan_stores, 100 %", do_scan_stores, 1000, 1, false, false },
 	{ "scan + clean_stores, 10 % by 16", do_clean_stores, 100, 16, false, false },
 	{ "scan + clean_stores, 50 % by 64", do_clean_stores, 500, 64, false, false },
 	{ "fill", do_fill, 0, 1, false, false },

@@ -47,6 +47,7 @@ static inline unsigned scaled(unsigned n)
 /* kernels_threads.c */
 void threads_clean(void **state);
 void threads_clean_stores(void **state);
+void threads_scan_stores(void **state);
 void threads_twin_lines(void **state);
 void threads_twin_condition(void **state);
 

@@ -51,10 +51,18 @@ static void *mark(void *arg)
 	return NULL;
 }
 
+/* The set whose scan_stores is on trial, or NULL: scan, and then clean. */
+static const struct iod_kernels *in_one;
+
 static uint64_t scan_and_clean(struct marker *m, clean_fn *clean)
 {
-	uint64_t words[ITEMS / 64];
+	uint64_t words[ITEMS / 64], cleaned[ITEMS / 64];
 
+	if (in_one)
+		return in_one
+			->scan_stores(m->items, ITEMS, spec.mask, spec.match, &spec, words, cleaned,
+				      NULL)
+			.cleaned;
 	if (!iod_kernels_best()->scan(m->items, ITEMS, spec.mask, spec.match, words, NULL))
 		return 0;
 	return clean(m->items, ITEMS, &spec, words);
@@ -104,6 +112,15 @@ void threads_clean_stores(void **state)
 	(void)state;
 	for (set = 0; (k = kernels_nth(set)); set++)
 		assert_true(balanced(k->clean_stores, false, scaled(4000000)));
+}
+
+void threads_scan_stores(void **state)
+{
+	unsigned set;
+
+	(void)state;
+	for (set = 0; (in_one = kernels_nth(set)); set++)
+		assert_true(balanced(NULL, false, scaled(4000000)));
 }
 
 /* ---- twins ---- */

@@ -265,6 +265,49 @@ static void clean_stores(void **state)
 	clean_by(true);
 }
 
+/* Dirty by one spec, cleaned by a narrower one, as Accessed makes it. */
+static void check_scan_stores(const struct iod_kernels *k, unsigned n,
+			      const struct iod_clean_spec *s, uint64_t extra)
+{
+	uint64_t found[MAX_ITEMS / 64], cleaned[MAX_ITEMS / 64];
+	uint64_t want[MAX_ITEMS / 64] = { 0 }, want_cleaned[MAX_ITEMS / 64];
+	struct iod_clean_spec narrow = *s;
+	struct iod_scan_result r;
+	unsigned i, nr = 0, nr_cleaned;
+
+	narrow.mask |= extra;
+	narrow.match |= extra;
+	for (i = 0; i < n; i++) {
+		want[i / 64] |= (uint64_t)matches(bed.at[i], s) << i % 64;
+		nr += matches(bed.at[i], s);
+	}
+	memcpy(want_cleaned, want, sizeof(want));
+	nr_cleaned = expect_clean(n, &narrow, want_cleaned);
+	r = k->scan_stores(bed.at, n, s->mask, s->match, &narrow, found, cleaned, NULL);
+	assert_int_equal(r.found, nr);
+	assert_int_equal(r.cleaned, nr_cleaned);
+	assert_memory_equal(found, want, n / 8);
+	assert_memory_equal(cleaned, want_cleaned, n / 8);
+	assert_memory_equal(bed.mem, expected.mem, sizeof(bed.mem));
+}
+
+static void scan_stores(void **state)
+{
+	static const unsigned lengths[] = { 64, 128, 192, 512, 2048, 8192 };
+	const struct iod_clean_spec *s;
+	const struct iod_kernels *k;
+	unsigned set, l, p;
+
+	(void)state;
+	for (set = 0; (k = kernels_nth(set)); set++)
+		for (l = 0; l < 6; l++)
+			for (p = 0; p < scaled(20 * NR_PATTERNS); p++) {
+				s = &specs[(l + p / 2) % NR_SPECS];
+				make_items(lengths[l], l + p, s, (enum pattern)(p % NR_PATTERNS));
+				check_scan_stores(k, lengths[l], s, p % 3 ? BIT64(33) : 0);
+			}
+}
+
 /* ---- fill and bitmaps ---- */
 
 static void fill(void **state)
@@ -446,6 +489,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(scan_single_bits),
 		cmocka_unit_test(clean),
 		cmocka_unit_test(clean_stores),
+		cmocka_unit_test(scan_stores),
 		cmocka_unit_test(fill),
 		cmocka_unit_test(popcount),
 		cmocka_unit_test(find_other),
@@ -453,6 +497,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(ends_of_memory),
 		cmocka_unit_test(threads_clean),
 		cmocka_unit_test(threads_clean_stores),
+		cmocka_unit_test(threads_scan_stores),
 		cmocka_unit_test(threads_twin_lines),
 		cmocka_unit_test(threads_twin_condition),
 	};
