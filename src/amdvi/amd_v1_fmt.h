@@ -207,6 +207,12 @@ static inline void pt_size_spec(const struct iod_pgtable *pt, unsigned lg2, uint
 	}
 }
 
+static inline void pt_like_spec(const struct iod_pgtable *pt, uint64_t pte, uint64_t *mask,
+				uint64_t *match)
+{
+	pt_size_spec(pt, pt_leaf_lg2(pt, 0, pte), mask, match);
+}
+
 /* bits.md F1: never asked, as the feature is refused. */
 static inline void pt_table_access_spec(const struct iod_pgtable *pt, uint64_t *mask,
 					uint64_t *match, uint64_t *bit)

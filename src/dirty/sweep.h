@@ -24,9 +24,9 @@ struct pt_sweep_ctx {
 	struct pt_range r;
 	struct pt_scan_spec spec;
 	const struct iod_kernels *kernels;
-	/* What may be cleaned of leaves that take one item of a leaf table: by locked operations, by
-	 * stores. */
-	struct iod_clean_spec clean, clean_stores;
+	struct iod_clean_spec
+		clean_stores; /* of the leaves that were cleaned last: of 2^clean_lg2 */
+	unsigned clean_lg2;
 	unsigned dirty_lately; /* tables ago that one was dirty, counted down */
 	bool dense_lately;     /* the last dirty table was worth clearing by stores */
 	uint64_t pos;	       /* x to go on at */

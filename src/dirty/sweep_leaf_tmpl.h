@@ -48,14 +48,27 @@ static inline bool pt_clean_item(const struct pt_sweep_ctx *ctx, unsigned level,
 struct pt_sweep_chunk {
 	const struct pt_table *t;
 	unsigned base, n;
-	unsigned found;	  /* bits in dirty[] */
-	unsigned done;	  /* bits in cleaned[]: cleaned with the scan */
-	unsigned run_end; /* first item behind the run counted last */
+	unsigned found;	   /* bits in dirty[] */
+	unsigned done;	   /* bits in cleaned[]: cleaned with the scan */
+	unsigned done_lg2; /* of leaves of this size */
+	unsigned run_end;  /* first item behind the run counted last */
 	bool writable;
+	uint64_t mask, match;		    /* of the leaves that are cleaned by words */
 	uint64_t dirty[SWEEP_CHUNK / 64];   /* as scanned */
 	uint64_t out[SWEEP_CHUNK / 64];	    /* as reported */
 	uint64_t cleaned[SWEEP_CHUNK / 64]; /* as invalidated */
 };
+
+/* Runs of n items (a power of two, at most 64): all bits of those with a bit set in the word. */
+static inline uint64_t pt_spread(uint64_t word, unsigned n)
+{
+	uint64_t heads = UINT64_MAX / (n < 64 ? low_mask(n) : UINT64_MAX); /* bit 0 of each run */
+	unsigned shift;
+
+	for (shift = n / 2; shift; shift /= 2)
+		word |= word >> shift;
+	return (word & heads) * low_mask(n);
+}
 
 /* ---- item by item ---- */
 
@@ -103,11 +116,13 @@ static void pt_sweep_item(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, un
 /* Returns how many bits of cleaned[] may be set at most. */
 static unsigned pt_sweep_one_by_one(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
 {
-	unsigned w, words = (c->n + 63) / 64;
+	unsigned w, words = (c->n + 63) / 64, shift = pt_shift(ctx->pt, 0);
 	uint64_t left, before = ctx->s->cleaned;
 
 	memcpy(c->out, c->dirty, words * sizeof(c->out[0]));
-	memset(c->cleaned, 0, words * sizeof(c->cleaned[0]));
+	for (w = 0; w < words; w++) /* what was cleaned with the scan */
+		c->cleaned[w] = c->done ? pt_spread(c->cleaned[w], 1u << (c->done_lg2 - shift)) : 0;
+	ctx->s->cleaned += c->done;
 	c->run_end = 0;
 	for (w = 0; w < words; w++)
 		for (left = c->dirty[w]; left; left &= left - 1)
@@ -117,29 +132,24 @@ static unsigned pt_sweep_one_by_one(struct pt_sweep_ctx *ctx, struct pt_sweep_ch
 
 /* ---- by words ---- */
 
-/* Runs of n items (a power of two, at most 64): all bits of those with a bit set in the word. */
-static inline uint64_t pt_spread(uint64_t word, unsigned n)
-{
-	uint64_t heads = UINT64_MAX / (n < 64 ? low_mask(n) : UINT64_MAX); /* bit 0 of each run */
-	unsigned shift;
-
-	for (shift = n / 2; shift; shift /= 2)
-		word |= word >> shift;
-	return (word & heads) * low_mask(n);
-}
-
-/* Whether all dirty items are of leaves of one size, *lg2, none of which leaves a word. */
+/*
+ * Whether all dirty items are leaves of one size, *lg2, none of which leaves a word. (c->mask, c->match)
+ * says which are, then.
+ */
 static bool pt_sweep_one_size(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned *lg2)
 {
 	const struct iod_pgtable *pt = ctx->pt;
-	uint64_t mask, match, pte;
 	unsigned w = 0;
+	uint64_t pte;
 
-	*lg2 = pt_shift(pt, 0);
-	if (pt->attached)
-		return false;
-	if (!pt->has_runs)
+	*lg2 = c->done_lg2;
+	if (c->done == c->found) /* the scan has cleaned all: they are */
 		return true;
+	*lg2 = pt_shift(pt, 0);
+	if (!pt->attached && !pt->has_runs) {
+		pt_size_spec(pt, *lg2, &c->mask, &c->match);
+		return true;
+	}
 	while (!c->dirty[w])
 		w++;
 	pte = item_load_relaxed(&c->t->items[c->base + w * 64 + ctz64(c->dirty[w])]);
@@ -148,23 +158,25 @@ static bool pt_sweep_one_size(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c
 	*lg2 = pt_leaf_lg2(pt, 0, pte);
 	if (*lg2 > pt_shift(pt, 0) + 6)
 		return false;
-	pt_size_spec(pt, *lg2, &mask, &match);
-	ctx->kernels->scan(&c->t->items[c->base], c->n, iod_le64(mask), iod_le64(match), c->out,
-			   NULL);
+	if (pt->attached)
+		pt_like_spec(pt, pte, &c->mask, &c->match);
+	else
+		pt_size_spec(pt, *lg2, &c->mask, &c->match);
+	ctx->kernels->scan(&c->t->items[c->base], c->n, iod_le64(c->mask), iod_le64(c->match),
+			   c->out, NULL);
 	for (; w < (c->n + 63) / 64; w++)
 		if (c->dirty[w] & ~c->out[w])
 			return false;
 	return true;
 }
 
-/* What may be cleaned: dirty leaves of 2^lg2, by locked operations or by stores. */
-static inline struct iod_clean_spec pt_clean_spec(const struct pt_sweep_ctx *ctx, unsigned lg2,
-						  bool stores)
+/* What may be cleaned: dirty items that (mask, match) says are leaves, by locked operations or by stores. */
+static inline struct iod_clean_spec pt_clean_spec(const struct pt_sweep_ctx *ctx, uint64_t mask,
+						  uint64_t match, bool stores)
 {
 	const struct pt_scan_spec *s = &ctx->spec;
-	uint64_t mask, match, accessed = stores ? s->accessed : 0;
+	uint64_t accessed = stores ? s->accessed : 0;
 
-	pt_size_spec(ctx->pt, lg2, &mask, &match);
 	return (struct iod_clean_spec){
 		.mask = iod_le64(s->mask | s->clean_mask | mask | accessed),
 		.match = iod_le64(s->match | s->clean_match | match | accessed),
@@ -174,7 +186,7 @@ static inline struct iod_clean_spec pt_clean_spec(const struct pt_sweep_ctx *ctx
 }
 
 /* By stores, if the table is dense and nobody else is at it. Returns how many; cleaned[] says which. */
-static unsigned pt_clean_dense(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned lg2)
+static unsigned pt_clean_dense(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
 {
 	struct pt_table_lock *lock;
 	struct iod_clean_spec spec;
@@ -192,7 +204,7 @@ static unsigned pt_clean_dense(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *
 	lock = pt_lock_of(ctx->pt, c->t->pa);
 	if (!pt_dense_try(lock))
 		return 0;
-	spec = lg2 == pt_shift(ctx->pt, 0) ? ctx->clean_stores : pt_clean_spec(ctx, lg2, true);
+	spec = pt_clean_spec(ctx, c->mask, c->match, true);
 	memcpy(c->cleaned, c->dirty, (c->n + 63) / 64 * sizeof(c->cleaned[0]));
 	done = ctx->kernels->clean_stores(&c->t->items[c->base], c->n, &spec, c->cleaned);
 	pt_dense_leave(lock);
@@ -200,16 +212,16 @@ static unsigned pt_clean_dense(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *
 }
 
 /* Cleans what is dirty; cleaned[] says which. Returns how many items. */
-static unsigned pt_sweep_clean(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, unsigned lg2)
+static unsigned pt_sweep_clean(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c)
 {
 	unsigned w, words = (c->n + 63) / 64;
-	unsigned done = c->done ? c->done : pt_clean_dense(ctx, c, lg2);
+	unsigned done = c->done ? c->done : pt_clean_dense(ctx, c);
 	uint64_t left[SWEEP_CHUNK / 64];
 	struct iod_clean_spec spec;
 
 	if (done == c->found)
 		return done;
-	spec = lg2 == pt_shift(ctx->pt, 0) ? ctx->clean : pt_clean_spec(ctx, lg2, false);
+	spec = pt_clean_spec(ctx, c->mask, c->match, false);
 	if (!done) {
 		memcpy(c->cleaned, c->dirty, words * sizeof(c->cleaned[0]));
 		return ctx->kernels->clean(&c->t->items[c->base], c->n, &spec, c->cleaned);
@@ -229,7 +241,7 @@ static unsigned pt_sweep_by_words(struct pt_sweep_ctx *ctx, struct pt_sweep_chun
 	unsigned found = c->found, done = 0;
 
 	if (ctx->cleaning && c->writable)
-		done = pt_sweep_clean(ctx, c, lg2);
+		done = pt_sweep_clean(ctx, c);
 	if (run > 1) {
 		for (w = 0, found = 0; w < words; w++) {
 			c->out[w] = pt_spread(c->dirty[w], run);
@@ -237,6 +249,10 @@ static unsigned pt_sweep_by_words(struct pt_sweep_ctx *ctx, struct pt_sweep_chun
 			if (done)
 				c->cleaned[w] = pt_spread(c->cleaned[w], run);
 		}
+	}
+	if (done && !c->done) { /* what the next table is expected to be like */
+		ctx->clean_stores = pt_clean_spec(ctx, c->mask, c->match, true);
+		ctx->clean_lg2 = lg2;
 	}
 	ctx->s->dirty += found / run;
 	ctx->s->cleaned += done;
@@ -364,7 +380,7 @@ static inline void pt_sweep_scan(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk
 	struct pt_table_lock *lock;
 	struct iod_scan_result r;
 
-	if (ctx->dense == DENSE_ON && ctx->dense_lately && !ctx->pt->has_runs) {
+	if (ctx->dense == DENSE_ON && ctx->dense_lately) {
 		lock = pt_lock_of(ctx->pt, c->t->pa);
 		if (pt_dense_try(lock)) {
 			r = ctx->kernels->scan_stores(c->t->items, c->n, mask, match,
@@ -373,6 +389,7 @@ static inline void pt_sweep_scan(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk
 			pt_dense_leave(lock);
 			c->found = r.found;
 			c->done = r.cleaned;
+			c->done_lg2 = ctx->clean_lg2;
 			return;
 		}
 	}

@@ -169,6 +169,7 @@ static int pt_sweep_run(struct pt_sweep_ctx *ctx)
 static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 {
 	struct pt_range whole;
+	uint64_t mask, match;
 	struct iod_sweep s;
 	struct pt_sweep_ctx ctx = { .pt = pt, .s = &s };
 	int ret = pt ? iod_sweep_check(pt, &s, user, &ctx.r) : -EINVAL;
@@ -179,8 +180,9 @@ static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 		return ret;
 	pt_get_scan_spec(pt, s.flags & IOD_SWEEP_SKIP_UNTRACKED, &ctx.spec);
 	ctx.kernels = pt->kernels;
-	ctx.clean = pt_clean_spec(&ctx, pt_shift(pt, 0), false);
-	ctx.clean_stores = pt_clean_spec(&ctx, pt_shift(pt, 0), true);
+	pt_size_spec(pt, pt_shift(pt, 0), &mask, &match);
+	ctx.clean_stores = pt_clean_spec(&ctx, mask, match, true);
+	ctx.clean_lg2 = pt_shift(pt, 0);
 	ctx.cleaning = s.mode != IOD_SWEEP_READ;
 	/* Inside a visit's reader section no grace period can be waited for. */
 	ctx.dense = ctx.cleaning && !pt->attached && !rcu_inside() ? DENSE_NOT : DENSE_NEVER;

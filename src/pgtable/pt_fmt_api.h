@@ -59,6 +59,10 @@ static inline void pt_get_scan_spec(const struct iod_pgtable *pt, bool skip_untr
  * present and in tables that we built; lg2 is a size that a leaf table has. */
 static inline void pt_size_spec(const struct iod_pgtable *pt, unsigned lg2, uint64_t *mask,
 				uint64_t *match);
+/* The same for tables that somebody else built: *mask takes in all that makes an item a LEAF like the LEAF
+ * item pte, so that what matches is one of the same size. */
+static inline void pt_like_spec(const struct iod_pgtable *pt, uint64_t pte, uint64_t *mask,
+				uint64_t *match);
 /* (pte & *mask) == *match for the TABLE items, in tables that we built, whose Accessed bit, *bit, is
  * set. Asked only with IOD_PT_HW_TABLE_ACCESS. */
 static inline void pt_table_access_spec(const struct iod_pgtable *pt, uint64_t *mask,

@@ -163,6 +163,13 @@ static inline void pt_size_spec(const struct iod_pgtable *pt, unsigned lg2, uint
 	*match = X86_P;
 }
 
+static inline void pt_like_spec(const struct iod_pgtable *pt, uint64_t pte, uint64_t *mask,
+				uint64_t *match)
+{
+	(void)pte;
+	pt_size_spec(pt, 12, mask, match);
+}
+
 static inline void pt_table_access_spec(const struct iod_pgtable *pt, uint64_t *mask,
 					uint64_t *match, uint64_t *bit)
 {

@@ -307,6 +307,12 @@ static inline void pt_size_spec(const struct iod_pgtable *pt, unsigned lg2, uint
 	*match = ARM_VALID | ARM_TABLE | (lg2 > ARM_GRANULE_LG2 ? ARM_CONT : 0);
 }
 
+static inline void pt_like_spec(const struct iod_pgtable *pt, uint64_t pte, uint64_t *mask,
+				uint64_t *match)
+{
+	pt_size_spec(pt, pt_leaf_lg2(pt, 0, pte), mask, match);
+}
+
 static inline void pt_table_access_spec(const struct iod_pgtable *pt, uint64_t *mask,
 					uint64_t *match, uint64_t *bit)
 {

@@ -159,6 +159,15 @@ static inline void pt_size_spec(const struct iod_pgtable *pt, unsigned lg2, uint
 	*match = 0;
 }
 
+/* Present is R or W: like this one in both. */
+static inline void pt_like_spec(const struct iod_pgtable *pt, uint64_t pte, uint64_t *mask,
+				uint64_t *match)
+{
+	(void)pt;
+	*mask = VTD_SS_R | VTD_SS_W;
+	*match = pte & (VTD_SS_R | VTD_SS_W);
+}
+
 static inline void pt_table_access_spec(const struct iod_pgtable *pt, uint64_t *mask,
 					uint64_t *match, uint64_t *bit)
 {
