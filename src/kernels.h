@@ -9,7 +9,7 @@
  *
  * Vector loads. Scans load 16 to 64 bytes at a time, though not all of it need come from one moment:
  * documented as atomic are aligned quadwords (Intel SDM vol. 3, "Guaranteed Atomic Operations"; AMD APM
- * vol. 2, 7.3.2 "Access Atomicity") and, where there is AVX, certain loads of 16 aligned bytes (both);
+ * vol. 2, 7.3.2 "Access Atomicity") and, where there is AVX, VMOVDQA of 16 aligned bytes both ways (both);
  * nothing is promised of 32 and 64 bytes, and what Arm promises of the elements of vectors (Arm ARM,
  * B2.2.1) is not made use of. A scan needs less: that every byte is as new as the call. Hardware marks an
  * item by one bit, that lies in one byte, and whoever acts on a bit of the answer loads that item again.
@@ -65,6 +65,12 @@ struct iod_kernels {
 					      const uint64_t *ahead);
 	/* items[i] = first + i * step (host byte order), into a table that nobody else sees yet. */
 	void (*fill)(uint64_t *items, unsigned n, uint64_t first, uint64_t step);
+	/* The same past the caches, for more than they hold; NULL: there is no such thing. Nobody may be
+	 * shown the table before fill_end(). */
+	void (*fill_past)(uint64_t *items, unsigned n, uint64_t first, uint64_t step);
+	void (*fill_end)(void);
+	/* items[i] = 0, in a table that others see: each changes at once. */
+	void (*zero)(uint64_t *items, unsigned n);
 
 	/* Bitmaps: words in memory byte order, n >= 0 of them, aligned to 8. */
 	uint64_t (*popcount)(const uint64_t *words, size_t n);

@@ -108,6 +108,31 @@ AVX2 static void fill_avx2(uint64_t *items, unsigned n, uint64_t first, uint64_t
 		items[i] = first + i * step;
 }
 
+AVX2 static void fill_past_avx2(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
+{
+	__m256i v, step4 = _mm256_set1_epi64x((long long)(step * 4));
+	unsigned i;
+
+	if ((uintptr_t)items % 32 || n % 4) {
+		fill_avx2(items, n, first, step);
+		return;
+	}
+	v = _mm256_set_epi64x((long long)(first + 3 * step), (long long)(first + 2 * step),
+			      (long long)(first + step), (long long)first);
+	for (i = 0; i < n; i += 4, v = _mm256_add_epi64(v, step4))
+		_mm256_stream_si256((__m256i *)(void *)&items[i], v);
+}
+
+static void fill_end_avx2(void)
+{
+	_mm_sfence();
+}
+
+AVX2 static void zero_avx2(uint64_t *items, unsigned n)
+{
+	kernel_zero_x86(items, n);
+}
+
 /* ---- bitmaps ---- */
 
 /* Bits of each quadword, from a table of 16 nibbles. */
@@ -207,6 +232,9 @@ const struct iod_kernels iod_kernels_avx2 = {
 	.clean_stores = clean_stores_avx2,
 	.scan_stores = scan_stores_avx2,
 	.fill = fill_avx2,
+	.fill_past = fill_past_avx2,
+	.fill_end = fill_end_avx2,
+	.zero = zero_avx2,
 	.popcount = popcount_avx2,
 	.find_other = find_other_avx2,
 	.or_words = or_words_avx2,

@@ -119,6 +119,32 @@ AVX512 static void fill_avx512(uint64_t *items, unsigned n, uint64_t first, uint
 		_mm512_mask_storeu_epi64(&items[i], (__mmask8)low_mask(n - i), v);
 }
 
+AVX512 static void fill_past_avx512(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
+{
+	const __m512i at = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+	__m512i v = _mm512_add_epi64(_mm512_set1_epi64((long long)first),
+				     _mm512_mullo_epi64(at, _mm512_set1_epi64((long long)step)));
+	__m512i step8 = _mm512_set1_epi64((long long)(step * 8));
+	unsigned i;
+
+	if ((uintptr_t)items % 64 || n % 8) {
+		fill_avx512(items, n, first, step);
+		return;
+	}
+	for (i = 0; i < n; i += 8, v = _mm512_add_epi64(v, step8))
+		_mm512_stream_si512((__m512i *)(void *)&items[i], v);
+}
+
+static void fill_end_avx512(void)
+{
+	_mm_sfence();
+}
+
+AVX512 static void zero_avx512(uint64_t *items, unsigned n)
+{
+	kernel_zero_x86(items, n);
+}
+
 /* ---- bitmaps ---- */
 
 AVX512 static uint64_t popcount_avx512(const uint64_t *words, size_t n)
@@ -190,6 +216,9 @@ const struct iod_kernels iod_kernels_avx512 = {
 	.clean_stores = clean_stores_avx512,
 	.scan_stores = scan_stores_avx512,
 	.fill = fill_avx512,
+	.fill_past = fill_past_avx512,
+	.fill_end = fill_end_avx512,
+	.zero = zero_avx512,
 	.popcount = popcount_avx512,
 	.find_other = find_other_avx512,
 	.or_words = or_words_avx512,

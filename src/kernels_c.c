@@ -83,6 +83,11 @@ static void fill_c(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
 		items[i] = iod_le64(first);
 }
 
+static void zero_c(uint64_t *items, unsigned n)
+{
+	kernel_zero(items, n);
+}
+
 static uint64_t popcount_c(const uint64_t *words, size_t n)
 {
 	uint64_t count = 0;
@@ -119,6 +124,7 @@ const struct iod_kernels iod_kernels_c = {
 	.clean_stores = clean_stores_c,
 	.scan_stores = scan_stores_c,
 	.fill = fill_c,
+	.zero = zero_c,
 	.popcount = popcount_c,
 	.find_other = find_other_c,
 	.or_words = or_words_c,

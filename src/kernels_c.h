@@ -62,6 +62,16 @@ KERNEL_INLINE unsigned kernel_clean(uint64_t *items, unsigned n, const struct io
 	return cleaned;
 }
 
+/* ---- taking away ---- */
+
+KERNEL_INLINE void kernel_zero(uint64_t *items, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		kernel_store(&items[i], 0);
+}
+
 /* ---- by stores ---- */
 
 /*

@@ -126,6 +126,11 @@ static void fill_neon(uint64_t *items, unsigned n, uint64_t first, uint64_t step
 		items[i] = first + i * step;
 }
 
+static void zero_neon(uint64_t *items, unsigned n)
+{
+	kernel_zero(items, n);
+}
+
 /* ---- bitmaps ---- */
 
 static uint64_t popcount_neon(const uint64_t *words, size_t n)
@@ -201,6 +206,7 @@ const struct iod_kernels iod_kernels_neon = {
 	.clean_stores = clean_stores_neon,
 	.scan_stores = scan_stores_neon,
 	.fill = fill_neon,
+	.zero = zero_neon,
 	.popcount = popcount_neon,
 	.find_other = find_other_neon,
 	.or_words = or_words_neon,

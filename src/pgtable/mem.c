@@ -189,12 +189,13 @@ void iod_mem_table_free(struct iod_mem *mem, uint64_t pa, unsigned len_lg2)
 }
 
 unsigned iod_mem_tables_alloc(struct iod_mem *mem, unsigned len_lg2, enum mem_class kind,
-			      uint64_t max_pa, unsigned n, uint64_t *pa)
+			      uint64_t max_pa, unsigned n, uint64_t *pa, bool *fresh)
 {
+	*fresh = true;
 	if (len_lg2 < MEM_TABLE_LG2_MIN)
 		len_lg2 = MEM_TABLE_LG2_MIN;
 	if (mem->backend->alloc_many)
-		return mem->backend->alloc_many(mem, len_lg2, kind, max_pa, n, pa);
+		return mem->backend->alloc_many(mem, len_lg2, kind, max_pa, n, pa, fresh);
 	return mem->backend->alloc(mem, len_lg2, kind, max_pa, false, pa) ? 0 : 1;
 }
 

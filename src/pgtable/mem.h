@@ -35,7 +35,7 @@ struct mem_backend {
 	int (*free)(struct iod_mem *mem, uint64_t pa, unsigned len_lg2);
 	/** As iod_mem_tables_alloc() and iod_mem_tables_free(); NULL: one by one. */
 	unsigned (*alloc_many)(struct iod_mem *mem, unsigned len_lg2, enum mem_class kind,
-			       uint64_t max_pa, unsigned n, uint64_t *pa);
+			       uint64_t max_pa, unsigned n, uint64_t *pa, bool *fresh);
 	void (*free_many)(struct iod_mem *mem, const uint64_t *pa, unsigned n, unsigned len_lg2);
 	/** Releases everything, the object included. */
 	void (*destroy)(struct iod_mem *mem);
@@ -107,10 +107,11 @@ void iod_mem_table_free(struct iod_mem *mem, uint64_t pa, unsigned len_lg2);
 
 /**
  * Allocate up to @p n tables whose contents are undefined, side by side where possible.
+ * @param fresh whether memory among them may never have been touched
  * @return how many; 0 when there is no memory
  */
 unsigned iod_mem_tables_alloc(struct iod_mem *mem, unsigned len_lg2, enum mem_class kind,
-			      uint64_t max_pa, unsigned n, uint64_t *pa);
+			      uint64_t max_pa, unsigned n, uint64_t *pa, bool *fresh);
 
 /** Free n tables, as iod_mem_table_free(). */
 void iod_mem_tables_free(struct iod_mem *mem, const uint64_t *pa, unsigned n, unsigned len_lg2);

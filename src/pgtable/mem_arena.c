@@ -263,20 +263,22 @@ static int arena_alloc(struct iod_mem *mem, unsigned len_lg2, enum mem_class kin
 
 /* As many as the lowest chunk with room has, and so on. Contents are whatever was there. */
 static unsigned arena_alloc_many(struct iod_mem *mem, unsigned len_lg2, enum mem_class kind,
-				 uint64_t max_pa, unsigned n, uint64_t *pa)
+				 uint64_t max_pa, unsigned n, uint64_t *pa, bool *fresh)
 {
 	struct mem_arena *arena = to_arena(mem);
 	unsigned got = 0;
 	uint64_t chunk;
-	bool fresh;
+	bool new;
 
+	*fresh = false;
 	pthread_mutex_lock(&mem->lock);
 	while (got < n && iod_mem_has_room(mem, BIT64(len_lg2))) {
 		chunk = find_chunk(arena, len_lg2, kind, max_pa);
 		if (chunk == NO_CHUNK)
 			break;
 		do {
-			pa[got++] = mem->base_pa + take_slot(arena, chunk, &fresh);
+			pa[got++] = mem->base_pa + take_slot(arena, chunk, &new);
+			*fresh |= new;
 			iod_mem_charge(mem, BIT64(len_lg2));
 		} while (got < n && arena->chunks[chunk].nr_free &&
 			 iod_mem_has_room(mem, BIT64(len_lg2)) &&

@@ -20,7 +20,8 @@ struct pt_map_ctx {
 	uint64_t x, last; /* what is left to do */
 	uint64_t delta;	  /* output address = x + delta */
 	uint64_t attr;
-	bool may_dirty; /* the leaves can become dirty, or are born so */
+	bool may_dirty;	  /* the leaves can become dirty, or are born so */
+	bool past_caches; /* many tables are written at a time */
 	bool complete;
 	bool covers_tables; /* the range covers whole existing tables */
 };
@@ -129,6 +130,8 @@ static void pt_write_leaves(struct pt_map_ctx *ctx, const struct pt_table *t, un
 	} else if (seen) {
 		for (k = 0; k < items; k++, pte += BIT64(shift))
 			item_store_relaxed(&item[k], pte);
+	} else if (ctx->past_caches) {
+		pt->kernels->fill_past(item, (unsigned)items, pte, BIT64(shift));
 	} else {
 		pt->kernels->fill(item, (unsigned)items, pte, BIT64(shift));
 	}
@@ -262,12 +265,17 @@ static int pt_add_full_tables(struct pt_map_ctx *ctx, const struct pt_table *t, 
 	unsigned lg2 = pt_items_lg2(pt, 0, PT_MAX_LEVELS) + 3, k, got;
 	struct pt_map_ctx fill = *ctx;
 	uint64_t pa[PT_BATCH], pte;
+	bool fresh;
 
-	got = iod_mem_tables_alloc(pt->mem, lg2, MEM_LEAF, pt->max_pa, n, pa);
+	got = iod_mem_tables_alloc(pt->mem, lg2, MEM_LEAF, pt->max_pa, n, pa, &fresh);
 	if (!got)
 		return -ENOMEM;
+	/* What was just faulted in is in the caches already. */
+	fill.past_caches = got == PT_BATCH && !fresh && pt->kernels->fill_past;
 	for (k = 0; k < got; k++)
 		pt_fill_table(&fill, pa[k]);
+	if (fill.past_caches)
+		pt->kernels->fill_end();
 	for (k = 0; k < got; k++) {
 		pte = item_load(&t->items[i + k]);
 		if (pt_item_type(pt, 1, pte) != PT_NONE || !pt_install(pt, t, i + k, pa[k], &pte))

@@ -7,6 +7,8 @@
 #include "pgtable/pt_exclude.h"
 #include "pgtable/pt_walk.h"
 
+#include "kernels.h"
+
 struct pt_unmap_ctx {
 	struct iod_pgtable *pt;
 	struct iod_gather *gather;
@@ -140,10 +142,7 @@ static void pt_clear_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, u
 static void pt_clear_all(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i,
 			 unsigned end)
 {
-	unsigned k;
-
-	for (k = i; k <= end; k++)
-		item_store_relaxed(&t->items[k], 0);
+	ctx->pt->kernels->zero(&t->items[i], end - i + 1);
 	ctx->bytes += (uint64_t)(end - i + 1) << pt_shift(ctx->pt, 0);
 	pt_unmap_note(ctx, pt_item_first(ctx->pt, t, i), pt_item_last(ctx->pt, t, end), 1, 0);
 }

@@ -327,7 +327,32 @@ static void fill(void **state)
 			step = l % 3 ? BIT64(12 + l % 20) : next_random(&rng);
 			for (i = 0; i < n; i++)
 				expected.at[i] = iod_le64(first + i * step);
-			k->fill(bed.at, n, first, step);
+			if (k->fill_past && l % 2) {
+				k->fill_past(bed.at, n, first, step);
+				k->fill_end();
+			} else {
+				k->fill(bed.at, n, first, step);
+			}
+			assert_memory_equal(bed.mem, expected.mem, sizeof(bed.mem));
+		}
+}
+
+static void zero(void **state)
+{
+	const struct iod_kernels *k;
+	unsigned set, n;
+	size_t l;
+
+	(void)state;
+	for (set = 0; (k = kernels_nth(set)); set++)
+		for (l = 0; l < NR_LENGTHS; l++) {
+			n = length(l);
+			place(&bed, (unsigned)l);
+			copy(&expected, &bed);
+			memset(expected.at, 0, n * 8);
+			k->zero(bed.at, n);
+			assert_memory_equal(bed.mem, expected.mem, sizeof(bed.mem));
+			k->zero(bed.at - 3, 0);
 			assert_memory_equal(bed.mem, expected.mem, sizeof(bed.mem));
 		}
 }
@@ -436,7 +461,7 @@ static void use_all(const struct iod_kernels *k, uint64_t *at, uint64_t *src, un
 	assert_int_equal(k->clean(at, n, &specs[0], words), n);
 	k->fill(at, n, 0x41, 0x1000);
 	assert_int_equal(k->clean_stores(at, n, &specs[0], words), n);
-	memset(at, 0, n * 8);
+	k->zero(at, n);
 	assert_int_equal(k->find_other(at, n, 0), n);
 	memset(src, 0xff, n * 8);
 	k->or_words(at, src, n);
@@ -491,6 +516,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(clean_stores),
 		cmocka_unit_test(scan_stores),
 		cmocka_unit_test(fill),
+		cmocka_unit_test(zero),
 		cmocka_unit_test(popcount),
 		cmocka_unit_test(find_other),
 		cmocka_unit_test(or_words),
