@@ -38,7 +38,8 @@ struct pt_sweep_ctx {
 	const struct sweep_touched *touched; /* IOD_SWEEP_PRUNE, or NULL */
 };
 
-/* Which leaf tables of a stretch were used: their Accessed bit was taken, and is owed a scan. */
+/* What there is to look at below the entries of level 1 of a stretch: leaf tables that were used, whose
+ * Accessed bit was taken and is owed a scan, and larger leaves. */
 #define SWEEP_TOUCHED_TABLES (UINT64_C(1) << 17)
 struct sweep_touched {
 	uint64_t first, last; /* x: what the tables cover */

@@ -322,24 +322,36 @@ static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table 
 
 /* ---- leaf tables side by side ---- */
 
-/* Whether the leaf table at pa need not be looked at: nothing in it can be dirty, or no device used it
- * since its Accessed bit was taken last. x is where it begins. */
-static inline bool pt_sweep_skips(const struct pt_sweep_ctx *ctx, uint64_t pa, uint64_t x)
+/* Whether nothing in the leaf table at pa can be dirty. */
+static inline bool pt_sweep_is_quiet(const struct pt_sweep_ctx *ctx, uint64_t pa)
 {
-	const struct sweep_touched *touched = ctx->touched;
 	const struct mem_leaf_note *note;
 
-	if (!ctx->pt->direct)
+	if (!ctx->pt->direct || !word_load(&ctx->pt->quiet_tables))
 		return false;
-	if (word_load(&ctx->pt->quiet_tables)) {
-		note = iod_mem_note(ctx->pt->mem, pa);
-		if (note && !__atomic_load_n(&note->writable, __ATOMIC_ACQUIRE))
-			return true;
+	note = iod_mem_note(ctx->pt->mem, pa);
+	return note && !__atomic_load_n(&note->writable, __ATOMIC_ACQUIRE);
+}
+
+/* The first item at or after i, at most last + 1, that a pruned sweep has to look at. */
+static inline unsigned pt_sweep_next_touched(const struct pt_sweep_ctx *ctx,
+					     const struct pt_table *t, unsigned i, unsigned last)
+{
+	const struct sweep_touched *touched = ctx->touched;
+	uint64_t x, at, word;
+
+	while (i <= last) {
+		x = pt_item_first(ctx->pt, t, i);
+		if (x < touched->first || x > touched->last)
+			return i;
+		at = (x - touched->base) >> pt_shift(ctx->pt, 1);
+		word = touched->bits[at / 64] >> at % 64;
+		if (word)
+			return pt_min(i + ctz64(word), last + 1);
+		i += (unsigned)pt_min(64 - at % 64,
+				      ((touched->last - x) >> pt_shift(ctx->pt, 1)) + 1);
 	}
-	if (!touched || x < touched->first || x > touched->last)
-		return false;
-	x = (x - touched->base) >> pt_shift(ctx->pt, 1);
-	return !(touched->bits[x / 64] >> (x % 64) & 1);
+	return last + 1;
 }
 
 /* Whether from item i of t on there may be leaf tables to be swept in one go. */
@@ -364,9 +376,9 @@ static inline uint64_t pt_leaf_table_at(const struct iod_pgtable *pt, const stru
 }
 
 /* A leaf table is fetched while the one so many before it is looked at; its first line, which also finds
- * its page, earlier; the entry that leads to it, earlier still. */
+ * its page, so much earlier; the entry that leads to it, earlier still. */
 #define SWEEP_NEAR   2u
-#define SWEEP_FAR    8u
+#define SWEEP_FAR    6u
 #define SWEEP_LEVEL1 32u
 
 /*
@@ -397,6 +409,30 @@ static inline void pt_sweep_scan(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk
 	c->done = 0;
 }
 
+/* The item to be swept after item i. */
+static inline unsigned pt_sweep_after(const struct pt_sweep_ctx *ctx, const struct pt_table *t,
+				      unsigned i, unsigned last)
+{
+	return ctx->touched ? pt_sweep_next_touched(ctx, t, i + 1, last) : i + 1;
+}
+
+/* Has the table under item `near` of level 1 fetched while the one at pa is looked at. */
+static inline const uint64_t *pt_sweep_fetch(const struct pt_sweep_ctx *ctx,
+					     const struct pt_table *t, unsigned near,
+					     const struct pt_table *leaf)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	uint64_t at = pt_leaf_table_at(pt, t, near), far = 0;
+
+	__builtin_prefetch(&t->items[near + SWEEP_LEVEL1]);
+	/* Hardware does not find it, and it will be needed. */
+	if (at != leaf->pa + (SWEEP_NEAR * UINT64_C(8) << leaf->bits) && !ctx->touched)
+		far = pt_leaf_table_at(pt, t, near + SWEEP_FAR);
+	if (far)
+		__builtin_prefetch((const void *)(pt->direct + (uintptr_t)far));
+	return at ? (const uint64_t *)(pt->direct + (uintptr_t)at) : leaf->items;
+}
+
 /*
  * The main path: leaf tables under items i to last of a table of level 1, while there are some and the
  * reader section lasts. Returns the first item that is left to do, at least i + 1.
@@ -405,9 +441,8 @@ static unsigned pt_sweep_leaf_tables(struct pt_sweep_ctx *ctx, const struct pt_t
 				     unsigned last)
 {
 	const struct iod_pgtable *pt = ctx->pt;
-	uint64_t near, far;
 	struct pt_table leaf = { .bits = pt_items_lg2(pt, 0, PT_MAX_LEVELS) };
-	unsigned first = i, shift = pt_shift(pt, 1);
+	unsigned next, near, shift = pt_shift(pt, 1);
 	struct pt_sweep_chunk c;
 
 	if (pt_item_last(pt, t, last) > ctx->r.last)
@@ -416,37 +451,30 @@ static unsigned pt_sweep_leaf_tables(struct pt_sweep_ctx *ctx, const struct pt_t
 	c.base = 0;
 	c.n = 1u << leaf.bits; /* a chunk at most */
 	c.writable = true;
-	while (i <= last && !ctx->stopped && (leaf.pa = pt_leaf_table_at(pt, t, i))) {
+	ctx->s->items--; /* the caller counted the first */
+	next = pt_sweep_after(ctx, t, i, last);
+	for (; i <= last && !ctx->stopped && (leaf.pa = pt_leaf_table_at(pt, t, i));
+	     i = next, next = near) {
+		ctx->s->items++;
 		leaf.base = pt_item_first(pt, t, i);
-		if (pt_sweep_skips(ctx, leaf.pa, leaf.base)) {
-			ctx->s->pruned++;
-			c.found = 0;
-		} else {
-			__builtin_prefetch(&t->items[i + SWEEP_LEVEL1]);
-			near = pt_leaf_table_at(pt, t, i + SWEEP_NEAR);
-			far = near == leaf.pa + SWEEP_NEAR * 8 * c.n
-				      ? 0 /* side by side: hardware finds it */
-				      : pt_leaf_table_at(pt, t, i + SWEEP_FAR);
-			if (far)
-				__builtin_prefetch((const void *)(pt->direct + (uintptr_t)far));
-			leaf.items = (uint64_t *)(pt->direct + (uintptr_t)leaf.pa);
-			if (ctx->dirty_lately)
-				pt_sweep_prefetch_bitmap(
-					ctx, leaf.base + ((uint64_t)SWEEP_NEAR << shift));
-			pt_sweep_scan(ctx, &c,
-				      near ? (uint64_t *)(pt->direct + (uintptr_t)near) : NULL);
-			ctx->s->items += c.n;
-		}
 		leaf.last = leaf.base + low_mask(shift);
+		leaf.items = (uint64_t *)(pt->direct + (uintptr_t)leaf.pa);
+		near = pt_sweep_after(ctx, t, next, last);
+		if (pt_sweep_is_quiet(ctx, leaf.pa)) {
+			ctx->s->pruned++;
+			continue;
+		}
+		if (ctx->dirty_lately)
+			pt_sweep_prefetch_bitmap(ctx, leaf.base + ((uint64_t)SWEEP_NEAR << shift));
+		pt_sweep_scan(ctx, &c, pt_sweep_fetch(ctx, t, near, &leaf));
+		ctx->s->items += c.n;
 		if (c.found)
 			pt_sweep_found(ctx, &c);
 		if (ctx->s->items >= ctx->stop_at && leaf.last < ctx->r.last) {
 			ctx->stopped = true;
 			ctx->pos = leaf.last + 1;
 		}
-		i++;
 	}
-	ctx->s->items += i - first - 1; /* of level 1; the caller counted one */
 	return i;
 }
 

@@ -21,26 +21,60 @@ _Static_assert(SWEEP_TOUCHED_TABLES == 1u << SWEEP_TOUCHED_LG2, "");
 
 static int pt_sweep_run(struct pt_sweep_ctx *ctx);
 
-/* Step 1 for one table of level 1. Words of items, as the bits are. */
+/* Items looked at in one go, all of most tables. */
+#define SWEEP_PRUNE_CHUNK 512u
+
+/* Bits of those of items from, from + 1, ... that lie within [first, last]. */
+static inline uint64_t pt_prune_within(unsigned from, unsigned first, unsigned last)
+{
+	uint64_t bits = last - from >= 63 ? UINT64_MAX : low_mask(last - from + 1);
+
+	return first > from ? bits & ~low_mask(first - from) : bits;
+}
+
+/*
+ * Step 1 for items [from, from + n) of a table of level 1, as far as they lie within [first, last]. To be
+ * looked at: leaf tables that were used, and whatever else is there.
+ */
+static void pt_prune_chunk(struct pt_sweep_ctx *ctx, const struct pt_table *t, unsigned from,
+			   unsigned n, unsigned first, unsigned last, struct sweep_touched *touched)
+{
+	uint64_t used[SWEEP_PRUNE_CHUNK / 64], table[SWEEP_PRUNE_CHUNK / 64];
+	uint64_t none[SWEEP_PRUNE_CHUNK / 64], mask, match, bit, within, at;
+	unsigned shift = pt_shift(ctx->pt, 1), w;
+	struct iod_clean_spec spec;
+
+	pt_table_access_spec(ctx->pt, &mask, &match, &bit);
+	spec = (struct iod_clean_spec){ iod_le64(mask), iod_le64(match), iod_le64(bit), 0 };
+	ctx->kernels->scan(&t->items[from], n, spec.mask, spec.match, used, NULL);
+	ctx->kernels->scan(&t->items[from], n, iod_le64(mask & ~bit), iod_le64(match & ~bit), table,
+			   NULL);
+	ctx->kernels->scan(&t->items[from], n, UINT64_MAX, 0, none, NULL);
+	for (w = 0; w * 64 < n; w++)
+		used[w] &= from + w * 64 > last ? 0 : pt_prune_within(from + w * 64, first, last);
+	ctx->kernels->clean(&t->items[from], n, &spec, used);
+	for (w = 0; w * 64 < n && from + w * 64 <= last; w++) {
+		within = pt_prune_within(from + w * 64, first, last);
+		at = pt_item_first(ctx->pt, t, from + w * 64);
+		touched->bits[(at - touched->base) >> (shift + 6)] |=
+			used[w] | (within & ~table[w] & ~none[w]);
+		ctx->s->pruned += popcount64(within & table[w] & ~used[w]);
+		iod_sweep_gather_tables(ctx->s->gather, at, shift, used[w]);
+	}
+}
+
 static void pt_prune_items(struct pt_sweep_ctx *ctx, const struct pt_table *t,
 			   struct sweep_touched *touched)
 {
-	unsigned shift = pt_shift(ctx->pt, 1), i, end, n;
-	uint64_t mask, match, bit, word, at;
-	struct iod_clean_spec spec;
+	unsigned first, last, from, n;
 
-	if (!pt_items_of(ctx->pt, t, touched->first, touched->last, &i, &end))
+	if (!pt_items_of(ctx->pt, t, touched->first, touched->last, &first, &last))
 		return;
-	pt_table_access_spec(ctx->pt, &mask, &match, &bit);
-	spec = (struct iod_clean_spec){ iod_le64(mask), iod_le64(match), iod_le64(bit), 0 };
-	for (; i <= end; i += n) {
-		n = pt_min(64 - i % 64, end - i + 1);
-		if (!ctx->kernels->scan(&t->items[i], n, spec.mask, spec.match, &word, NULL) ||
-		    !ctx->kernels->clean(&t->items[i], n, &spec, &word))
-			continue;
-		at = (pt_item_first(ctx->pt, t, i) - touched->base) >> shift;
-		touched->bits[at / 64] |= word << at % 64;
-		iod_sweep_gather_tables(ctx->s->gather, pt_item_first(ctx->pt, t, i), shift, word);
+	for (from = first & ~63u; from <= last; from += n) {
+		n = (1u << t->bits) - from;
+		if (n > SWEEP_PRUNE_CHUNK)
+			n = SWEEP_PRUNE_CHUNK;
+		pt_prune_chunk(ctx, t, from, n, first, last, touched);
 	}
 }
 

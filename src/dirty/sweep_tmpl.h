@@ -52,7 +52,7 @@ static void pt_sweep_child(struct pt_sweep_ctx *ctx, const struct pt_table *t, u
 	bool writable = ctx->cleaning;
 
 	if (!pt_table_level(ctx->pt, t->level, pte) &&
-	    pt_sweep_skips(ctx, pt_table_pa(ctx->pt, pte), pt_item_first(ctx->pt, t, i))) {
+	    pt_sweep_is_quiet(ctx, pt_table_pa(ctx->pt, pte))) {
 		ctx->s->pruned++;
 		return;
 	}
@@ -97,6 +97,11 @@ static void pt_sweep_items(struct pt_sweep_ctx *ctx, const struct pt_table *t, b
 	end = last;
 	pt_widen_to_runs(pt, t, &i, &end);
 	for (; !ctx->stopped && i <= end; i++) {
+		if (ctx->touched && t->level == 1) {
+			i = pt_sweep_next_touched(ctx, t, i, end);
+			if (i > end)
+				break;
+		}
 		pte = item_load(&t->items[i]);
 		ctx->s->items++;
 		switch (pt_item_type(pt, t->level, pte)) {
