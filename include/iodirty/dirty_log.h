@@ -19,8 +19,8 @@
  * Locking: any thread may call anything at any time. iod_dirty_log_mark_dirty() takes no lock and never
  * waits; all others on one log wait for each other (sync a large log in parts, if that matters). They
  * call the tables' iod_inv_ops and the receiver of runs with that lock held: there, of this log's
- * functions only iod_dirty_log_mark_dirty() may be called. The functions that walk tables or invalidate
- * are -EINVAL in a callback of iod_visit(). A page table may be in one log at a time, and nobody else
+ * functions only iod_dirty_log_mark_dirty() may be called. In a callback of iod_visit() those that wait
+ * are -EINVAL: all but _mark_dirty() and _rollback(). A page table may be in one log at a time, and nobody else
  * may sweep it meanwhile: a sweep takes dirty state away.
  */
 #ifndef IODIRTY_DIRTY_LOG_H
@@ -85,7 +85,7 @@ struct iod_dirty_log_table {
  *
  * iova, table_iova, len and the log's own iova must be multiples of the granule and of the table's
  * smallest page.
- * @return 0; -EINVAL; -E2BIG; -ERANGE outside the log or the table; -EEXIST overlaps a window of the
+ * @return 0; -EINVAL; -E2BIG; -EBUSY is in another log; -ERANGE outside the log or the table; -EEXIST overlaps a window of the
  *         same table; -EOPNOTSUPP no IOD_PT_HW_DIRTY, or a smallest page larger than what `staging`
  *         covers; -ENOMEM
  */

@@ -74,6 +74,7 @@ struct iod_pgtable_cfg {
 				     roots); VT-d SS 3, 4 (default), 5; VT-d FS and AMD v2 4 (default),
 				     5; AMD v1 Mode 1-6, default 3, grows on demand up to ias. */
 	uint32_t flags;	  /**< iod_pgtable_attach(): IOD_ATTACH_*; create: 0 */
+	uint32_t reserved; /**< ignored */
 	/** Kernels to use, one of iod_kernels_name(); NULL: the fastest that this CPU runs. */
 	const char *kernels;
 };

@@ -25,7 +25,10 @@
 extern "C" {
 #endif
 
-/** What a sweep does. */
+/**
+ * What a sweep does. One that cleans may wait for a grace period, which is for reader sections under way
+ * (not in a callback of iod_visit(), where dense tables are cleaned by locked operations).
+ */
 enum iod_sweep_mode {
 	IOD_SWEEP_READ = 1,  /**< report what is dirty, change nothing */
 	IOD_SWEEP_CLEAR = 2, /**< report what is dirty and clean it */
@@ -47,7 +50,8 @@ enum iod_sweep_mode {
  * Skip leaf tables that no device used since the last sweep with this flag, by the Accessed bits of the
  * table entries that point to them (docs/dirty.md, "Skipping what was not touched"). With
  * IOD_SWEEP_CLEAR only. The sweep itself invalidates what it takes Accessed from, with walk caches, and
- * waits, before it looks at a leaf: so it calls the gather's ops. Needs IOD_PT_HW_TABLE_ACCESS, and a
+ * waits, before it looks at a leaf: so it calls the gather's ops, and there must be some, in each share's
+ * gather. Needs IOD_PT_HW_TABLE_ACCESS, and a
  * table that was created, not attached. ARM leaves without DBM are reported when a device used their
  * table, too: give IOD_SWEEP_SKIP_UNTRACKED in all such sweeps of a table or in none.
  */

@@ -17,18 +17,6 @@ static uint64_t nr_words(uint64_t nbits)
 	return nbits / 64 + (nbits % 64 != 0);
 }
 
-/* Bits [first, last] of the word `index` of which [first, last] of the bitmap touches. */
-static uint64_t word_mask(uint64_t index, uint64_t first, uint64_t last)
-{
-	uint64_t mask = UINT64_MAX;
-
-	if (index == first / 64)
-		mask <<= first % 64;
-	if (index == last / 64)
-		mask &= low_mask((unsigned)(last % 64) + 1);
-	return mask;
-}
-
 int iod_bitmap_init(struct iod_bitmap *bm, uint64_t iova, uint64_t len, uint64_t granule,
 		    void *data, uint64_t data_len, uint32_t flags)
 {
@@ -80,7 +68,7 @@ void iod_bitmap_set_bits(struct iod_bitmap *bm, uint64_t first, uint64_t last)
 	if (first > last)
 		return;
 	for (i = first / 64; i <= last / 64; i++) {
-		mask = word_mask(i, first, last);
+		mask = iod_bitmap_word_mask(i, first, last);
 		if (mask == UINT64_MAX) /* what was there before does not matter */
 			__atomic_store_n((iod_word *)&bm->words[i], mask, __ATOMIC_RELAXED);
 		else
@@ -95,7 +83,7 @@ bool iod_bitmap_all_set(const struct iod_bitmap *bm, uint64_t first, uint64_t la
 	if (last >= bm->nbits)
 		return false;
 	for (i = first / 64; i <= last / 64; i++) {
-		mask = word_mask(i, first, last);
+		mask = iod_bitmap_word_mask(i, first, last);
 		if ((iod_bitmap_load(bm, i) & mask) != mask)
 			return false;
 	}
@@ -137,7 +125,7 @@ int iod_bitmap_clear(struct iod_bitmap *bm, uint64_t iova, uint64_t len)
 	if (first >= end)
 		return 0;
 	for (i = first / 64; i <= (end - 1) / 64; i++)
-		clear_at(bm, i, word_mask(i, first, end - 1));
+		clear_at(bm, i, iod_bitmap_word_mask(i, first, end - 1));
 	return 0;
 }
 
@@ -154,7 +142,7 @@ bool iod_bitmap_test(const struct iod_bitmap *bm, uint64_t iova)
 /* A word without what lies beyond the end of the bitmap: that is not ours to read anything into. */
 static uint64_t load_valid(const struct iod_bitmap *bm, uint64_t index)
 {
-	return iod_bitmap_load(bm, index) & word_mask(index, 0, bm->nbits - 1);
+	return iod_bitmap_load(bm, index) & iod_bitmap_word_mask(index, 0, bm->nbits - 1);
 }
 
 uint64_t iod_bitmap_count(const struct iod_bitmap *bm)

@@ -19,6 +19,41 @@ static inline uint64_t iod_bitmap_load(const struct iod_bitmap *bm, uint64_t ind
 	return iod_le64(__atomic_load_n((const iod_word *)&bm->words[index], __ATOMIC_RELAXED));
 }
 
+/* Bits of the word `index` of which [first, last] of the bitmap touches. */
+static inline uint64_t iod_bitmap_word_mask(uint64_t index, uint64_t first, uint64_t last)
+{
+	uint64_t mask = UINT64_MAX;
+
+	if (index == first / 64)
+		mask <<= first % 64;
+	if (index == last / 64)
+		mask &= low_mask((unsigned)(last % 64) + 1);
+	return mask;
+}
+
+/* Takes the lowest stretch of set bits out of *word, which is not 0. */
+static inline void iod_bitmap_take_stretch(uint64_t *word, unsigned *from, unsigned *n)
+{
+	uint64_t rest;
+
+	*from = ctz64(*word);
+	rest = ~(*word >> *from);
+	*n = rest ? ctz64(rest) : 64;
+	*word &= *from + *n >= 64 ? 0 : ~low_mask(*from + *n);
+}
+
+/* Whether iod_bitmap_init() could have made it. */
+static inline bool iod_bitmap_is_sane(const struct iod_bitmap *bm)
+{
+	return bm && bm->words && bm->nbits && bm->granule_lg2 >= 12 && bm->granule_lg2 < 64;
+}
+
+/* Both ends inside; compared without sums, so that the top of the space works. */
+static inline bool iod_bitmap_covers(const struct iod_bitmap *bm, uint64_t first, uint64_t last)
+{
+	return first >= bm->base_iova && (last - bm->base_iova) >> bm->granule_lg2 < bm->nbits;
+}
+
 /* OR bits, given in host order, into one word. */
 static inline void iod_bitmap_or_at(struct iod_bitmap *bm, uint64_t index, uint64_t bits)
 {

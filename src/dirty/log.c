@@ -192,6 +192,26 @@ static int table_ops_in(struct log_table *t, const struct iod_inv_ops *ops)
 	return ret ? ret : ops && !t->ops.invalidate ? -EINVAL : 0;
 }
 
+/* A page table's dirty state goes to one log. */
+static bool log_claim(const struct iod_dirty_log *log, struct iod_pgtable *pt)
+{
+	const void *nobody = NULL;
+
+	return __atomic_compare_exchange_n(&pt->log, &nobody, log, false, __ATOMIC_RELAXED,
+					   __ATOMIC_RELAXED) ||
+	       nobody == log;
+}
+
+static void log_disclaim(const struct iod_dirty_log *log, struct iod_pgtable *pt)
+{
+	const struct log_table *t;
+
+	for (t = log->tables; t; t = t->next)
+		if (t->pt == pt)
+			return;
+	__atomic_store_n(&pt->log, NULL, __ATOMIC_RELAXED);
+}
+
 static int table_add(struct iod_dirty_log *log, const struct iod_dirty_log_table *arg)
 {
 	struct iod_gather_cfg gcfg = { .size = sizeof(gcfg), .ops = &table_ops };
@@ -221,14 +241,18 @@ static int table_add(struct iod_dirty_log *log, const struct iod_dirty_log_table
 int iod_dirty_log_add_table(struct iod_dirty_log *log, const struct iod_dirty_log_table *user)
 {
 	struct iod_dirty_log_table arg;
-	int ret = log ? iod_struct_in(&arg, sizeof(arg), user, sizeof(arg)) : -EINVAL;
+	int ret = !log || rcu_inside() ? -EINVAL : 0;
 
+	if (!ret)
+		ret = iod_struct_in(&arg, sizeof(arg), user, sizeof(arg));
 	if (!ret)
 		ret = table_check(log, &arg);
 	if (ret)
 		return ret;
 	pthread_mutex_lock(&log->lock);
-	ret = table_add(log, &arg);
+	ret = log_claim(log, arg.pt) ? table_add(log, &arg) : -EBUSY;
+	if (ret && ret != -EBUSY)
+		log_disclaim(log, arg.pt);
 	pthread_mutex_unlock(&log->lock);
 	return ret;
 }
@@ -239,6 +263,7 @@ static void table_free(struct iod_dirty_log *log, struct log_table **at)
 	struct log_table *t = *at;
 
 	*at = t->next;
+	log_disclaim(log, t->pt);
 	iod_gather_destroy(t->gather);
 	iod_zfree(&log->allocator, t, sizeof(*t));
 }
@@ -249,23 +274,38 @@ static int table_let_go(struct iod_dirty_log *log, struct log_table *t, bool dis
 	return discard ? iod_gather_sync(t->gather) : iod_log_table_harvest(log, t);
 }
 
+/* All its windows, or none: after an error the table is in the log as it was. */
+static int windows_let_go(struct iod_dirty_log *log, const struct iod_pgtable *pt, bool discard)
+{
+	struct log_table *t;
+	int ret = -ENOENT;
+
+	for (t = log->tables; t; t = t->next) {
+		if (t->pt != pt)
+			continue;
+		ret = table_let_go(log, t, discard);
+		if (ret)
+			break;
+	}
+	for (t = log->tables; ret && t; t = t->next)
+		t->mute = false;
+	return ret;
+}
+
 int iod_dirty_log_remove_table(struct iod_dirty_log *log, struct iod_pgtable *pt, uint32_t flags)
 {
 	struct log_table **at;
-	int ret = -ENOENT;
+	int ret;
 
 	if (!log || !pt || flags & ~IOD_DIRTY_LOG_DISCARD || rcu_inside())
 		return -EINVAL;
 	pthread_mutex_lock(&log->lock);
-	for (at = &log->tables; *at;) {
-		if ((*at)->pt != pt) {
+	ret = windows_let_go(log, pt, flags & IOD_DIRTY_LOG_DISCARD);
+	for (at = &log->tables; !ret && *at;) {
+		if ((*at)->pt == pt)
+			table_free(log, at);
+		else
 			at = &(*at)->next;
-			continue;
-		}
-		ret = table_let_go(log, *at, flags & IOD_DIRTY_LOG_DISCARD);
-		if (ret)
-			break;
-		table_free(log, at);
 	}
 	pthread_mutex_unlock(&log->lock);
 	return ret;
@@ -304,7 +344,7 @@ static int log_start(struct iod_dirty_log *log, uint32_t flags)
 		iod_log_pending_reset(log, flags & IOD_DIRTY_LOG_INITIALLY_DIRTY);
 	for (t = flags ? NULL : log->tables; t && !ret; t = t->next)
 		ret = iod_log_table_discard(log, t);
-	log->started = !ret;
+	__atomic_store_n(&log->started, !ret, __ATOMIC_RELAXED);
 	return ret;
 }
 
@@ -330,23 +370,18 @@ int iod_dirty_log_stop(struct iod_dirty_log *log, uint32_t flags)
 {
 	int ret;
 
-	if (!log || flags)
+	if (!log || flags || rcu_inside())
 		return -EINVAL;
 	pthread_mutex_lock(&log->lock);
 	ret = log->started ? 0 : -EINVAL;
-	log->started = false;
+	__atomic_store_n(&log->started, false, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&log->lock);
 	return ret;
 }
 
 bool iod_log_started(struct iod_dirty_log *log)
 {
-	bool started;
-
-	pthread_mutex_lock(&log->lock);
-	started = log->started;
-	pthread_mutex_unlock(&log->lock);
-	return started;
+	return __atomic_load_n(&log->started, __ATOMIC_RELAXED);
 }
 
 /* ---- from outside ---- */
@@ -389,7 +424,7 @@ int iod_dirty_log_get_info(struct iod_dirty_log *log, struct iod_dirty_log_info 
 	struct iod_dirty_log_info info = { .size = sizeof(info) };
 	const struct log_table *t;
 
-	if (!log || !user)
+	if (!log || !user || rcu_inside())
 		return -EINVAL;
 	info.iova = log->base;
 	info.len = log->nbits << log->granule_lg2;

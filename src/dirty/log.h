@@ -20,6 +20,7 @@
 
 #include "dirty/bitmap.h"
 #include "kernels.h"
+#include "pgtable/gather.h"
 #include "pgtable/pt_defs.h"
 #include "rcu.h"
 
@@ -70,29 +71,6 @@ static inline struct log_chunk log_chunk_at(const struct iod_dirty_log *log, uin
 	uint64_t end = first | (log->stage_words * 64 - 1);
 
 	return (struct log_chunk){ first, end < last ? end : last, first / 64 };
-}
-
-/* Bits of the word `index` of which [first, last] touches. */
-static inline uint64_t log_word_mask(uint64_t index, uint64_t first, uint64_t last)
-{
-	uint64_t mask = UINT64_MAX;
-
-	if (index == first / 64)
-		mask <<= first % 64;
-	if (index == last / 64)
-		mask &= low_mask((unsigned)(last % 64) + 1);
-	return mask;
-}
-
-/* Takes the lowest stretch of set bits out of *word, which is not 0. */
-static inline void log_take_stretch(uint64_t *word, unsigned *from, unsigned *n)
-{
-	uint64_t rest;
-
-	*from = ctz64(*word);
-	rest = ~(*word >> *from);
-	*n = rest ? ctz64(rest) : 64;
-	*word &= *from + *n >= 64 ? 0 : ~low_mask(*from + *n);
 }
 
 /* Turns [iova, iova + len) into bits, rounding out. @return 0, -EINVAL, -ERANGE */

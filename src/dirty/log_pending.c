@@ -48,7 +48,7 @@ void iod_log_pending_set(struct iod_dirty_log *log, uint64_t first, uint64_t las
 	uint64_t i;
 
 	for (i = first / 64; i <= last / 64; i++)
-		iod_log_pending_or(log, i, log_word_mask(i, first, last));
+		iod_log_pending_or(log, i, iod_bitmap_word_mask(i, first, last));
 }
 
 /* The words of a block that the chunk touches. */
@@ -87,7 +87,7 @@ void iod_log_pending_read(struct iod_dirty_log *log, const struct log_chunk *c, 
 		if (take && block_inside(log, c, block))
 			word_andnot_sc(&log->hint[block / 64], BIT64(block % 64));
 		for (block_words(c, block, &i, &to); i <= to; i++) {
-			mask = log_word_mask(i, c->first, c->last);
+			mask = iod_bitmap_word_mask(i, c->first, c->last);
 			bits = word_load_sc(&log->pending[i]) & mask;
 			if (bits && take)
 				bits = word_andnot_sc(&log->pending[i], mask) & mask;
@@ -127,7 +127,7 @@ void iod_log_pending_reset(struct iod_dirty_log *log, bool dirty)
 			word_andnot_sc(&log->hint[block / 64], BIT64(block % 64));
 		for (block_words(&all, block, &i, &to); i <= to; i++)
 			__atomic_store_n((iod_word *)&log->pending[i],
-					 dirty ? iod_le64(log_word_mask(i, 0, all.last)) : 0,
+					 dirty ? iod_le64(iod_bitmap_word_mask(i, 0, all.last)) : 0,
 					 __ATOMIC_RELAXED);
 		if (dirty)
 			hint_set(log, block);

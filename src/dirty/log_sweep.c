@@ -71,7 +71,8 @@ static int sweep(const struct log_pass *p, struct log_table *t, uint64_t iova, u
 	if (t->final_due)
 		s.flags |= IOD_SWEEP_FINAL;
 	if ((s.flags & IOD_SWEEP_PRUNE) &&
-	    (t->pt->attached || !(t->pt->features & IOD_PT_HW_TABLE_ACCESS)))
+	    (t->pt->attached || !(t->pt->features & IOD_PT_HW_TABLE_ACCESS) ||
+	     !iod_gather_has_ops(t->gather)))
 		s.flags &= ~IOD_SWEEP_PRUNE;
 	if (p->mode != IOD_SWEEP_READ || (s.flags & IOD_SWEEP_FINAL))
 		s.gather = t->gather;
@@ -212,15 +213,18 @@ int iod_log_table_harvest(struct iod_dirty_log *log, struct log_table *t)
 	struct log_pass p = {
 		.log = log, .mode = IOD_SWEEP_CLEAR, .first = t->first, .last = t->last, .only = t
 	};
-	struct log_chunk c;
-	int ret = 0;
+	struct log_chunk c = log_chunk_at(log, p.first, p.last);
+	int ret;
 
-	for (c = log_chunk_at(log, p.first, p.last);; c = log_chunk_at(log, c.last + 1, p.last)) {
+	t->final_due = true; /* the last look that anybody takes */
+	for (;; c = log_chunk_at(log, c.last + 1, p.last)) {
 		ret = iod_log_sweep_chunk(&p, &c);
 		iod_log_stage_keep(log, &c, 0);
 		if (ret || c.last == p.last)
-			return ret;
+			break;
 	}
+	t->final_due = false;
+	return ret;
 }
 
 int iod_log_table_discard(struct iod_dirty_log *log, struct log_table *t)

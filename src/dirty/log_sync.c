@@ -74,7 +74,7 @@ static int sink_word(const struct iod_dirty_log *log, struct log_sink *s, uint64
 	}
 	while (*word) {
 		was = *word;
-		log_take_stretch(word, &from, &n);
+		iod_bitmap_take_stretch(word, &from, &n);
 		ret = sink_stretch(log, s, bit + from, n);
 		if (ret) {
 			*word = was;
@@ -187,18 +187,12 @@ static int pass_range(struct log_pass *p, uint64_t iova, uint64_t len, const str
 	ret = iod_log_bits(p->log, iova, len, &p->first, &p->last);
 	if (ret)
 		return ret;
-	if (bm && (iova < bm->base_iova ||
-		   (iova + (len - 1) - bm->base_iova) >> bm->granule_lg2 >= bm->nbits))
+	if (bm && !iod_bitmap_covers(bm, iova, iova + (len - 1)))
 		return -ERANGE;
 	for (t = p->log->tables; t; t = t->next)
 		if (t->first <= p->last && t->last >= p->first && edges & low_mask(t->pt->min_lg2))
 			return -EINVAL;
 	return 0;
-}
-
-static bool bitmap_sane(const struct iod_bitmap *bm)
-{
-	return bm->words && bm->nbits && bm->granule_lg2 >= 12 && bm->granule_lg2 < 64;
 }
 
 static int sync_check(const struct iod_dirty_log_sync *arg)
@@ -207,7 +201,7 @@ static int sync_check(const struct iod_dirty_log_sync *arg)
 		return -EINVAL;
 	if ((arg->flags & IOD_DIRTY_SYNC_NO_REARM) && (arg->flags & IOD_DIRTY_SYNC_PRUNE))
 		return -EINVAL;
-	return arg->bitmap && !bitmap_sane(arg->bitmap) ? -EINVAL : 0;
+	return arg->bitmap && !iod_bitmap_is_sane(arg->bitmap) ? -EINVAL : 0;
 }
 
 static int sync_locked(struct iod_dirty_log *log, struct iod_dirty_log_sync *arg)
@@ -319,7 +313,7 @@ int iod_dirty_log_clear(struct iod_dirty_log *log, uint64_t iova, uint64_t len,
 {
 	int ret;
 
-	if (!log || !bitmap || !bitmap_sane(bitmap) || rcu_inside())
+	if (!log || !bitmap || !iod_bitmap_is_sane(bitmap) || rcu_inside())
 		return -EINVAL;
 	pthread_mutex_lock(&log->lock);
 	ret = clear_locked(log, iova, len, bitmap, done);

@@ -13,17 +13,6 @@ int iod_sweep(struct iod_pgtable *pt, struct iod_sweep *sweep)
 	return pt->ops->sweep(pt, sweep);
 }
 
-static bool bitmap_sane(const struct iod_bitmap *bm)
-{
-	return bm && bm->words && bm->nbits && bm->granule_lg2 >= 12 && bm->granule_lg2 < 64;
-}
-
-/* Both ends inside; compared without sums, so that the top of the space works. */
-static bool bitmap_covers(const struct iod_bitmap *bm, uint64_t first, uint64_t last)
-{
-	return first >= bm->base_iova && (last - bm->base_iova) >> bm->granule_lg2 < bm->nbits;
-}
-
 /* What the arguments must be by themselves. */
 static const char *sweep_misuse(const struct iod_sweep *s, const struct iod_pgtable *pt)
 {
@@ -35,7 +24,7 @@ static const char *sweep_misuse(const struct iod_sweep *s, const struct iod_pgta
 		return "flags: unknown bit";
 	if ((s->flags & IOD_SWEEP_PRUNE) && s->mode != IOD_SWEEP_CLEAR)
 		return "flags: pruning is for clearing sweeps";
-	if (!bitmap_sane(s->bitmap))
+	if (!iod_bitmap_is_sane(s->bitmap))
 		return "bitmap: none, or not initialised";
 	/* Whoever cleans must invalidate; whoever reads has nothing to. */
 	if (wants_gather != !!s->gather)
@@ -65,10 +54,13 @@ int iod_sweep_check(struct iod_pgtable *pt, struct iod_sweep *s, const struct io
 		return iod_refuse(
 			pt->mem, -EOPNOTSUPP,
 			"flags: pruning needs IOD_PT_HW_TABLE_ACCESS and a created table");
+	/* Without ops it would forget what it took Accessed from before anybody was told. */
+	if ((s->flags & IOD_SWEEP_PRUNE) && !iod_gather_has_ops(s->gather))
+		return iod_refuse(pt->mem, -EINVAL, "gather: pruning invalidates, so it needs ops");
 	ret = iod_pt_range(pt, s->iova, s->len, r);
 	if (ret)
 		return ret;
-	if (!bitmap_covers(s->bitmap, s->iova, s->iova + (s->len - 1)))
+	if (!iod_bitmap_covers(s->bitmap, s->iova, s->iova + (s->len - 1)))
 		return iod_refuse(pt->mem, -ERANGE, "bitmap: does not cover the range");
 	s->items = s->dirty = s->cleaned = s->bad = s->pruned = 0;
 	return 0;
@@ -140,12 +132,12 @@ int iod_sweep_split(const struct iod_pgtable *pt, uint64_t iova, uint64_t len,
 	struct cuts cuts;
 	int ret;
 
-	if (!pt || !shares || !nr || !*nr || (bitmap && !bitmap_sane(bitmap)))
+	if (!pt || !shares || !nr || !*nr || (bitmap && !iod_bitmap_is_sane(bitmap)))
 		return -EINVAL;
 	ret = iod_pt_range(pt, iova, len, &r);
 	if (ret)
 		return ret;
-	if (bitmap && !bitmap_covers(bitmap, iova, last))
+	if (bitmap && !iod_bitmap_covers(bitmap, iova, last))
 		return iod_refuse(pt->mem, -ERANGE, "bitmap: does not cover the range");
 	wanted = *nr;
 	cuts = cuts_of(pt, bitmap);
@@ -175,24 +167,13 @@ bool iod_sweep_recorded(const struct iod_bitmap *bm, uint64_t first, uint64_t la
 				  (last - bm->base_iova) >> bm->granule_lg2);
 }
 
-/* Takes the lowest stretch of set bits out of *word; which is not 0. */
-static void take_stretch(uint64_t *word, unsigned *from, unsigned *n)
-{
-	uint64_t rest;
-
-	*from = ctz64(*word);
-	rest = ~(*word >> *from);
-	*n = rest ? ctz64(rest) : 64;
-	*word &= *from + *n >= 64 ? 0 : ~low_mask(*from + *n);
-}
-
 /* Granule other than the item: each stretch of set bits becomes a stretch of granules. */
 static void record_scaled(struct iod_bitmap *bm, uint64_t iova, unsigned shift, uint64_t word)
 {
 	unsigned from, n;
 
 	while (word) {
-		take_stretch(&word, &from, &n);
+		iod_bitmap_take_stretch(&word, &from, &n);
 		iod_sweep_record(bm, iova + ((uint64_t)from << shift),
 				 iova + ((uint64_t)(from + n) << shift) - 1);
 	}
@@ -260,7 +241,7 @@ void iod_sweep_gather_words(struct iod_gather *gather, uint64_t x, unsigned shif
 	}
 	for (w = 0; w * 64 < n; w++) {
 		for (word = words[w]; word;) {
-			take_stretch(&word, &from, &len);
+			iod_bitmap_take_stretch(&word, &from, &len);
 			first = x + ((w * UINT64_C(64) + from) << shift);
 			iod_gather_add(gather, first, first + ((uint64_t)len << shift) - 1, 1, 0);
 		}
@@ -273,7 +254,7 @@ void iod_sweep_gather_tables(struct iod_gather *gather, uint64_t x, unsigned shi
 	uint64_t first;
 
 	while (word) {
-		take_stretch(&word, &from, &len);
+		iod_bitmap_take_stretch(&word, &from, &len);
 		first = x + ((uint64_t)from << shift);
 		iod_gather_add(gather, first, first + ((uint64_t)len << shift) - 1, 1u << 0,
 			       1u << 1);

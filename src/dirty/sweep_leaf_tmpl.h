@@ -78,10 +78,11 @@ static void pt_sweep_expand(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, 
 {
 	unsigned i;
 
-	if (from < c->run_end)
+	/* Leaves are aligned to their size: inside what was counted last, or wider, if mapped anew. */
+	if (from + n <= c->run_end)
 		return;
+	ctx->s->dirty += from >= c->run_end;
 	c->run_end = from + n;
-	ctx->s->dirty++;
 	for (i = from; i < from + n; i++)
 		c->out[i / 64] |= BIT64(i % 64);
 }
@@ -120,8 +121,10 @@ static unsigned pt_sweep_one_by_one(struct pt_sweep_ctx *ctx, struct pt_sweep_ch
 	uint64_t left, before = ctx->s->cleaned;
 
 	memcpy(c->out, c->dirty, words * sizeof(c->out[0]));
-	for (w = 0; w < words; w++) /* what was cleaned with the scan */
+	for (w = 0; w < words; w++) { /* what was cleaned with the scan */
 		c->cleaned[w] = c->done ? pt_spread(c->cleaned[w], 1u << (c->done_lg2 - shift)) : 0;
+		c->out[w] |= c->cleaned[w];
+	}
 	ctx->s->cleaned += c->done;
 	c->run_end = 0;
 	for (w = 0; w < words; w++)

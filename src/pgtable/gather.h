@@ -35,6 +35,12 @@ static inline bool iod_gather_is_for(const struct iod_gather *gather, const stru
 	return gather->pt == pt;
 }
 
+/* Whether somebody is told of invalidations. */
+static inline bool iod_gather_has_ops(const struct iod_gather *gather)
+{
+	return gather->ops.invalidate != NULL;
+}
+
 /* [first, last] of table space changed at these levels (bit l = level l). Cannot fail: when there are
  * too many ranges, neighbours are joined. */
 void iod_gather_add_slow(struct iod_gather *gather, uint64_t first, uint64_t last,

@@ -46,7 +46,8 @@ int iod_pt_range(const struct iod_pgtable *pt, uint64_t iova, uint64_t len, stru
 static int pt_config(struct iod_pgtable_cfg *cfg, const struct iod_pgtable_cfg *user,
 		     uint32_t known_flags, const struct pt_engine **engine)
 {
-	int ret = iod_struct_in(cfg, sizeof(*cfg), user, offsetof(struct iod_pgtable_cfg, kernels));
+	int ret =
+		iod_struct_in(cfg, sizeof(*cfg), user, offsetof(struct iod_pgtable_cfg, reserved));
 
 	if (ret)
 		return ret;

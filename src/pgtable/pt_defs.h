@@ -86,7 +86,8 @@ struct iod_pgtable {
 	uint64_t max_pa; /* 2^oas - 1 */
 	_Alignas(8) uint64_t tables, table_bytes; /* atomic */
 	_Alignas(8) uint64_t gathers;		  /* atomic: gathers that refer to it */
-	_Alignas(8) uint64_t dense_sweeps;	  /* atomic: see pt_exclude.h */
+	const void *log; /* atomic: the dirty log that takes its dirty state, or NULL */
+	_Alignas(8) uint64_t dense_sweeps; /* atomic: see pt_exclude.h */
 	_Alignas(8) uint64_t quiet_tables; /* atomic: leaf tables that began without a leaf that can
 					      become dirty, ever: 0: notes need not be asked */
 	uint32_t features;

@@ -143,8 +143,10 @@ static inline void pt_note_writable(const struct iod_pgtable *pt, uint64_t table
 {
 	struct mem_leaf_note *note = iod_mem_note(pt->mem, table_pa);
 
-	if (note && !__atomic_load_n(&note->writable, __ATOMIC_RELAXED))
-		__atomic_store_n(&note->writable, 1, __ATOMIC_SEQ_CST);
+	if (!note || __atomic_load_n(&note->writable, __ATOMIC_ACQUIRE))
+		return;
+	__atomic_store_n(&note->writable, 1, __ATOMIC_RELAXED);
+	full_fence(); /* once a table */
 }
 
 /* The same in a table that others see. Dense clears need not be kept out: they store only to leaves. */

@@ -178,6 +178,7 @@ static void one_of_several_fails(void **state)
 /* Plugged in and out while tracking: what is dirty comes along, and stays. */
 static void plugging(void **state)
 {
+	struct iod_dirty_log_sync s = { .size = sizeof(s), .iova = IODT_4K };
 	struct many m;
 
 	open_many(&m, 130);
@@ -203,6 +204,9 @@ static void plugging(void **state)
 	/* given up */
 	write_page(&m, 2, 1);
 	m.fail = ~0u;
+	s.len = m.size;
+	s.bitmap = &m.b.bm;
+	assert_int_equal(iod_dirty_log_sync(m.log, &s), -EIO); /* cleaned, and nobody told */
 	assert_int_equal(iod_dirty_log_remove_table(m.log, m.t[2]->pt, 0), -EIO);
 	assert_int_equal(iod_dirty_log_destroy(m.log), -EIO);
 	iodt_assert_ok(iod_dirty_log_remove_table(m.log, m.t[2]->pt, IOD_DIRTY_LOG_DISCARD));
@@ -268,6 +272,55 @@ static void windows(struct iodt *t)
 	iodt_assert_ok(iod_dirty_log_get_info(log, &info));
 	assert_int_equal(info.windows, 0);
 	assert_int_equal(info.held, page / IODT_4K); /* both at the same place of the log */
+	iodt_assert_ok(iod_dirty_log_destroy(log));
+}
+
+/* Two windows on one table, and the invalidation of the second fails: nothing is removed, nothing lost. */
+static int fail_second(void *cookie, const struct iod_inv *inv, size_t nr)
+{
+	unsigned int *left = cookie;
+
+	return *left && !--*left ? -EIO : 0;
+}
+
+static void removed_wholly_or_not(struct iodt *t)
+{
+	uint64_t page = t->page, first = t->v->first, log_page = page > IODT_4K ? page : IODT_4K;
+	struct iod_dirty_log_cfg cfg = { .size = sizeof(cfg), .len = 8 * log_page };
+	struct iod_inv_ops ops = { .size = sizeof(ops), .invalidate = fail_second };
+	unsigned int left = 0;
+	struct iod_dirty_log_table win = {
+		.size = sizeof(win), .pt = t->pt, .ops = &ops, .cookie = &left
+	};
+	struct iod_dirty_log_info info = { .size = sizeof(info) };
+	struct iod_dirty_log *log, *other;
+	unsigned int i;
+
+	if (t->v->last - first < 8 * page)
+		return;
+	iodt_assert_ok(iod_dirty_log_create(&log, &cfg));
+	iodt_assert_ok(iod_dirty_log_create(&other, &cfg));
+	for (i = 0; i < 2; i++) {
+		win.table_iova = first + 2 * i * page;
+		win.iova = 4 * i * log_page;
+		win.len = page;
+		iodt_assert_ok(iod_dirty_log_add_table(log, &win));
+	}
+	win.table_iova = first + 5 * page;
+	assert_int_equal(iod_dirty_log_add_table(other, &win), -EBUSY);
+	iodt_assert_ok(iod_dirty_log_start(log, NULL));
+	for (i = 0; i < 2; i++)
+		iodt_map(t, first + 2 * i * page, (i + 1) * page, page, IODT_RW | IOD_PROT_DIRTY);
+	left = 2;
+	assert_int_equal(iod_dirty_log_remove_table(log, t->pt, 0), -EIO);
+	iodt_assert_ok(iod_dirty_log_get_info(log, &info));
+	assert_int_equal(info.windows, 2);
+	iodt_assert_ok(iod_dirty_log_remove_table(log, t->pt, 0));
+	iodt_assert_ok(iod_dirty_log_get_info(log, &info));
+	assert_int_equal(info.windows, 0);
+	assert_int_equal(info.held, 2 * page / IODT_4K);
+	iodt_assert_ok(iod_dirty_log_add_table(other, &win));
+	iodt_assert_ok(iod_dirty_log_destroy(other));
 	iodt_assert_ok(iod_dirty_log_destroy(log));
 }
 
@@ -445,6 +498,7 @@ int main(int argc, char **argv)
 {
 	static const struct iodt_test tests[] = {
 		{ "windows", IODT_DIRTY, 0, windows },
+		{ "removed_wholly_or_not", IODT_DIRTY, 0, removed_wholly_or_not },
 		{ "top_of_the_space", IODT_DIRTY, 0, top_of_the_space },
 		{ "final_pass", IODT_DIRTY, 0, final_pass },
 		{ "pruned_syncs", IODT_DIRTY, 0, pruned_syncs },

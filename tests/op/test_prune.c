@@ -111,6 +111,25 @@ static void refused_modes(struct iodt *t)
 	assert_int_equal(ask(t, t->pt, t->gather, CLEAR), 0);
 }
 
+/* It would forget whom to tell. */
+static void refused_without_ops(struct iodt *t)
+{
+	struct iod_gather *gather;
+	struct iod_sweep s;
+	struct iodt_bits b;
+
+	iodt_map(t, t->v->first, 0, t->page, IODT_RW | IOD_PROT_DIRTY);
+	iodt_bits_init(&b, t->v->first, t->page, t->page);
+	iodt_assert_ok(iod_gather_create(&gather, t->pt, NULL));
+	s = iodt_sweep_arg(t, IOD_SWEEP_CLEAR, t->v->first, t->page, &b);
+	s.flags = IOD_SWEEP_PRUNE;
+	s.gather = gather;
+	assert_int_equal(iod_sweep(t->pt, &s), -EINVAL);
+	assert_int_equal(iodt_bits_count(&b), 0);
+	iodt_bits_free(&b);
+	iodt_assert_ok(iod_gather_destroy(gather));
+}
+
 /* Tables of somebody else, adopted or not: how their entries came to be is not known. */
 static void refused_on_attached(struct iodt *t)
 {
@@ -565,6 +584,7 @@ int main(int argc, char **argv)
 	static const struct iodt_test tests[] = {
 		{ "refused_without_feature", IODT_DIRTY, IODT_PRUNE, refused_without_feature },
 		{ "refused_modes", IODT_PRUNE, 0, refused_modes },
+		{ "refused_without_ops", IODT_PRUNE, 0, refused_without_ops },
 		{ "refused_on_attached", IODT_PRUNE, 0, refused_on_attached },
 		{ "refused_inside_visit", IODT_PRUNE, 0, refused_inside_visit },
 		{ "untouched_is_skipped", IODT_PRUNE | IODT_TABLES, 0, untouched_is_skipped },
