@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Kernels in plain C. */
-#include "kernels_c.h"
+#include "kernels_scalar.h"
 
 static inline uint64_t is_match(const uint64_t *item, uint64_t mask, uint64_t match)
 {

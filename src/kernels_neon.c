@@ -3,7 +3,7 @@
  * Kernels for 64-bit Arm with Advanced SIMD, which every such CPU has. What vector loads of live words
  * may and may not be trusted with: kernels.h.
  */
-#include "kernels_c.h"
+#include "kernels_scalar.h"
 
 #include <arm_neon.h>
 

@@ -3,7 +3,7 @@
 #ifndef IOD_KERNELS_X86_H
 #define IOD_KERNELS_X86_H
 
-#include "kernels_c.h"
+#include "kernels_scalar.h"
 
 #include <immintrin.h>
 

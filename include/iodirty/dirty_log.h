@@ -122,7 +122,7 @@ struct iod_dirty_log_start {
  * dropped, what is dirty in the tables is cleaned, invalidated, and not reported.
  * @param start NULL: no flags
  * @return 0; -EBUSY is started; -EINVAL; -E2BIG; what a sweep or an invalidation returned: then the log
- *         is stopped
+ *         is stopped, and what was marked is dropped all the same: start again without RESUME
  */
 IOD_API int iod_dirty_log_start(struct iod_dirty_log *log, const struct iod_dirty_log_start *start);
 
@@ -184,7 +184,8 @@ IOD_API int iod_dirty_log_sync(struct iod_dirty_log *log, struct iod_dirty_log_s
  * not cleaned, and reported again: clear in parts no smaller than the largest page.
  * @param iova, len as in a sync
  * @param bitmap    what a sync reported (or some of it); must cover the range; any granule. Not changed.
- * @param done      bytes cleared are added to it, also after an error; may be NULL. What was not
+ * @param done      bytes dealt with are added to it (pages that were not wholly inside and set are not
+ *                  clean for that), also after an error; may be NULL. What was not
  *                  cleared will be reported again.
  * @return as iod_dirty_log_sync()
  */

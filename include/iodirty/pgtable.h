@@ -35,7 +35,8 @@ extern "C" {
 #define IOD_PT_HW_DIRTY (1u << 1)
 /** Hardware sets Accessed in table entries, and *every* agent that uses the table does: ARM CD.HAFT /
  *  STE.S2HAFT with HTTU=3; VT-d SSADE in every PASID entry (second stage), or always (first stage).
- *  Declares the conditions of IOD_SWEEP_PRUNE. AMD: -EOPNOTSUPP, no source confirms it. */
+ *  Declares the conditions of IOD_SWEEP_PRUNE. Needs HW_ACCESS.
+ *  AMD: -EOPNOTSUPP, no source confirms it. */
 #define IOD_PT_HW_TABLE_ACCESS (1u << 2)
 /** ARM S1: the table translates the upper half (TTBR1): 2^64 - 2^ias to 2^64 - 1. */
 #define IOD_PT_UPPER (1u << 3)
@@ -94,7 +95,8 @@ IOD_API const char *iod_kernels_name(unsigned int index);
  * Create an empty page table.
  * @param out receives the object
  * @return 0; -EINVAL; -E2BIG; -ENOMEM; -ERANGE ias or oas impossible for the format;
- *         -EOPNOTSUPP a feature that the format does not have, or a format not compiled in
+ *         -EOPNOTSUPP a feature that the format does not have, a format not compiled in, or kernels
+ *         that are unknown or that this CPU does not run
  */
 IOD_API int iod_pgtable_create(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg);
 

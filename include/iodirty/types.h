@@ -9,10 +9,11 @@
  *   (iova + len wraps to 0); len is never 0.
  * - Functions return 0 or a negative errno; each code has one meaning everywhere:
  *   -EINVAL misuse (NULL, zero size, misaligned, unknown flag, wrong struct size, bisected page),
- *   -ERANGE outside the input or output address size, -EEXIST / -ENOENT already mapped / not mapped,
+ *   -ERANGE outside the input or output address size, -EEXIST / -ENOENT there already / not there,
  *   -ENOMEM, -EOPNOTSUPP this format or configuration cannot, -EAGAIN lost a race,
- *   -EFAULT a table is unreadable or malformed, -ENOSPC full, -EBUSY still in use,
+ *   -EFAULT a table is unreadable or malformed, or an access refused, -ENOSPC full, -EBUSY in use,
  *   -E2BIG a struct from a newer header sets something that this library does not know.
+ *   What a callback of the caller returns is passed on unchanged.
  * - A refused call changes nothing. A range operation that fails midway has added the bytes that it
  *   did complete to *done and leaves the table valid.
  * - Structs that may grow begin with `size`: set it to sizeof(the struct) and zero the rest.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sweeping leaf tables that the range covers wholly: one kernel looks at all items, and what it finds is
- * recorded and cleaned by words. Where the words do not tell all (runs of several sizes, tables of
- * somebody else) it is item by item. Compiled once per format.
+ * recorded and cleaned by words. Where the words do not tell all (runs of several sizes, items
+ * of a guest's table that are not alike) it is item by item. Compiled once per format.
  */
 #ifndef IOD_SWEEP_LEAF_TMPL_H
 #define IOD_SWEEP_LEAF_TMPL_H

@@ -4,7 +4,7 @@
  * kernel; everything else (tables at the edges, upper levels, clear-by-bitmap) item by item.
  *
  * The rules are those of docs/dirty.md: an item is cleaned by compare-exchange against the value that
- * is reported; nothing is cleaned that was not recorded; a page only partly inside stays dirty; a run
+ * is reported, or, in dense tables that are ours, by a store that comes to the same; nothing is cleaned that was not recorded; a page only partly inside stays dirty; a run
  * is dirty if any item is, and is cleaned in all.
  */
 #ifndef IOD_SWEEP_TMPL_H

@@ -95,8 +95,9 @@ static int pt_new(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg,
 		pt->features |= IOD_PT_HW_ACCESS;
 	ret = engine->init(pt, cfg, top_level);
 	if (ret)
-		iod_refuse(pt->mem, ret,
-			   "features, mair, granule, ias, oas, levels: not of this format");
+		iod_refuse(
+			pt->mem, ret,
+			"features, mair, granule, ias, oas, levels: not of this format, or not together");
 	if (!ret) {
 		pt->x_mask = low_mask(pt->ias);
 		pt->slot_lg2 = (uint8_t)(2 * pt->granule_lg2 - 3);

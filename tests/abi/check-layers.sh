@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Who may include and know whom: ARCHITECTURE.md, "The layers".   (env SOURCE_ROOT)
+# Who may include and know whom: ARCHITECTURE.md, "Layers".   (env SOURCE_ROOT)
 set -euo pipefail
 cd "$SOURCE_ROOT"
 failed=0

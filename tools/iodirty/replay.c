@@ -121,7 +121,7 @@ static void print_help(void)
 		"\n"
 		"Examples:\n"
 		"  iodirty replay --interval 50ms --svg heat.svg nic-disk.trace\n"
-		"  sort -n a.trace b.trace | iodirty replay --format amd_v1 --page 2m -\n"
+		"  sort -s -n a.trace b.trace | iodirty replay --format amd_v1 --page 2m -\n"
 		"  iodirty replay --format vtd_fs --prune --map 0:64G nic-disk.trace\n",
 	};
 	unsigned i;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The bits that are set in a byte, lowest first: turns dirty words into lists of items. */
-#include "kernels_c.h"
+#include "kernels_scalar.h"
 
 const uint8_t iod_kernels_bits[256][8] = {
 	{ 0, 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0, 0, 0 }, { 1, 0, 0, 0, 0, 0, 0, 0 },

@@ -3,8 +3,8 @@
  * Cleaning in plain C, shared by all sets of kernels: what changes a live item is scalar everywhere.
  * Each set compiles it for its own instructions.
  */
-#ifndef IOD_KERNELS_C_H
-#define IOD_KERNELS_C_H
+#ifndef IOD_KERNELS_SCALAR_H
+#define IOD_KERNELS_SCALAR_H
 
 #include "bits.h"
 #include "kernels.h"

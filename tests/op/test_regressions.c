@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Defects that a review found, each by its shortest way to show it: runs as the only page size, a page
+ * Defects of the past, each by its shortest way to show it: runs as the only page size, a page
  * size that changes under the clean of a sweep, tables inside an aligned group of runs, an empty table
  * in the way of the only page size. The races are made by wrapping what lies in the window (--wrap).
  */
