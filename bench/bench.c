@@ -38,7 +38,20 @@ static const char usage_text[] =
 	"\n"
 	"Exit: 0; 1 the command line is wrong; 2 a result was wrong or something failed.\n"
 	"A bound is a ratio to the limit beside it, or ns per item on one machine: compare ratios\n"
-	"across machines. (noisy): the spread stayed large, measure again.\n";
+	"across machines. (noisy): the spread stayed large, measure again.\n"
+	"\n"
+	"item        a table entry of 8 bytes; bitmap rows: a word of 64 bits\n"
+	"keep clear  the sweep leaves dirty state, or takes it away\n"
+	"dirtyN      so many percent of the entries are dirty\n"
+	"attached    a guest's own tables, which are cleaned by locked operations\n"
+	"scattered   leaf tables lie in memory in random order\n"
+	"runs        pages of 16 entries; one_of_16: one entry of each is dirty\n"
+	"touchedN    devices used so many percent of the 2 MiB regions (pruned sweep)\n"
+	"recycled    memory that was used before; fresh: it has to be faulted in\n"
+	"percall     one call a page; partial: all but one page of each leaf table\n"
+	"Limits      read, rmw (read, modify, write), write: in order; random: read in random order;\n"
+	"            locked: a loop of locked operations; load: one load; fault: touching fresh\n"
+	"            memory; plain: pages of one entry; full: the sweep without pruning\n";
 
 /* A number with an optional suffix K, M, G, T. @return false when it is none */
 static bool parse_size(const char *s, uint64_t *size)
@@ -141,8 +154,9 @@ static int parse_options(struct bench_options *opt, int argc, char **argv)
 		if (option == '?')
 			return BENCH_USAGE;
 		if (!parse_option(opt, option)) {
-			fprintf(stderr, "iodirty bench: bad --%s: %s\n", options[index].name,
-				optarg);
+			fprintf(stderr,
+				"iodirty bench: bad --%s: %s (iodirty bench --help says what it may be)\n",
+				options[index].name, optarg);
 			return BENCH_USAGE;
 		}
 	}
