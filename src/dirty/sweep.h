@@ -8,7 +8,7 @@
 #include "pgtable/gather.h"
 
 /* Items looked at in one reader section: bounds how long a grace period waits for a sweep. */
-#define SWEEP_SECTION_ITEMS (UINT64_C(1) << 16)
+#define SWEEP_SECTION_ITEMS (UINT64_C(1) << 18)
 
 /* Clearing by plain stores (docs/dirty.md, "Dense clears"). */
 enum sweep_dense {
