@@ -40,6 +40,16 @@ static inline unsigned popcount64(uint64_t v)
 	return (unsigned)__builtin_popcountll(v);
 }
 
+/* Byte k of it: how many bits the bytes up to k have. The last is popcount64() where that takes a call. */
+static inline uint64_t count_bytes64(uint64_t v)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+
+	v -= (v >> 1) & ones * 0x55;
+	v = (v & ones * 0x33) + ((v >> 2) & ones * 0x33);
+	return ((v + (v >> 4)) & ones * 0x0f) * ones;
+}
+
 static inline uint64_t align_down(uint64_t v, unsigned lg2)
 {
 	return v & ~low_mask(lg2);

@@ -95,32 +95,34 @@ AVX2 static struct iod_scan_result scan_stores_avx2(uint64_t *items, unsigned n,
 			   (kernel_prefetch(next + i_ * 8), scan64(&items[i_], mask4, match4)));
 }
 
-AVX2 static void fill_avx2(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
+AVX2_INLINE void fill4(uint64_t *items, unsigned n, uint64_t first, uint64_t step, bool past)
 {
 	__m256i v, step4 = _mm256_set1_epi64x((long long)(step * 4));
 	unsigned i;
 
 	v = _mm256_set_epi64x((long long)(first + 3 * step), (long long)(first + 2 * step),
 			      (long long)(first + step), (long long)first);
-	for (i = 0; i + 4 <= n; i += 4, v = _mm256_add_epi64(v, step4))
-		store4(&items[i], v);
+	for (i = 0; i + 4 <= n; i += 4, v = _mm256_add_epi64(v, step4)) {
+		if (past)
+			_mm256_stream_si256((__m256i *)(void *)&items[i], v);
+		else
+			store4(&items[i], v);
+	}
 	for (; i < n; i++)
 		items[i] = first + i * step;
 }
 
+AVX2 static void fill_avx2(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
+{
+	fill4(items, n, first, step, false);
+}
+
 AVX2 static void fill_past_avx2(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
 {
-	__m256i v, step4 = _mm256_set1_epi64x((long long)(step * 4));
-	unsigned i;
-
-	if ((uintptr_t)items % 32 || n % 4) {
-		fill_avx2(items, n, first, step);
-		return;
-	}
-	v = _mm256_set_epi64x((long long)(first + 3 * step), (long long)(first + 2 * step),
-			      (long long)(first + step), (long long)first);
-	for (i = 0; i < n; i += 4, v = _mm256_add_epi64(v, step4))
-		_mm256_stream_si256((__m256i *)(void *)&items[i], v);
+	if ((uintptr_t)items % 32)
+		fill4(items, n, first, step, false);
+	else
+		fill4(items, n, first, step, true);
 }
 
 static void fill_end_avx2(void)
@@ -190,9 +192,7 @@ AVX2 static size_t find_other_avx2(const uint64_t *words, size_t n, uint64_t sam
 		if (other)
 			return i + ctz64(other);
 	}
-	while (i < n && kernel_load(&words[i]) == same)
-		i++;
-	return i;
+	return kernel_find_other(words, i, n, same);
 }
 
 AVX2_INLINE __m256i or16(const uint64_t *p)
@@ -221,8 +221,7 @@ AVX2 static void or_words_avx2(uint64_t *dst, const uint64_t *src, size_t n)
 		for (k = i; k < i + BLOCK; k += 4)
 			store4(&dst[k], _mm256_or_si256(load4(&dst[k]), load4(&src[k])));
 	}
-	for (; i < n; i++)
-		kernel_store(&dst[i], kernel_load(&dst[i]) | kernel_load(&src[i]));
+	kernel_or_words(dst, src, i, n);
 }
 
 const struct iod_kernels iod_kernels_avx2 = {

@@ -105,7 +105,7 @@ AVX512 static struct iod_scan_result scan_stores_avx512(uint64_t *items, unsigne
 			   (kernel_prefetch(next + i_ * 8), scan64(&items[i_], mask8, match8)));
 }
 
-AVX512 static void fill_avx512(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
+AVX512_INLINE void fill8(uint64_t *items, unsigned n, uint64_t first, uint64_t step, bool past)
 {
 	const __m512i at = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
 	__m512i v = _mm512_add_epi64(_mm512_set1_epi64((long long)first),
@@ -113,26 +113,27 @@ AVX512 static void fill_avx512(uint64_t *items, unsigned n, uint64_t first, uint
 	__m512i step8 = _mm512_set1_epi64((long long)(step * 8));
 	unsigned i;
 
-	for (i = 0; i + 8 <= n; i += 8, v = _mm512_add_epi64(v, step8))
-		_mm512_storeu_si512(&items[i], v);
+	for (i = 0; i + 8 <= n; i += 8, v = _mm512_add_epi64(v, step8)) {
+		if (past)
+			_mm512_stream_si512((__m512i *)(void *)&items[i], v);
+		else
+			_mm512_storeu_si512(&items[i], v);
+	}
 	if (i < n)
 		_mm512_mask_storeu_epi64(&items[i], (__mmask8)low_mask(n - i), v);
 }
 
+AVX512 static void fill_avx512(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
+{
+	fill8(items, n, first, step, false);
+}
+
 AVX512 static void fill_past_avx512(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
 {
-	const __m512i at = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
-	__m512i v = _mm512_add_epi64(_mm512_set1_epi64((long long)first),
-				     _mm512_mullo_epi64(at, _mm512_set1_epi64((long long)step)));
-	__m512i step8 = _mm512_set1_epi64((long long)(step * 8));
-	unsigned i;
-
-	if ((uintptr_t)items % 64 || n % 8) {
-		fill_avx512(items, n, first, step);
-		return;
-	}
-	for (i = 0; i < n; i += 8, v = _mm512_add_epi64(v, step8))
-		_mm512_stream_si512((__m512i *)(void *)&items[i], v);
+	if ((uintptr_t)items % 64)
+		fill8(items, n, first, step, false);
+	else
+		fill8(items, n, first, step, true);
 }
 
 static void fill_end_avx512(void)
@@ -178,9 +179,7 @@ AVX512 static size_t find_other_avx512(const uint64_t *words, size_t n, uint64_t
 		if (other)
 			return i + ctz64(other);
 	}
-	while (i < n && kernel_load(&words[i]) == same)
-		i++;
-	return i;
+	return kernel_find_other(words, i, n, same);
 }
 
 AVX512_INLINE bool block_is_empty(const uint64_t *p)
@@ -205,8 +204,7 @@ AVX512 static void or_words_avx512(uint64_t *dst, const uint64_t *src, size_t n)
 			_mm512_storeu_si512(&dst[k],
 					    _mm512_or_si512(load8(&dst[k]), load8(&src[k])));
 	}
-	for (; i < n; i++)
-		kernel_store(&dst[i], kernel_load(&dst[i]) | kernel_load(&src[i]));
+	kernel_or_words(dst, src, i, n);
 }
 
 const struct iod_kernels iod_kernels_avx512 = {

@@ -95,26 +95,18 @@ static uint64_t popcount_c(const uint64_t *words, size_t n)
 
 	/* Without an instruction for it, what compilers call is slower. */
 	for (i = 0; i < n; i++)
-		count += kernel_count_bytes(kernel_load(&words[i])) >> 56;
+		count += count_bytes64(kernel_load(&words[i])) >> 56;
 	return count;
 }
 
 static size_t find_other_c(const uint64_t *words, size_t n, uint64_t same)
 {
-	size_t i = 0;
-
-	while (i < n && kernel_load(&words[i]) == same)
-		i++;
-	return i;
+	return kernel_find_other(words, 0, n, same);
 }
 
 static void or_words_c(uint64_t *dst, const uint64_t *src, size_t n)
 {
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		__atomic_store_n((iod_word *)&dst[i], kernel_load(&dst[i]) | kernel_load(&src[i]),
-				 __ATOMIC_RELAXED);
+	kernel_or_words(dst, src, 0, n);
 }
 
 const struct iod_kernels iod_kernels_c = {

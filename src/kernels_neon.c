@@ -166,9 +166,7 @@ static size_t find_other_neon(const uint64_t *words, size_t n, uint64_t same)
 		if (other)
 			return i + ctz64(other);
 	}
-	while (i < n && kernel_load(&words[i]) == same)
-		i++;
-	return i;
+	return kernel_find_other(words, i, n, same);
 }
 
 KERNEL_INLINE bool block_is_empty(const uint64_t *p)
@@ -195,8 +193,7 @@ static void or_words_neon(uint64_t *dst, const uint64_t *src, size_t n)
 		for (k = i; k < i + BLOCK; k += 2)
 			vst1q_u64(&dst[k], vorrq_u64(vld1q_u64(&dst[k]), vld1q_u64(&src[k])));
 	}
-	for (; i < n; i++)
-		kernel_store(&dst[i], kernel_load(&dst[i]) | kernel_load(&src[i]));
+	kernel_or_words(dst, src, i, n);
 }
 
 const struct iod_kernels iod_kernels_neon = {

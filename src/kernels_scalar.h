@@ -72,6 +72,21 @@ KERNEL_INLINE void kernel_zero(uint64_t *items, unsigned n)
 		kernel_store(&items[i], 0);
 }
 
+/* ---- bitmaps, from word i on: all of one, or what a vector leaves over ---- */
+
+KERNEL_INLINE size_t kernel_find_other(const uint64_t *words, size_t i, size_t n, uint64_t same)
+{
+	while (i < n && kernel_load(&words[i]) == same)
+		i++;
+	return i;
+}
+
+KERNEL_INLINE void kernel_or_words(uint64_t *dst, const uint64_t *src, size_t i, size_t n)
+{
+	for (; i < n; i++)
+		kernel_store(&dst[i], kernel_load(&dst[i]) | kernel_load(&src[i]));
+}
+
 /* ---- by stores ---- */
 
 /*
@@ -142,16 +157,6 @@ KERNEL_INLINE bool kernel_store_8(uint64_t *p, const struct kernel_flip *f)
 	return true;
 }
 
-/* Byte k of it: how many bits the bytes up to k have. */
-KERNEL_INLINE uint64_t kernel_count_bytes(uint64_t word)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-
-	word -= (word >> 1) & ones * 0x55;
-	word = (word & ones * 0x33) + ((word >> 2) & ones * 0x33);
-	return ((word + (word >> 4)) & ones * 0x0f) * ones;
-}
-
 /*
  * Appends base + i for every bit i to a list that has room for 64 more; returns how many. With as few
  * branches as can be: how many bits there are is what nobody can predict. Up to eight by looking for
@@ -160,7 +165,7 @@ KERNEL_INLINE uint64_t kernel_count_bytes(uint64_t word)
 KERNEL_INLINE unsigned kernel_list_bits(uint64_t word, unsigned base, uint8_t *list)
 {
 	uint64_t eight, bases = base * UINT64_C(0x0101010101010101);
-	uint64_t counts = kernel_count_bytes(word);
+	uint64_t counts = count_bytes64(word);
 	unsigned k, nr = (unsigned)(counts >> 56);
 
 	if (nr <= 8) {

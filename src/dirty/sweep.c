@@ -207,15 +207,6 @@ static void gather_joined(struct iod_gather *gather, uint64_t x, unsigned shift,
 		       x + ((last * UINT64_C(64) + fls64(words[last]) + 1) << shift) - 1, 1, 0);
 }
 
-/* popcount64() where the compiler may not assume the instruction, without a call or a branch. */
-static inline unsigned count_bits(uint64_t v)
-{
-	v -= v >> 1 & UINT64_C(0x5555555555555555);
-	v = (v & UINT64_C(0x3333333333333333)) + (v >> 2 & UINT64_C(0x3333333333333333));
-	v = (v + (v >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-	return (unsigned)(v * UINT64_C(0x0101010101010101) >> 56);
-}
-
 /* More stretches of set bits than are told apart? */
 static bool many_stretches(const uint64_t *words, unsigned n)
 {
@@ -223,7 +214,8 @@ static bool many_stretches(const uint64_t *words, unsigned n)
 	uint64_t before = 0;
 
 	for (w = 0; w * 64 < n; w++) {
-		stretches += count_bits(words[w] & ~(words[w] << 1 | before));
+		/* without a call or a branch */
+		stretches += count_bytes64(words[w] & ~(words[w] << 1 | before)) >> 56;
 		before = words[w] >> 63;
 	}
 	return stretches > SWEEP_MAX_SPANS;

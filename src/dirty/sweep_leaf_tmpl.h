@@ -145,9 +145,10 @@ static bool pt_sweep_one_size(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c
 	unsigned w = 0;
 	uint64_t pte;
 
-	*lg2 = c->done_lg2;
-	if (c->done == c->found) /* the scan has cleaned all: they are */
+	if (c->done == c->found) { /* the scan has cleaned all: they are */
+		*lg2 = c->done_lg2;
 		return true;
+	}
 	*lg2 = pt_shift(pt, 0);
 	if (!pt->attached && !pt->has_runs) {
 		pt_size_spec(pt, *lg2, &c->mask, &c->match);

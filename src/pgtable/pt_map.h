@@ -359,8 +359,7 @@ static inline bool pt_map_page(struct iod_pgtable *pt, uint64_t iova, uint64_t p
 		return false;
 	rcu_enter();
 	table = pt_index_get(pt, x);
-	item = (uint64_t *)(pt->direct + (uintptr_t)table) +
-	       (x >> shift & low_mask(pt_items_lg2(pt, 0, PT_MAX_LEVELS)));
+	item = pt_direct_item(pt, table, x);
 	if (table && !item_load_relaxed(item)) {
 		if (prot & IOD_PROT_WRITE)
 			pt_note_writable(pt, table);

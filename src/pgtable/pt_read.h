@@ -103,7 +103,6 @@ static __attribute__((noinline)) int pt_lookup_walk(const struct iod_pgtable *pt
  */
 static int pt_iova_to_phys(const struct iod_pgtable *pt, uint64_t iova, uint64_t *pa)
 {
-	unsigned bits = pt_items_lg2(pt, 0, PT_MAX_LEVELS);
 	uint64_t x, table, pte;
 	int ret = -ENOENT;
 
@@ -114,8 +113,7 @@ static int pt_iova_to_phys(const struct iod_pgtable *pt, uint64_t iova, uint64_t
 	rcu_enter();
 	table = pt_index_get(pt, x);
 	if (__builtin_expect(table != 0, 1)) {
-		pte = item_load((const uint64_t *)(pt->direct + (uintptr_t)table) +
-				(x >> pt_shift(pt, 0) & low_mask(bits)));
+		pte = item_load(pt_direct_item(pt, table, x));
 		if (__builtin_expect(pte != 0, 1)) {
 			*pa = pt_page_pa(pt, pte, x);
 			ret = 0;

@@ -299,8 +299,7 @@ static inline bool pt_unmap_page(struct iod_pgtable *pt, uint64_t iova, uint32_t
 		return false;
 	rcu_enter();
 	table = pt_index_get(pt, x);
-	item = (uint64_t *)(pt->direct + (uintptr_t)table) +
-	       (x >> shift & low_mask(pt_items_lg2(pt, 0, PT_MAX_LEVELS)));
+	item = pt_direct_item(pt, table, x);
 	pte = table ? item_load_relaxed(item) : 0;
 	if (pte && pt_leaf_lg2(pt, 0, pte) == shift) {
 		note = iod_mem_note(pt->mem, table);

@@ -70,6 +70,13 @@ static inline uint64_t pt_max(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* The item for x in the leaf table at table_pa, which is ours (pt->direct). */
+static inline uint64_t *pt_direct_item(const struct iod_pgtable *pt, uint64_t table_pa, uint64_t x)
+{
+	return (uint64_t *)(pt->direct + (uintptr_t)table_pa) +
+	       (x >> pt_shift(pt, 0) & low_mask(pt_items_lg2(pt, 0, PT_MAX_LEVELS)));
+}
+
 /* First and last item of t that [first, last] touches; false when it touches none. */
 static inline bool pt_items_of(const struct iod_pgtable *pt, const struct pt_table *t,
 			       uint64_t first, uint64_t last, unsigned *i, unsigned *end)
