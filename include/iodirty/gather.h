@@ -62,6 +62,9 @@ struct iod_gather_cfg {
 	void *cookie;		       /**< handed to ops */
 	uint32_t max_ranges; /**< ranges kept apart before neighbours are joined; 0: 256 */
 	uint32_t reserved;   /**< 0 */
+	/** Bytes of detached tables that may wait in it: a call that leaves more syncs the gather at its end
+	 *  (not in a callback of iod_visit(); what that returns is kept for the next sync). 0: no bound. */
+	uint64_t max_pending;
 };
 
 /**
@@ -110,6 +113,7 @@ struct iod_gather_info {
 	uint64_t subtrees;	/**< detached (sub)trees that wait to be freed */
 	uint64_t invalidations; /**< neutral invalidations issued since creation */
 	uint64_t syncs;		/**< syncs issued since creation */
+	uint64_t pending;	/**< bytes of detached tables that wait to be freed */
 };
 
 /** Read what a gather holds. @return 0, -EINVAL, -E2BIG */

@@ -13,9 +13,11 @@
 #include <iodirty/iotlb.h>
 #include <iodirty/mem.h>
 #include <iodirty/pgtable.h>
+#include <iodirty/resize.h>
 #include <iodirty/sweep.h>
 #include <iodirty/types.h>
 #include <iodirty/uapi.h>
+#include <iodirty/unmap.h>
 #include <iodirty/version.h>
 
 #endif

@@ -7,8 +7,9 @@
  * may span several items (ARM contiguous hint, AMD NextLevel=7 replicas).
  *
  * Locking: iod_translate(), iod_visit(), iod_sweep() and the getters may be called from any thread at
- * any time, beside any mutation. iod_map() and iod_unmap() of disjoint ranges may run in parallel; the
- * order of overlapping ones is the caller's business (they stay memory-safe). create, attach and
+ * any time, beside any mutation. Mutations (iod_map(), iod_unmap(), iod_unmap_dirty(), iod_split_range(),
+ * iod_merge_range()) of disjoint ranges may run in parallel; the order of overlapping ones is the caller's
+ * business (they stay memory-safe). create, attach and
  * destroy are for one thread, with no other call on the object.
  */
 #ifndef IODIRTY_PGTABLE_H
@@ -46,6 +47,11 @@ extern "C" {
 #define IOD_PT_SMALL (1u << 5)
 /** ARM S2: STE.S2FWB = 1, which changes the meaning of MemAttr. */
 #define IOD_PT_S2FWB (1u << 6)
+/** ARM: every agent that uses the table supports break-before-make level 1 (SMMU_IDR3.BBML), so that
+ *  page sizes can be changed while it is used (resize.h). Neither level with 32-bit LPAE. */
+#define IOD_PT_BBM_1 (1u << 7)
+/** ARM: level 2. Includes level 1. Other formats need neither, and refuse both. */
+#define IOD_PT_BBM_2 (1u << 8)
 /** @} */
 
 /**
@@ -140,16 +146,23 @@ IOD_API int iod_map(struct iod_pgtable *pt, uint64_t iova, uint64_t pa, uint64_t
 
 /** unmap: every byte of the range must be mapped, else -ENOENT and nothing is changed. */
 #define IOD_UNMAP_NO_HOLES (1u << 0)
+/** unmap: a page that reaches over the edge of the range is split, as iod_split_range() does, no further
+ *  than it takes. Not in a callback of iod_visit(). */
+#define IOD_UNMAP_SPLIT (1u << 1)
+/** unmap: with IOD_UNMAP_SPLIT, as IOD_RESIZE_ALLOW_FAULTS. */
+#define IOD_UNMAP_ALLOW_FAULTS (1u << 2)
 
 /**
  * Unmap [iova, iova + len). Holes are skipped unless flagged. Tables that the range covers wholly go
- * to the gather and are freed by iod_gather_sync(); until then hardware may still use them.
+ * to the gather and are freed by iod_gather_sync(); until then hardware may still use them. Dirty state is
+ * dropped: iod_unmap_dirty() delivers it.
  * @param iova, len multiples of the smallest page size
  * @param flags  0 or IOD_UNMAP_*
  * @param gather must be given
  * @param done   bytes unmapped are added to it; may be NULL
- * @return 0; -ENOENT when nothing was mapped (empty tables may have gone to the gather); -EINVAL also when the range cuts through a page (nothing
- *         is changed); -ERANGE
+ * @return 0; -ENOENT when nothing was mapped (empty tables may have gone to the gather); -EINVAL also when the range cuts through a page
+ *         and IOD_UNMAP_SPLIT is not given; -ERANGE; with IOD_UNMAP_SPLIT what iod_split_range() returns. After
+ *         an error nothing is unmapped
  */
 IOD_API int iod_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flags,
 		      struct iod_gather *gather, uint64_t *done);
@@ -314,6 +327,8 @@ IOD_API const char *iod_format_name(enum iod_format format);
 IOD_API int iod_format_by_name(const char *name, enum iod_format *format);
 
 struct iod_sweep;
+struct iod_resize;
+struct iod_unmap_dirty;
 
 /**
  * THE vtable: one per format. Every slot checks its arguments as the function of the same name does;
@@ -332,6 +347,9 @@ struct iod_pgtable_ops {
 	int (*hw_info)(const struct iod_pgtable *pt, struct iod_hw_info *info);
 	int (*sweep)(struct iod_pgtable *pt, struct iod_sweep *sweep);
 	int (*iova_to_phys)(const struct iod_pgtable *pt, uint64_t iova, uint64_t *pa);
+	int (*split_range)(struct iod_pgtable *pt, struct iod_resize *split);
+	int (*merge_range)(struct iod_pgtable *pt, struct iod_resize *merge);
+	int (*unmap_dirty)(struct iod_pgtable *pt, struct iod_unmap_dirty *unmap);
 };
 
 /** The vtable of a page table. NULL when @p pt is NULL. */

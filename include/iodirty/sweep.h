@@ -75,6 +75,7 @@ struct iod_sweep {
 	uint64_t bad;		   /**< out: malformed entries and unreadable tables skipped */
 	uint64_t pruned;	   /**< out: leaf tables not looked at: nothing writable in them, or
 					not used since the last sweep (IOD_SWEEP_PRUNE) */
+	uint64_t large; /**< out: dirty entries met that are larger than the bitmap's granule */
 };
 
 /**

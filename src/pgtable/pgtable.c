@@ -8,7 +8,7 @@
 
 #define PT_KNOWN_FEATURES                                                             \
 	(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY | IOD_PT_HW_TABLE_ACCESS | IOD_PT_UPPER | \
-	 IOD_PT_LPAE32 | IOD_PT_SMALL | IOD_PT_S2FWB)
+	 IOD_PT_LPAE32 | IOD_PT_SMALL | IOD_PT_S2FWB | IOD_PT_BBM_1 | IOD_PT_BBM_2)
 
 /* ---- addresses ---- */
 
@@ -290,6 +290,27 @@ int iod_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flag
 	if (!pt)
 		return -EINVAL;
 	return pt->ops->unmap(pt, iova, len, flags, gather, done);
+}
+
+int iod_unmap_dirty(struct iod_pgtable *pt, struct iod_unmap_dirty *unmap)
+{
+	if (!pt)
+		return -EINVAL;
+	return pt->ops->unmap_dirty ? pt->ops->unmap_dirty(pt, unmap) : -EOPNOTSUPP;
+}
+
+int iod_split_range(struct iod_pgtable *pt, struct iod_resize *split)
+{
+	if (!pt)
+		return -EINVAL;
+	return pt->ops->split_range ? pt->ops->split_range(pt, split) : -EOPNOTSUPP;
+}
+
+int iod_merge_range(struct iod_pgtable *pt, struct iod_resize *merge)
+{
+	if (!pt)
+		return -EINVAL;
+	return pt->ops->merge_range ? pt->ops->merge_range(pt, merge) : -EOPNOTSUPP;
 }
 
 int iod_translate(const struct iod_pgtable *pt, uint64_t iova, struct iod_mapping *out)

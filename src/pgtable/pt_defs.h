@@ -16,7 +16,9 @@
 
 #include <iodirty/iotlb.h>
 #include <iodirty/pgtable.h>
+#include <iodirty/resize.h>
 #include <iodirty/sweep.h>
+#include <iodirty/unmap.h>
 
 #include "atomic.h"
 #include "bits.h"

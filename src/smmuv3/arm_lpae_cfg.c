@@ -11,17 +11,20 @@
 #define ARM_S2_WB_FWB	   0x6u /* MemAttr 0110 with FWB: force write-back */
 #define ARM_RGN_WBWA	   1u	/* IR/OR: write-back, write-allocate */
 
-static int arm_features(const struct iod_pgtable *pt, unsigned stage)
+static int arm_features(struct iod_pgtable *pt, unsigned stage)
 {
 	uint32_t known = IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY | IOD_PT_HW_TABLE_ACCESS |
-			 IOD_PT_LPAE32 | IOD_PT_SMALL;
+			 IOD_PT_LPAE32 | IOD_PT_SMALL | IOD_PT_BBM_1 | IOD_PT_BBM_2;
 
 	known |= stage == 1 ? IOD_PT_UPPER : IOD_PT_S2FWB;
 	if (pt->features & ~known)
 		return -EOPNOTSUPP;
-	/* A1.10: no hardware update with 32-bit LPAE; HAFT needs HA. */
+	if (pt->features & IOD_PT_BBM_2)
+		pt->features |= IOD_PT_BBM_1;
+	/* A1.10: no hardware update with 32-bit LPAE, and its descriptors have no nT; HAFT needs HA. */
 	if ((pt->features & IOD_PT_LPAE32) &&
-	    (pt->features & (IOD_PT_HW_ACCESS | IOD_PT_HW_TABLE_ACCESS | IOD_PT_SMALL)))
+	    (pt->features &
+	     (IOD_PT_HW_ACCESS | IOD_PT_HW_TABLE_ACCESS | IOD_PT_SMALL | IOD_PT_BBM_1)))
 		return -EOPNOTSUPP;
 	if ((pt->features & IOD_PT_HW_TABLE_ACCESS) && !(pt->features & IOD_PT_HW_ACCESS))
 		return -EOPNOTSUPP;
