@@ -35,6 +35,12 @@ static inline bool item_cas(uint64_t *item, uint64_t *old, uint64_t v)
 	return ok;
 }
 
+/* Takes an item: what it was is the caller's, and nobody marks it any more. */
+static inline uint64_t item_exchange(uint64_t *item, uint64_t v)
+{
+	return iod_le64(__atomic_exchange_n((iod_word *)item, iod_le64(v), __ATOMIC_ACQ_REL));
+}
+
 /* Everything before it is seen before everything after it: towards hardware, which takes no lock. */
 static inline void full_fence(void)
 {

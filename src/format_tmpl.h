@@ -8,6 +8,7 @@
 #include "pgtable/pt_template.h"
 
 #include "dirty/sweep_tmpl.h"
+#include "dirty/unmap_tmpl.h"
 
 static const struct iod_pgtable_ops pt_ops = {
 	.size = sizeof(struct iod_pgtable_ops),
@@ -20,6 +21,8 @@ static const struct iod_pgtable_ops pt_ops = {
 	.hw_info = pt_hw_info,
 	.sweep = pt_sweep,
 	.iova_to_phys = pt_iova_to_phys,
+	.split_range = pt_split_range,
+	.unmap_dirty = pt_unmap_dirty,
 };
 
 extern const struct pt_engine PT_ENGINE;
@@ -32,6 +35,7 @@ const struct pt_engine PT_ENGINE = {
 	.page_sizes = pt_page_sizes,
 	.table_lg2 = pt_table_lg2,
 	.free_subtree = pt_free_subtree,
+	.harvest = pt_harvest,
 	.adopt = pt_adopt,
 	.hw_walk = pt_hw_walk,
 };

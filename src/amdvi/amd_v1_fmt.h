@@ -164,6 +164,13 @@ static inline int pt_encode_prot(const struct iod_pgtable *pt, uint32_t prot, ui
 }
 
 /* A3.3: size 2^s sets address bits s-2..12 and leaves bit s-1 clear. */
+static inline uint64_t pt_leaf_attr(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
+{
+	(void)pt;
+	(void)level;
+	return pte & ~(AMD_ADDR | AMD_NL);
+}
+
 static inline uint64_t pt_make_leaf(const struct iod_pgtable *pt, unsigned level, unsigned lg2,
 				    uint64_t pa, uint64_t attr)
 {

@@ -62,7 +62,7 @@ int iod_sweep_check(struct iod_pgtable *pt, struct iod_sweep *s, const struct io
 		return ret;
 	if (!iod_bitmap_covers(s->bitmap, s->iova, s->iova + (s->len - 1)))
 		return iod_refuse(pt->mem, -ERANGE, "bitmap: does not cover the range");
-	s->items = s->dirty = s->cleaned = s->bad = s->pruned = 0;
+	s->items = s->dirty = s->cleaned = s->bad = s->pruned = s->large = 0;
 	return 0;
 }
 

@@ -50,6 +50,14 @@ struct sweep_touched {
 /* Past this many stretches in one table they are joined: cheaper to invalidate, and to remember. */
 #define SWEEP_MAX_SPANS 16u
 
+/* n dirty entries of 2^lg2 bytes were met. */
+static inline void iod_sweep_count(struct iod_sweep *s, unsigned lg2, uint64_t n)
+{
+	s->dirty += n;
+	if (lg2 > s->bitmap->granule_lg2)
+		s->large += n;
+}
+
 /* Takes the user's struct in and checks all but what depends on the format. */
 int iod_sweep_check(struct iod_pgtable *pt, struct iod_sweep *s, const struct iod_sweep *user,
 		    struct pt_range *r);

@@ -8,6 +8,7 @@
 #define IOD_SWEEP_LEAF_TMPL_H
 
 #include "dirty/sweep.h"
+#include "pgtable/pt_access.h"
 #include "pgtable/pt_exclude.h"
 #include "pgtable/pt_walk.h"
 
@@ -81,7 +82,8 @@ static void pt_sweep_expand(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, 
 	/* Leaves are aligned to their size: inside what was counted last, or wider, if mapped anew. */
 	if (from + n <= c->run_end)
 		return;
-	ctx->s->dirty += from >= c->run_end;
+	if (from >= c->run_end)
+		iod_sweep_count(ctx->s, pt_shift(ctx->pt, 0) + ctz64(n), 1);
 	c->run_end = from + n;
 	for (i = from; i < from + n; i++)
 		c->out[i / 64] |= BIT64(i % 64);
@@ -105,7 +107,7 @@ static void pt_sweep_item(struct pt_sweep_ctx *ctx, struct pt_sweep_chunk *c, un
 	if (n > 1)
 		pt_sweep_expand(ctx, c, from, n);
 	else
-		ctx->s->dirty++;
+		iod_sweep_count(ctx->s, pt_shift(pt, 0), 1);
 	if (!ctx->cleaning || !c->writable ||
 	    !pt_clean_item(ctx, 0, pt_leaf_lg2(pt, 0, pte), item, &pte))
 		return;
@@ -258,7 +260,7 @@ static unsigned pt_sweep_by_words(struct pt_sweep_ctx *ctx, struct pt_sweep_chun
 		ctx->clean_stores = pt_clean_spec(ctx, c->mask, c->match, true);
 		ctx->clean_lg2 = lg2;
 	}
-	ctx->s->dirty += found / run;
+	iod_sweep_count(ctx->s, lg2, found / run);
 	ctx->s->cleaned += done;
 	return done * run;
 }
@@ -325,17 +327,6 @@ static void pt_sweep_leaf_table(struct pt_sweep_ctx *ctx, const struct pt_table 
 }
 
 /* ---- leaf tables side by side ---- */
-
-/* Whether nothing in the leaf table at pa can be dirty. */
-static inline bool pt_sweep_is_quiet(const struct pt_sweep_ctx *ctx, uint64_t pa)
-{
-	const struct mem_leaf_note *note;
-
-	if (!ctx->pt->direct || !word_load(&ctx->pt->quiet_tables))
-		return false;
-	note = iod_mem_note(ctx->pt->mem, pa);
-	return note && !__atomic_load_n(&note->writable, __ATOMIC_ACQUIRE);
-}
 
 /* The first item at or after i, at most last + 1, that a pruned sweep has to look at. */
 static inline unsigned pt_sweep_next_touched(const struct pt_sweep_ctx *ctx,
@@ -464,7 +455,7 @@ static unsigned pt_sweep_leaf_tables(struct pt_sweep_ctx *ctx, const struct pt_t
 		leaf.last = leaf.base + low_mask(shift);
 		leaf.items = (uint64_t *)(pt->direct + (uintptr_t)leaf.pa);
 		near = pt_sweep_after(ctx, t, next, last);
-		if (pt_sweep_is_quiet(ctx, leaf.pa)) {
+		if (pt_is_quiet(pt, leaf.pa)) {
 			ctx->s->pruned++;
 			continue;
 		}

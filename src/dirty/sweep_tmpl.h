@@ -28,7 +28,8 @@ static void pt_sweep_leaf(struct pt_sweep_ctx *ctx, const struct pt_table *t, un
 
 	if (!pt_is_dirty(ctx, pte) || in_first > in_last)
 		return;
-	s->dirty += first != ctx->counted;
+	if (first != ctx->counted)
+		iod_sweep_count(s, pt_leaf_lg2(pt, t->level, pte), 1);
 	ctx->counted = first;
 	if (s->mode == IOD_SWEEP_CLEAR_BY_BITMAP)
 		inside = inside &&
@@ -52,7 +53,7 @@ static void pt_sweep_child(struct pt_sweep_ctx *ctx, const struct pt_table *t, u
 	bool writable = ctx->cleaning;
 
 	if (!pt_table_level(ctx->pt, t->level, pte) &&
-	    pt_sweep_is_quiet(ctx, pt_table_pa(ctx->pt, pte))) {
+	    pt_is_quiet(ctx->pt, pt_table_pa(ctx->pt, pte))) {
 		ctx->s->pruned++;
 		return;
 	}
@@ -194,7 +195,13 @@ static int pt_sweep(struct iod_pgtable *pt, struct iod_sweep *user)
 	ctx.pos = ctx.r.first;
 	ctx.counted = UINT64_MAX;
 	whole = ctx.r;
-	ret = s.flags & IOD_SWEEP_PRUNE ? pt_sweep_pruned(&ctx) : pt_sweep_run(&ctx);
+	if (s.flags & IOD_SWEEP_PRUNE) {
+		pt_prune_begin(pt);
+		ret = pt_sweep_pruned(&ctx);
+		pt_prune_end(pt);
+	} else {
+		ret = pt_sweep_run(&ctx);
+	}
 	if (ctx.dense == DENSE_ON)
 		iod_pt_dense_end(pt);
 	s.done = ret || ctx.stopped ? ctx.pos - whole.first : s.len;

@@ -23,7 +23,8 @@ static int gather_config(struct iod_gather_cfg *cfg, const struct iod_gather_cfg
 	int ret;
 
 	if (user) {
-		ret = iod_struct_in(cfg, sizeof(*cfg), user, sizeof(*cfg));
+		ret = iod_struct_in(cfg, sizeof(*cfg), user,
+				    offsetof(struct iod_gather_cfg, max_pending));
 		if (ret)
 			return ret;
 	}
@@ -57,6 +58,7 @@ int iod_gather_create(struct iod_gather **out, struct iod_pgtable *pt,
 	g->ops = ops;
 	g->cookie = cfg.cookie;
 	g->max_ranges = cfg.max_ranges ? cfg.max_ranges : GATHER_DEFAULT_RANGES;
+	g->max_pending = cfg.max_pending;
 	g->range = iod_mem_zalloc(pt->mem, g->max_ranges * sizeof(*g->range));
 	if (!g->range) {
 		iod_mem_zfree(pt->mem, g, sizeof(*g));
@@ -151,8 +153,7 @@ void iod_gather_add_slow(struct iod_gather *g, uint64_t first, uint64_t last, ui
 
 /* ---- subtrees ---- */
 
-/* Room for n more. */
-static int gather_reserve(struct iod_gather *g, uint64_t n)
+int iod_gather_reserve(struct iod_gather *g, uint64_t n)
 {
 	uint64_t max = g->max_subtrees ? g->max_subtrees : 64, i;
 	struct gather_subtree *bigger;
@@ -172,15 +173,31 @@ static int gather_reserve(struct iod_gather *g, uint64_t n)
 	return 0;
 }
 
-int iod_gather_reserve(struct iod_gather *g)
+void iod_gather_subtree(struct iod_gather *g, const struct gather_subtree *s)
 {
-	return gather_reserve(g, 1);
+	g->subtree[g->nr_subtrees++] = *s;
+	g->harvests += s->harvest != HARVEST_NONE;
+	g->pending += s->tables;
+	iod_mem_pending(g->pt->mem, (int64_t)s->tables);
 }
 
-void iod_gather_subtree(struct iod_gather *g, uint64_t pa, unsigned level, uint64_t tables)
+void iod_gather_resized(struct iod_gather *g)
 {
-	g->subtree[g->nr_subtrees++] = (struct gather_subtree){ pa, tables, level };
-	iod_mem_pending(g->pt->mem, (int64_t)tables);
+	if (g->resized)
+		return;
+	g->resized = true;
+	word_add(&g->pt->resizes, 1);
+}
+
+static uint64_t gather_pending_bytes(const struct iod_gather *g)
+{
+	return g->pending << g->pt->granule_lg2;
+}
+
+void iod_gather_bound(struct iod_gather *g)
+{
+	if (g->max_pending && gather_pending_bytes(g) > g->max_pending && !rcu_inside())
+		iod_gather_sync(g); /* an error comes again with the next */
 }
 
 bool iod_gather_has_tables(const struct iod_gather *g, uint64_t first, uint64_t last)
@@ -196,6 +213,12 @@ bool iod_gather_has_tables(const struct iod_gather *g, uint64_t first, uint64_t 
 
 /* ---- sync ---- */
 
+/* Somebody else changed page sizes: leaves of every level may be held. */
+static bool gather_levels_unknown(const struct iod_gather *g)
+{
+	return word_load(&g->pt->resizes) > g->resized;
+}
+
 /* Each end on its own: a range joined over the canonical hole covers the hole as well. */
 static struct iod_inv gather_inv(const struct iod_gather *g, const struct gather_range *r)
 {
@@ -205,7 +228,8 @@ static struct iod_inv gather_inv(const struct iod_gather *g, const struct gather
 		.domain = g->pt->domain,
 		.iova = r->first + iod_pt_offset(g->pt, r->first),
 		.last = r->last + iod_pt_offset(g->pt, r->last),
-		.leaf_levels = r->leaf_levels,
+		.leaf_levels = r->leaf_levels && gather_levels_unknown(g) ? low_mask(PT_MAX_LEVELS)
+									  : r->leaf_levels,
 		.table_levels = r->table_levels,
 		.granule_lg2 = g->pt->granule_lg2,
 	};
@@ -233,11 +257,16 @@ static int gather_wait(struct iod_gather *g, int ret)
 	}
 	/* What hardware wrote until now is seen by what is read from now on. */
 	full_fence();
-	if (!ret) {
-		g->nr_ranges = 0;
-		g->slack = 0;
-	}
-	return ret;
+	if (ret)
+		return ret;
+	g->nr_ranges = 0;
+	g->slack = 0;
+	if (g->resized)
+		word_sub(&g->pt->resizes, 1);
+	g->resized = false;
+	if (g->harvests)
+		iod_gather_harvest(g);
+	return 0;
 }
 
 int iod_gather_flush(struct iod_gather *g)
@@ -284,6 +313,7 @@ int iod_gather_sync(struct iod_gather *g)
 		const struct gather_subtree *s = &g->subtree[--g->nr_subtrees];
 
 		g->pt->engine->free_subtree(g->pt, s->pa, s->level, PT_MAX_LEVELS);
+		g->pending -= s->tables;
 		iod_mem_pending(g->pt->mem, -(int64_t)s->tables);
 	}
 	return 0;
@@ -296,7 +326,7 @@ int iod_gather_merge(struct iod_gather *to, struct iod_gather *from)
 
 	if (!to || !from || to == from || to->pt != from->pt)
 		return -EINVAL;
-	ret = gather_reserve(to, from->nr_subtrees);
+	ret = iod_gather_reserve(to, from->nr_subtrees);
 	if (ret)
 		return ret;
 	for (i = 0; i < from->nr_ranges; i++)
@@ -304,9 +334,17 @@ int iod_gather_merge(struct iod_gather *to, struct iod_gather *from)
 			       from->range[i].leaf_levels, from->range[i].table_levels);
 	for (i = 0; i < from->nr_subtrees; i++)
 		to->subtree[to->nr_subtrees++] = from->subtree[i];
+	to->harvests += from->harvests;
+	to->pending += from->pending;
+	if (from->resized && to->resized)
+		word_sub(&to->pt->resizes, 1);
+	to->resized |= from->resized;
 	from->nr_ranges = 0;
 	from->slack = 0;
 	from->nr_subtrees = 0;
+	from->harvests = 0;
+	from->pending = 0;
+	from->resized = false;
 	return 0;
 }
 
@@ -331,5 +369,6 @@ int iod_gather_get_info(const struct iod_gather *g, struct iod_gather_info *user
 	info.subtrees = g->nr_subtrees;
 	info.invalidations = g->invalidations;
 	info.syncs = g->syncs;
-	return iod_struct_out(user, &info, sizeof(info), sizeof(info));
+	info.pending = gather_pending_bytes(g);
+	return iod_struct_out(user, &info, sizeof(info), offsetof(struct iod_gather_info, pending));
 }

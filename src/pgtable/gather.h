@@ -12,9 +12,21 @@ struct gather_range {
 	uint32_t leaf_levels, table_levels;
 };
 
+/* Where the dirty state of a detached subtree goes once hardware has let go of it. */
+enum gather_harvest {
+	HARVEST_NONE,	/* it does not matter, or was looked at */
+	HARVEST_BITMAP, /* to the bitmap of an unmap */
+	HARVEST_LIVE,	/* to the leaves that took its place */
+};
+
 struct gather_subtree {
 	uint64_t pa, tables;
+	uint64_t x; /* what its first item stands for */
 	unsigned level;
+	enum gather_harvest harvest;
+	bool used;	     /* the entry that pointed to it was Accessed */
+	uint64_t prunes;     /* of the page table, before it was cut off */
+	struct pt_sink sink; /* HARVEST_BITMAP */
 };
 
 struct iod_gather {
@@ -26,6 +38,9 @@ struct iod_gather {
 	uint64_t slack; /* bytes between ranges that are joined anyway */
 	struct gather_subtree *subtree;
 	uint64_t max_subtrees, nr_subtrees;
+	uint64_t harvests;	       /* subtrees that are to be looked at */
+	uint64_t pending, max_pending; /* tables in subtrees; bytes of them, 0: no bound */
+	bool resized;		       /* what was split or merged was not invalidated yet */
 	uint64_t invalidations, syncs;
 };
 
@@ -63,11 +78,21 @@ static inline void iod_gather_add(struct iod_gather *gather, uint64_t first, uin
 	iod_gather_add_slow(gather, first, last, leaf_levels, table_levels);
 }
 
-/* Room to remember one more detached subtree; -ENOMEM. */
-int iod_gather_reserve(struct iod_gather *gather);
+/* Room to remember n more detached subtrees; -ENOMEM. */
+int iod_gather_reserve(struct iod_gather *gather, uint64_t n);
 
-/* Remember a detached subtree of that many tables; there is room (iod_gather_reserve). */
-void iod_gather_subtree(struct iod_gather *gather, uint64_t pa, unsigned level, uint64_t tables);
+/* Remember a detached subtree; there is room (iod_gather_reserve). */
+void iod_gather_subtree(struct iod_gather *gather, const struct gather_subtree *subtree);
+
+/* Page sizes changed: until this is invalidated, hardware may hold leaves of other levels than memory has,
+ * so that no gather of the page table may name levels. */
+void iod_gather_resized(struct iod_gather *gather);
+
+/* Looks at the detached subtrees whose dirty state still matters, after their invalidation (harvest.c). */
+void iod_gather_harvest(struct iod_gather *gather);
+
+/* At the end of a call, outside its reader section: syncs what exceeds the bound. */
+void iod_gather_bound(struct iod_gather *gather);
 
 /* Invalidate everything of the domain, and with it what was gathered; sync. As iod_gather_flush(). */
 int iod_gather_flush_domain(struct iod_gather *gather);

@@ -55,8 +55,26 @@ struct pt_scan_spec {
 	bool clean_sets;
 };
 
+/*
+ * Where dirty state goes that leaves the tables for good: the bitmap of an unmap, reached through functions
+ * of the layer above. All of them set the granules that what they are given touches.
+ */
+struct pt_sink_ops {
+	void (*range)(struct iod_bitmap *bm, uint64_t first, uint64_t last); /* IOVAs */
+	/* Items of 2^shift bytes from iova on whose bits are set in words[0..n/64]. */
+	void (*words)(struct iod_bitmap *bm, uint64_t iova, unsigned shift, const uint64_t *words,
+		      unsigned n);
+};
+
+struct pt_sink {
+	const struct pt_sink_ops *ops; /* NULL: dirty state is dropped */
+	struct iod_bitmap *bitmap;
+	bool skip_untracked;
+};
+
 struct pt_engine;
 struct iod_kernels;
+struct gather_subtree;
 
 /* See pt_exclude.h. */
 struct pt_table_lock {
@@ -90,6 +108,8 @@ struct iod_pgtable {
 	_Alignas(8) uint64_t gathers;		  /* atomic: gathers that refer to it */
 	const void *log; /* atomic: the dirty log that takes its dirty state, or NULL */
 	_Alignas(8) uint64_t dense_sweeps; /* atomic: see pt_exclude.h */
+	_Alignas(8) uint64_t resizes;	   /* atomic: gathers with unsynced changes of page sizes */
+	_Alignas(8) uint64_t prunes;	   /* atomic: see pt_access.h */
 	_Alignas(8) uint64_t quiet_tables; /* atomic: leaf tables that began without a leaf that can
 					      become dirty, ever: 0: notes need not be asked */
 	uint32_t features;
@@ -185,6 +205,8 @@ struct pt_engine {
 	/* Free a detached subtree (or everything). */
 	void (*free_subtree)(struct iod_pgtable *pt, uint64_t pa, unsigned level,
 			     unsigned top_level);
+	/* Give the dirty state of a detached subtree to whom it belongs. */
+	void (*harvest)(struct iod_pgtable *pt, const struct gather_subtree *subtree);
 	/* Check adopted tables: every one readable, none reached twice. */
 	int (*adopt)(struct iod_pgtable *pt);
 	/* One access as hardware makes it: walks, checks, marks. 0, or -EFAULT with *fault filled. */

@@ -48,6 +48,8 @@ static inline int pt_encode_prot(const struct iod_pgtable *pt, uint32_t prot, ui
 /* The item at output address pa of a leaf of 2^lg2 bytes (pa advances by items within a run). */
 static inline uint64_t pt_make_leaf(const struct iod_pgtable *pt, unsigned level, unsigned lg2,
 				    uint64_t pa, uint64_t attr);
+/* What pt_encode_prot() gave for the LEAF item, with A and D as they are: all but address, size, level. */
+static inline uint64_t pt_leaf_attr(const struct iod_pgtable *pt, unsigned level, uint64_t pte);
 /* A table item at `level` that points to pa at level - 1. */
 static inline uint64_t pt_make_table(const struct iod_pgtable *pt, unsigned level, uint64_t pa);
 

@@ -138,14 +138,19 @@ static int pt_detach_empty(struct pt_map_ctx *ctx, const struct pt_table *t, uns
 		pte = item_load(&t->items[i]);
 		if (pt_item_type(pt, t->level, pte) != PT_TABLE)
 			continue;
-		if (iod_gather_reserve(ctx->gather))
+		if (iod_gather_reserve(ctx->gather, 1))
 			return 0; /* no memory to remember it by: smaller pages will do */
 		if (!pt_cut_table(pt, t, i, &pte))
 			return -EAGAIN;
 		if (!pt_open_child(pt, t, i, pte, false, &child))
 			return -EFAULT;
 		pt_count_content(pt, &child, child.base, child.last, &c);
-		iod_gather_subtree(ctx->gather, child.pa, child.level, c.tables);
+		iod_gather_subtree(ctx->gather, &(struct gather_subtree){
+							.pa = child.pa,
+							.tables = c.tables,
+							.x = child.base,
+							.level = child.level,
+						});
 		iod_gather_add(ctx->gather, pt_item_first(pt, t, i), pt_item_last(pt, t, i), 0,
 			       c.table_levels | 1u << t->level);
 	}

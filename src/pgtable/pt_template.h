@@ -12,9 +12,11 @@
 #include "pgtable/pt_walk.h"
 
 #include "pgtable/pt_adopt.h"
+#include "pgtable/pt_harvest.h"
 #include "pgtable/pt_hw.h"
 #include "pgtable/pt_map.h"
 #include "pgtable/pt_read.h"
+#include "pgtable/pt_split.h"
 #include "pgtable/pt_unmap.h"
 
 /* Sizes that are used only when the caller names them. */

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Unmap, and freeing of detached subtrees. Included by the template. */
+/*
+ * Unmap. Where dirty state is wanted (ctx->sink), leaves are taken one by
+ * one by an atomic exchange, and subtrees that are cut off are looked at when hardware has let go of them
+ * (pt_harvest.h). Included by the template.
+ */
 #ifndef IOD_PT_UNMAP_H
 #define IOD_PT_UNMAP_H
 
 #include "pgtable/gather.h"
+#include "pgtable/pt_attr.h"
+#include "pgtable/pt_content.h"
 #include "pgtable/pt_exclude.h"
+#include "pgtable/pt_split.h"
 #include "pgtable/pt_walk.h"
 
 #include "kernels.h"
@@ -13,77 +20,16 @@ struct pt_unmap_ctx {
 	struct iod_pgtable *pt;
 	struct iod_gather *gather;
 	struct pt_range r;
-	uint64_t bytes; /* unmapped */
+	uint32_t flags;
+	struct pt_sink sink;	  /* where dirty state goes */
+	struct pt_scan_spec spec; /* what is dirty, with a sink */
+	uint64_t bytes;		  /* unmapped */
+	uint64_t dirty;		  /* bytes handed to the sink */
+	uint64_t dirty_first;	  /* where the last page of those begins */
 	/* what goes to the gather next: neighbours are joined */
 	uint64_t first, last;
 	uint32_t leaf_levels, table_levels;
 };
-
-/* ---- what a subtree holds ---- */
-
-struct pt_content {
-	uint64_t bytes;	 /* mapped */
-	uint64_t tables; /* the one looked at included */
-	uint32_t leaf_levels, table_levels;
-};
-
-/* Counts LEAF items between i and end. Kept apart: this loop is most of a bulk unmap. */
-static uint64_t pt_count_items(const struct iod_pgtable *pt, const struct pt_table *t, unsigned i,
-			       unsigned end)
-{
-	uint64_t n = 0;
-
-	for (; i <= end; i++)
-		n += pt_item_type(pt, 0, item_load_relaxed(&t->items[i])) == PT_LEAF;
-	return n;
-}
-
-/* Whether it is known without reading it that every item of a leaf table is a leaf. */
-static inline bool pt_is_full(const struct iod_pgtable *pt, uint64_t table_pa)
-{
-	const struct mem_leaf_note *note = pt->direct ? iod_mem_note(pt->mem, table_pa) : NULL;
-
-	return note && __atomic_load_n(&note->full, __ATOMIC_RELAXED);
-}
-
-static void pt_count_content(const struct iod_pgtable *pt, const struct pt_table *t, uint64_t first,
-			     uint64_t last, struct pt_content *c)
-{
-	unsigned shift = pt_shift(pt, t->level), i, end;
-	struct pt_table child;
-	uint64_t pte, n;
-
-	if (!pt_items_of(pt, t, first, last, &i, &end))
-		return;
-	c->tables++;
-	if (!t->level) {
-		n = pt_is_full(pt, t->pa) ? end - i + 1 : pt_count_items(pt, t, i, end);
-		c->bytes += n << shift;
-		c->leaf_levels |= n ? 1 : 0;
-		return;
-	}
-	for (; i <= end; i++) {
-		pte = item_load(&t->items[i]);
-		switch (pt_item_type(pt, t->level, pte)) {
-		case PT_LEAF:
-			c->bytes += BIT64(shift);
-			c->leaf_levels |= 1u << t->level;
-			break;
-		case PT_TABLE:
-			c->table_levels |= 1u << t->level;
-			if (t->level == 1 && pt_is_full(pt, pt_table_pa(pt, pte)) &&
-			    first <= pt_item_first(pt, t, i) && last >= pt_item_last(pt, t, i)) {
-				c->tables++;
-				c->bytes += BIT64(shift);
-				c->leaf_levels |= 1u;
-			} else if (pt_open_child(pt, t, i, pte, false, &child))
-				pt_count_content(pt, &child, first, last, c);
-			break;
-		default:
-			break;
-		}
-	}
-}
 
 /* ---- what must be invalidated ---- */
 
@@ -138,6 +84,43 @@ static void pt_clear_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, u
 	}
 }
 
+/* The page, of a run as a whole, that LEAF item i, taken as pte, stands for is dirty. */
+static void pt_take_dirty(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i,
+			  uint64_t pte)
+{
+	unsigned n = pt_run_items(ctx->pt, t->level, pte), from = i & ~(n - 1);
+	uint64_t first = pt_max(pt_item_first(ctx->pt, t, from), ctx->r.first);
+	uint64_t last = pt_min(pt_item_last(ctx->pt, t, from + n - 1), ctx->r.last);
+
+	if (ctx->dirty && first == ctx->dirty_first) /* another item of it */
+		return;
+	ctx->dirty_first = first;
+	ctx->sink.ops->range(ctx->sink.bitmap, first + ctx->r.off, last + ctx->r.off);
+	ctx->dirty += last - first + 1;
+}
+
+/* The same as pt_clear_items(), and what they were is told. */
+static void pt_take_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i,
+			  unsigned end)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	uint64_t pte;
+
+	for (; i <= end; i++) {
+		pte = item_load_relaxed(&t->items[i]);
+		if (pt_item_type(pt, t->level, pte) != PT_LEAF)
+			continue;
+		pte = item_exchange(&t->items[i], 0);
+		if (pt_item_type(pt, t->level, pte) != PT_LEAF)
+			continue;
+		if (pt_spec_is_dirty(&ctx->spec, pte))
+			pt_take_dirty(ctx, t, i, pte);
+		ctx->bytes += BIT64(pt_shift(pt, t->level));
+		pt_unmap_note(ctx, pt_item_first(pt, t, i), pt_item_last(pt, t, i), 1u << t->level,
+			      0);
+	}
+}
+
 /* All are known to be leaves. */
 static void pt_clear_all(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsigned i,
 			 unsigned end)
@@ -157,7 +140,9 @@ static void pt_unmap_items(struct pt_unmap_ctx *ctx, const struct pt_table *t, u
 
 	if (note)
 		__atomic_store_n(&note->full, 0, __ATOMIC_RELAXED);
-	if (full)
+	if (ctx->sink.ops)
+		pt_take_items(ctx, t, i, end);
+	else if (full)
 		pt_clear_all(ctx, t, i, end);
 	else
 		pt_clear_items(ctx, t, i, end);
@@ -173,12 +158,20 @@ static bool pt_detach(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsign
 {
 	const struct iod_pgtable *pt = ctx->pt;
 	struct pt_content c = { .table_levels = 1u << t->level };
+	struct gather_subtree s = { .pa = child->pa, .x = child->base, .level = child->level };
 
-	if (iod_gather_reserve(ctx->gather) || !pt_cut_table(pt, t, i, &pte))
+	s.prunes = word_load(&pt->prunes);
+	if (iod_gather_reserve(ctx->gather, 1) || !pt_cut_table(pt, t, i, &pte))
 		return false;
 	/* Count after the cut: nobody maps into it any more. */
 	pt_count_content(pt, child, child->base, child->last, &c);
-	iod_gather_subtree(ctx->gather, child->pa, child->level, c.tables);
+	s.tables = c.tables;
+	s.sink = ctx->sink;
+	s.used = pt_table_accessed(pt, pte);
+	/* What Accessed says of a leaf table that is cut off by itself is final. */
+	if (s.sink.ops && (s.level || s.used || !pt_access_tells(pt, s.prunes)))
+		s.harvest = HARVEST_BITMAP;
+	iod_gather_subtree(ctx->gather, &s);
 	ctx->bytes += c.bytes;
 	pt_unmap_note(ctx, pt_item_first(pt, t, i), pt_item_last(pt, t, i), c.leaf_levels,
 		      c.table_levels);
@@ -204,6 +197,10 @@ static void pt_unmap_table(struct pt_unmap_ctx *ctx, const struct pt_table *t)
 		last = pt_item_last(pt, t, i);
 		switch (pt_item_type(pt, t->level, pte)) {
 		case PT_LEAF:
+			if (ctx->sink.ops) {
+				pt_take_items(ctx, t, i, i);
+				break;
+			}
 			item_store_relaxed(&t->items[i], 0);
 			ctx->bytes += last - first + 1;
 			pt_unmap_note(ctx, first, last, 1u << t->level, 0);
@@ -239,46 +236,108 @@ static bool pt_cuts_page(const struct iod_pgtable *pt, const struct pt_table *t,
 	return align_down(x, lg2) == align_down(outside, lg2);
 }
 
-static int pt_unmap_check(const struct iod_pgtable *pt, const struct pt_unmap_ctx *ctx,
-			  const struct pt_table *t, uint64_t len, uint32_t flags)
+static bool pt_cuts_first(const struct pt_unmap_ctx *ctx, const struct pt_table *t)
+{
+	return ctx->pt->sizes_mixed && pt_cuts_page(ctx->pt, t, ctx->r.first, ctx->r.first - 1);
+}
+
+static bool pt_cuts_last(const struct pt_unmap_ctx *ctx, const struct pt_table *t)
+{
+	return ctx->pt->sizes_mixed && pt_cuts_page(ctx->pt, t, ctx->r.last, ctx->r.last + 1);
+}
+
+/* Inside a reader section. *t is the table to begin at. */
+static int pt_unmap_check(const struct pt_unmap_ctx *ctx, struct pt_table *t)
 {
 	struct pt_content c = { 0 };
 
-	if (pt->sizes_mixed && (pt_cuts_page(pt, t, ctx->r.first, ctx->r.first - 1) ||
-				pt_cuts_page(pt, t, ctx->r.last, ctx->r.last + 1)))
-		return iod_refuse(pt->mem, -EINVAL, "iova, len: cut through a page");
-	if (!(flags & IOD_UNMAP_NO_HOLES))
+	if (!pt_open_common(ctx->pt, ctx->r.first, ctx->r.last, t))
+		return -EFAULT;
+	if (pt_cuts_first(ctx, t) || pt_cuts_last(ctx, t)) {
+		if (!(ctx->flags & IOD_UNMAP_SPLIT))
+			return iod_refuse(ctx->pt->mem, -EINVAL, "iova, len: cut through a page");
+		if (!pt_resize_allowed(ctx->pt, ctx->flags & IOD_UNMAP_ALLOW_FAULTS))
+			return iod_refuse(ctx->pt->mem, -EOPNOTSUPP,
+					  "flags: a split needs break-before-make");
+	}
+	if (!(ctx->flags & IOD_UNMAP_NO_HOLES))
 		return 0;
-	pt_count_content(pt, t, ctx->r.first, ctx->r.last, &c);
-	return c.bytes == len ? 0 : -ENOENT;
+	pt_count_content(ctx->pt, t, ctx->r.first, ctx->r.last, &c);
+	return c.bytes > ctx->r.last - ctx->r.first ? 0 : -ENOENT;
+}
+
+/* Splits the pages that reach over the edges, no further than it takes. */
+static int pt_unmap_split(struct pt_unmap_ctx *ctx)
+{
+	bool faults = ctx->flags & IOD_UNMAP_ALLOW_FAULTS, first = false, last = false;
+	struct pt_table t;
+	int ret = 0;
+
+	rcu_enter();
+	if (pt_open_common(ctx->pt, ctx->r.first, ctx->r.last, &t)) {
+		first = pt_cuts_first(ctx, &t);
+		last = pt_cuts_last(ctx, &t);
+	}
+	rcu_leave();
+	if (first)
+		ret = pt_split_at(ctx->pt, ctx->gather, ctx->r.first, ctx->r.first, faults);
+	if (!ret && last)
+		ret = pt_split_at(ctx->pt, ctx->gather, ctx->r.last, ctx->r.last + 1, faults);
+	return ret;
+}
+
+/* What both kinds of unmap check of their arguments; *r is the range. */
+static int pt_unmap_arguments(struct pt_unmap_ctx *ctx, uint64_t iova, uint64_t len,
+			      uint32_t known_flags)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+
+	if (!ctx->gather || !iod_gather_is_for(ctx->gather, pt))
+		return iod_refuse(pt->mem, -EINVAL, "gather: none, or of another page table");
+	if (ctx->flags & ~known_flags)
+		return iod_refuse(pt->mem, -EINVAL, "flags: unknown bit");
+	if ((ctx->flags & IOD_UNMAP_SPLIT) && rcu_inside())
+		return iod_refuse(pt->mem, -EINVAL, "flags: no splits inside a visit");
+	if (!pt->owned)
+		return iod_refuse(pt->mem, -EOPNOTSUPP, "pt: attached without adopting");
+	return iod_pt_range(pt, iova, len, &ctx->r);
+}
+
+/* Checks, splits, takes away. */
+static int pt_unmap_run(struct pt_unmap_ctx *ctx, bool dry)
+{
+	struct pt_table t;
+	int ret;
+
+	rcu_enter();
+	ret = pt_unmap_check(ctx, &t);
+	if (!ret && !dry && (ctx->flags & IOD_UNMAP_SPLIT)) {
+		rcu_leave();
+		ret = pt_unmap_split(ctx);
+		rcu_enter();
+		if (!ret && !pt_open_common(ctx->pt, ctx->r.first, ctx->r.last, &t))
+			ret = -EFAULT;
+	}
+	if (!ret && !dry)
+		pt_unmap_table(ctx, &t);
+	pt_unmap_flush(ctx);
+	rcu_leave();
+	iod_gather_bound(ctx->gather);
+	return ret;
 }
 
 static int pt_unmap_range(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flags,
 			  struct iod_gather *gather, uint64_t *done)
 {
-	struct pt_unmap_ctx ctx = { .pt = pt, .gather = gather };
-	struct pt_table t;
+	struct pt_unmap_ctx ctx = { .pt = pt, .gather = gather, .flags = flags };
 	int ret;
 
 	if (!pt)
 		return -EINVAL;
-	if (!gather || !iod_gather_is_for(gather, pt))
-		return iod_refuse(pt->mem, -EINVAL, "gather: none, or of another page table");
-	if (flags & ~IOD_UNMAP_NO_HOLES)
-		return iod_refuse(pt->mem, -EINVAL, "flags: unknown bit");
-	if (!pt->owned)
-		return iod_refuse(pt->mem, -EOPNOTSUPP, "pt: attached without adopting");
-	ret = iod_pt_range(pt, iova, len, &ctx.r);
-	if (ret)
-		return ret;
-	rcu_enter();
-	ret = pt_open_common(pt, ctx.r.first, ctx.r.last, &t) ? 0 : -EFAULT;
+	ret = pt_unmap_arguments(&ctx, iova, len,
+				 IOD_UNMAP_NO_HOLES | IOD_UNMAP_SPLIT | IOD_UNMAP_ALLOW_FAULTS);
 	if (!ret)
-		ret = pt_unmap_check(pt, &ctx, &t, len, flags);
-	if (!ret)
-		pt_unmap_table(&ctx, &t);
-	pt_unmap_flush(&ctx);
-	rcu_leave();
+		ret = pt_unmap_run(&ctx, false);
 	if (!ret && done)
 		*done += ctx.bytes;
 	return ret ? ret : ctx.bytes ? 0 : -ENOENT;
@@ -324,56 +383,6 @@ static int pt_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_
 		return 0;
 	}
 	return pt_unmap_range(pt, iova, len, flags, gather, done);
-}
-
-/* ---- freeing ---- */
-
-/* n tables of a level that nobody uses any more. */
-static void pt_free_tables(struct iod_pgtable *pt, const uint64_t *pa, unsigned n, unsigned level,
-			   unsigned bits)
-{
-	unsigned i;
-
-	for (i = 0; !level && i < n; i++)
-		pt_index_forget(pt, pa[i]);
-	word_sub(&pt->tables, n);
-	word_sub(&pt->table_bytes, (uint64_t)n * 8 << bits);
-	iod_mem_tables_free(pt->mem, pa, n, bits + 3);
-}
-
-#define PT_FREE_BATCH 64u
-
-static void pt_free_tree(struct iod_pgtable *pt, const struct pt_table *t)
-{
-	unsigned i, n = 0, bits = pt_items_lg2(pt, 0, PT_MAX_LEVELS);
-	uint64_t pte, leaf[PT_FREE_BATCH];
-	struct pt_table child;
-
-	for (i = 0; t->level && !(i >> t->bits); i++) {
-		pte = item_load(&t->items[i]);
-		if (pt_item_type(pt, t->level, pte) != PT_TABLE)
-			continue;
-		if (pt_table_level(pt, t->level, pte) == 0) {
-			leaf[n++] = pt_table_pa(pt, pte);
-			if (n == PT_FREE_BATCH) {
-				pt_free_tables(pt, leaf, n, 0, bits);
-				n = 0;
-			}
-		} else if (pt_open_child(pt, t, i, pte, false, &child)) {
-			pt_free_tree(pt, &child);
-		}
-	}
-	if (n)
-		pt_free_tables(pt, leaf, n, 0, bits);
-	pt_free_tables(pt, &t->pa, 1, t->level, t->bits);
-}
-
-static void pt_free_subtree(struct iod_pgtable *pt, uint64_t pa, unsigned level, unsigned top_level)
-{
-	struct pt_table t;
-
-	if (pt_open(pt, pa, level, top_level, 0, false, &t))
-		pt_free_tree(pt, &t);
 }
 
 #endif

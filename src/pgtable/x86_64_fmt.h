@@ -124,6 +124,14 @@ static inline int pt_encode_prot(const struct iod_pgtable *pt, uint32_t prot, ui
 	return 0;
 }
 
+static inline uint64_t pt_leaf_attr(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
+{
+	(void)pt;
+	if (!level)
+		return pte & ~X86_ADDR;
+	return (pte & ~(X86_ADDR | X86_PS)) | (pte & X86_PAT_LARGE ? X86_PS : 0);
+}
+
 static inline uint64_t pt_make_leaf(const struct iod_pgtable *pt, unsigned level, unsigned lg2,
 				    uint64_t pa, uint64_t attr)
 {

@@ -24,6 +24,8 @@
 #define PT_ROOT_ALIGN_LG2 6 /* TTB [51:4], and never less than 64 bytes */
 /* A reserved encoding is a Translation fault (A1.5), and a table's address size is checked apart. */
 #define PT_BAD_IS_TRANSLATION 1
+/* A1.15: block descriptors only. Level 0 without break-before-make loses updates. */
+#define PT_NT BIT64(16)
 
 /* D8.3: bits shared by both stages. */
 #define ARM_VALID      BIT64(0)
@@ -262,6 +264,13 @@ static inline int pt_encode_prot(const struct iod_pgtable *pt, uint32_t prot, ui
 		v |= ARM_XN;
 	*attr = v;
 	return 0;
+}
+
+static inline uint64_t pt_leaf_attr(const struct iod_pgtable *pt, unsigned level, uint64_t pte)
+{
+	(void)pt;
+	(void)level;
+	return pte & ~(MASK64(47, 12) | ARM_TABLE | ARM_CONT);
 }
 
 static inline uint64_t pt_make_leaf(const struct iod_pgtable *pt, unsigned level, unsigned lg2,

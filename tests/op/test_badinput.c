@@ -227,7 +227,7 @@ static const struct bad_range bad_unmaps[] = {
 	{ "len 0", 0, 0, 0, 0, 0, 0, -EINVAL },
 	{ "iova misaligned", 0, 0, 1, 1, 0, 0, -EINVAL },
 	{ "len misaligned", 0, 0, 1, 3, 0, 0, -EINVAL },
-	{ "unknown flag", 0, 0, 1, 0, 0, 2, -EINVAL },
+	{ "unknown flag", 0, 0, 1, 0, 0, 8, -EINVAL },
 	{ "unknown flag 31", 0, 0, 1, 0, 0, 1u << 31, -EINVAL },
 };
 

@@ -241,7 +241,7 @@ static void dirty_pages_are_unmapped(struct iodt *t)
 	iodt_map(t, iova, 0, size, IODT_RW);
 	iodt_dma_write(t, iova + size - 1);
 	iodt_verify(t);
-	refuse(t, iova, size, 2, -EINVAL);
+	refuse(t, iova, size, 1u << 31, -EINVAL);
 	iodt_unmap(t, iova, size);
 	iodt_verify(t);
 	iodt_sync(t);

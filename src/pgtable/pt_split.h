@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Split: a page becomes smaller ones, step by step. A run is first written anew as smaller runs or single
+ * items of the same table; a single item becomes a table of the next smaller pages in use that fit. Parts
+ * inherit attributes and state; the swap is a compare-exchange that fails when hardware marked the page
+ * meanwhile. Included by the template.
+ */
+#ifndef IOD_PT_SPLIT_H
+#define IOD_PT_SPLIT_H
+
+#include "pgtable/pt_resize.h"
+
+/* ---- tables that nobody sees yet ---- */
+
+/* Pages for a table at that level: the largest that are small enough; else single items, to be split
+ * further where asked for; 0: only tables fit there. */
+static unsigned pt_part_lg2(const struct pt_resize_ctx *ctx, unsigned level)
+{
+	uint64_t sizes = pt_leaf_sizes(ctx->pt, level) & ctx->pt->pgsize_bitmap;
+	uint64_t fit = sizes & low_mask(ctx->max_lg2 + 1);
+
+	if (fit)
+		return fls64(fit);
+	return sizes & BIT64(pt_shift(ctx->pt, level)) ? pt_shift(ctx->pt, level) : 0;
+}
+
+static int pt_build_table(struct pt_resize_ctx *ctx, const struct pt_entry *e, unsigned level,
+			  uint64_t x, uint64_t *pa);
+
+/* A table of tables. What could not be had stays empty. */
+static int pt_build_children(struct pt_resize_ctx *ctx, const struct pt_entry *e,
+			     const struct pt_table *t)
+{
+	uint64_t pa;
+	unsigned i;
+	int ret;
+
+	for (i = 0; !(i >> t->bits); i++) {
+		ret = pt_build_table(ctx, e, t->level - 1, pt_item_first(ctx->pt, t, i), &pa);
+		if (ret)
+			return ret;
+		item_store_relaxed(&t->items[i], pt_used_table(ctx->pt, t->level, pa));
+	}
+	return 0;
+}
+
+/* A table at that level for the part of the entry that begins at x. */
+static int pt_build_table(struct pt_resize_ctx *ctx, const struct pt_entry *e, unsigned level,
+			  uint64_t x, uint64_t *pa)
+{
+	struct iod_pgtable *pt = ctx->pt;
+	unsigned lg2 = pt_part_lg2(ctx, level), span;
+	struct pt_map_ctx fill = { .pt = pt, .x = x, .delta = e->pa - e->x, .attr = e->attr };
+	struct pt_table t;
+	int ret = pt_new_table(pt, level, !lg2, pa);
+
+	if (ret)
+		return ret;
+	pt_count_tables(pt, 1, level, PT_MAX_LEVELS);
+	pt_open(pt, *pa, level, PT_MAX_LEVELS, x, true, &t);
+	span = pt_shift(pt, level) + t.bits;
+	ctx->items += BIT64(t.bits);
+	fill.last = t.last;
+	fill.may_dirty = e->may_dirty;
+	if (lg2) {
+		pt_write_leaves(&fill, &t, lg2, BIT64(span - lg2), false);
+		if (!level)
+			pt_note_new(&fill, *pa, true);
+		return 0;
+	}
+	ret = pt_build_children(ctx, e, &t);
+	if (ret)
+		pt_free_tree(pt, &t);
+	return ret;
+}
+
+/* ---- the swap ---- */
+
+/*
+ * A table in the place of item e->i + k. False when the item is not of the entry any more. *e is dirty
+ * afterwards if the item was, also if its table was built before that was known.
+ */
+static bool pt_swap_table(struct pt_resize_ctx *ctx, struct pt_entry *e, unsigned k,
+			  uint64_t child_pa)
+{
+	struct iod_pgtable *pt = ctx->pt;
+	unsigned level = e->t->level;
+	uint64_t *item = &e->t->items[e->i + k], pte = item_load(item);
+	struct pt_table child;
+	bool told = e->dirty;
+
+	pt_open(pt, child_pa, level - 1, PT_MAX_LEVELS, pt_item_first(pt, e->t, e->i + k), true,
+		&child);
+	while (pt_entry_has(pt, e, pte)) {
+		if (pt_spec_is_dirty(&ctx->spec, pte) && !told) {
+			pt_set_dirty(pt, &child, child.base, child.last, &ctx->spec);
+			told = true;
+		}
+		if (item_cas(item, &pte, pt_used_table(pt, level, child_pa))) {
+			pt_index_tree(pt, &child);
+			e->dirty |= told;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int pt_build_tables(struct pt_resize_ctx *ctx, const struct pt_entry *e, uint64_t *child)
+{
+	unsigned level = e->t->level, k;
+	int ret;
+
+	for (k = 0; k < e->n; k++) {
+		ret = pt_build_table(ctx, e, level - 1, pt_item_first(ctx->pt, e->t, e->i + k),
+				     &child[k]);
+		if (!ret)
+			continue;
+		while (k--)
+			pt_drop_table(ctx->pt, level - 1, child[k]);
+		return ret;
+	}
+	return 0;
+}
+
+/* Tables in the place of all items of the entry. */
+static int pt_split_to_tables(struct pt_resize_ctx *ctx, struct pt_entry *e)
+{
+	uint64_t child[PT_RUN_ITEMS];
+	bool was_dirty = e->dirty;
+	int ret = pt_build_tables(ctx, e, child);
+	unsigned k;
+
+	if (ret)
+		return ret;
+	for (k = 0; k < e->n; k++)
+		if (!pt_swap_table(ctx, e, k, child[k]))
+			pt_drop_table(ctx->pt, e->t->level - 1, child[k]);
+	/* Hardware marked one item of a run, which stands for all, after some were replaced. */
+	if (e->n > 1 && e->dirty && !was_dirty)
+		pt_set_dirty(ctx->pt, e->t, e->x, e->last, &ctx->spec);
+	pt_resize_gather(ctx, e->x, e->last, 1u << e->t->level, 0);
+	return 0;
+}
+
+/* The run is written anew in pages of 2^lg2, item by item. */
+static void pt_split_run(struct pt_resize_ctx *ctx, struct pt_entry *e, unsigned lg2)
+{
+	struct iod_pgtable *pt = ctx->pt;
+	struct pt_table_lock *lock = e->t->level ? NULL : pt_mutate_begin(pt, e->t->pa);
+	bool was_dirty = e->dirty;
+	uint64_t pte, part, x;
+	unsigned k;
+
+	for (k = e->i; k < e->i + e->n; k++) {
+		pte = item_load(&e->t->items[k]);
+		x = pt_item_first(pt, e->t, k);
+		while (pt_entry_has(pt, e, pte)) {
+			part = pt_entry_part(pt, e, lg2, x, pt_leaf_attr(pt, e->t->level, pte));
+			e->dirty |= pt_spec_is_dirty(&ctx->spec, pte);
+			if (e->dirty)
+				part = pt_spec_dirtied(&ctx->spec, part);
+			if (item_cas(&e->t->items[k], &pte, part))
+				break;
+		}
+	}
+	/* As above. */
+	if (e->dirty && !was_dirty)
+		pt_dirty_items(e->t, e->i, e->i + e->n - 1, pt, &ctx->spec);
+	pt_mutate_end(lock);
+	ctx->items += e->n;
+	pt_resize_gather(ctx, e->x, e->last, 1u << e->t->level, 0);
+}
+
+/* ---- what is prepared, and done after an invalidation ---- */
+
+static void pt_split_set_nt(struct pt_resize_ctx *ctx, const struct pt_entry *e)
+{
+	uint64_t pte;
+	unsigned k;
+
+	for (k = e->i; k < e->i + e->n; k++) {
+		pte = item_load(&e->t->items[k]);
+		while (pt_entry_has(ctx->pt, e, pte) &&
+		       !item_cas(&e->t->items[k], &pte, pte | PT_NT))
+			;
+	}
+	ctx->waiting += e->n;
+	pt_resize_gather(ctx, e->x, e->last, 1u << e->t->level, 0);
+}
+
+/* Empties the items; lg2 0: tables will come, else pages of that size. */
+static int pt_split_break(struct pt_resize_ctx *ctx, const struct pt_entry *e, unsigned lg2)
+{
+	struct iod_pgtable *pt = ctx->pt;
+	uint64_t child[PT_RUN_ITEMS], pte, x;
+	struct pt_table_lock *lock;
+	unsigned k;
+	int ret = lg2 ? 0 : pt_build_tables(ctx, e, child);
+
+	if (ret)
+		return ret;
+	lock = e->t->level ? NULL : pt_mutate_begin(pt, e->t->pa);
+	for (k = 0; k < e->n; k++) {
+		pte = item_load(&e->t->items[e->i + k]);
+		while (pt_entry_has(pt, e, pte) && !item_cas(&e->t->items[e->i + k], &pte, 0))
+			;
+		if (!pt_entry_has(pt, e, pte)) {
+			if (!lg2)
+				pt_drop_table(pt, e->t->level - 1, child[k]);
+			continue;
+		}
+		x = pt_item_first(pt, e->t, e->i + k);
+		ctx->broken[ctx->waiting++] = (struct pt_broken){
+			.x = x,
+			.old = pte,
+			.child = lg2 ? 0 : child[k],
+			.pte = lg2 ? pt_entry_part(pt, e, lg2, x,
+						   pt_leaf_attr(pt, e->t->level, pte))
+				   : 0,
+			.level = (uint8_t)e->t->level,
+			.group_lg2 = (uint8_t)e->lg2,
+		};
+	}
+	pt_mutate_end(lock);
+	pt_resize_gather(ctx, e->x, e->last, 1u << e->t->level, 0);
+	return 0;
+}
+
+/* ---- the walk ---- */
+
+/* Pages of the same table that a run becomes: the largest that are small enough; else single items, to be
+ * split further; 0: tables. */
+static unsigned pt_split_lg2(const struct pt_resize_ctx *ctx, const struct pt_entry *e)
+{
+	return e->n > 1 ? pt_part_lg2(ctx, e->t->level) : 0;
+}
+
+/* LEAF item i. *next is the item to go on with: the same once more, where parts may be too large. */
+static int pt_split_leaf(struct pt_resize_ctx *ctx, const struct pt_table *t, unsigned i,
+			 uint64_t pte, unsigned *next)
+{
+	struct pt_entry e;
+	unsigned lg2;
+	int ret = 0;
+
+	*next = (i | (pt_run_items(ctx->pt, t->level, pte) - 1)) + 1;
+	if (pt_leaf_lg2(ctx->pt, t->level, pte) <= ctx->max_lg2)
+		return 0;
+	pt_entry_read(ctx, t, i, pte, &e);
+	lg2 = pt_split_lg2(ctx, &e);
+	if (ctx->how == RESIZE_BREAK ? pt_broken_full(ctx, e.n) : ctx->waiting >= PT_RESIZE_BATCH) {
+		pt_resize_stop_before(ctx, e.x);
+		return 0;
+	}
+	if (ctx->how == RESIZE_NT && (ctx->commit ? lg2 || !(pte & PT_NT) : !lg2)) {
+		if (!ctx->commit)
+			pt_split_set_nt(ctx, &e);
+		return 0;
+	}
+	ctx->entries++;
+	if (ctx->how == RESIZE_BREAK)
+		return pt_split_break(ctx, &e, lg2);
+	if (lg2)
+		pt_split_run(ctx, &e, lg2);
+	else
+		ret = pt_split_to_tables(ctx, &e);
+	if (!ret && !ctx->commit)
+		*next = i;
+	return ret;
+}
+
+static int pt_split_table(struct pt_resize_ctx *ctx, const struct pt_table *t)
+{
+	unsigned i, end, next;
+	struct pt_table child;
+	uint64_t pte;
+	int ret = 0;
+
+	if (!pt_items_of(ctx->pt, t, ctx->first, ctx->last, &i, &end))
+		return 0;
+	while (!ret && !ctx->stopped && i <= end) {
+		pte = item_load(&t->items[i]);
+		next = i + 1;
+		ctx->items++;
+		switch (pt_item_type(ctx->pt, t->level, pte)) {
+		case PT_LEAF:
+			ret = pt_split_leaf(ctx, t, i, pte, &next);
+			break;
+		case PT_TABLE:
+			if (pt_open_child(ctx->pt, t, i, pte, true, &child))
+				ret = pt_split_table(ctx, &child);
+			break;
+		default:
+			break;
+		}
+		if (!ret && next > i)
+			pt_resize_mind(ctx, t, next - 1);
+		i = next;
+	}
+	return ret;
+}
+
+/* ---- the operations ---- */
+
+static int pt_split_range(struct iod_pgtable *pt, struct iod_resize *user)
+{
+	struct pt_resize_ctx ctx = { 0 };
+	struct iod_resize r;
+	uint64_t done;
+	int ret = pt_resize_begin(pt, &r, user, pt ? pt->min_lg2 : 0, &ctx);
+
+	if (ret)
+		return ret;
+	if (ctx.max_lg2 < pt->min_lg2)
+		ret = iod_refuse(pt->mem, -EOPNOTSUPP, "page_size: no page in use is as small");
+	done = 0;
+	if (!ret)
+		ret = pt_resize_run(&ctx, r.budget, &done, pt_split_table);
+	pt_resize_end(&ctx, &r, user, done);
+	return ret;
+}
+
+/* Splits the page that holds x until `edge` (0: the end of the space) is between two pages. */
+static int pt_split_at(struct iod_pgtable *pt, struct iod_gather *gather, uint64_t x, uint64_t edge,
+		       bool faults)
+{
+	struct iod_resize r = {
+		.size = sizeof(r),
+		.iova = align_down(x, pt->min_lg2) + iod_pt_offset(pt, x),
+		.len = BIT64(pt->min_lg2),
+		.flags = faults ? IOD_RESIZE_ALLOW_FAULTS : 0,
+		.page_size = edge ? edge & -edge : 0,
+		.gather = gather,
+	};
+
+	return pt_split_range(pt, &r);
+}
+
+#endif
