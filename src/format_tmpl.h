@@ -22,6 +22,7 @@ static const struct iod_pgtable_ops pt_ops = {
 	.sweep = pt_sweep,
 	.iova_to_phys = pt_iova_to_phys,
 	.split_range = pt_split_range,
+	.merge_range = pt_merge_range,
 	.unmap_dirty = pt_unmap_dirty,
 };
 

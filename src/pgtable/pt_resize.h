@@ -59,6 +59,7 @@ struct pt_resize_ctx {
 	/* of all */
 	uint64_t items, entries;
 	bool flush; /* tables were merged: their dirty state is owed a look */
+	bool nt;    /* blocks with nT were made */
 };
 
 /* A mapping: n items from i on of one table. */

@@ -15,6 +15,7 @@
 #include "pgtable/pt_harvest.h"
 #include "pgtable/pt_hw.h"
 #include "pgtable/pt_map.h"
+#include "pgtable/pt_merge.h"
 #include "pgtable/pt_read.h"
 #include "pgtable/pt_split.h"
 #include "pgtable/pt_unmap.h"
