@@ -30,12 +30,39 @@ static int pt_unmap_dirty_check(struct pt_unmap_ctx *ctx, const struct iod_unmap
 	return 0;
 }
 
+/* One page, as pt_unmap_page() takes it. False: not this way, nothing changed. */
+static inline bool pt_unmap_dirty_page(struct iod_pgtable *pt, struct iod_unmap_dirty *u)
+{
+	struct pt_unmap_found f;
+	struct pt_scan_spec spec;
+	uint64_t pte;
+
+	if (u->reserved || !iod_bitmap_is_sane(u->bitmap) ||
+	    !iod_bitmap_covers(u->bitmap, u->iova, u->iova + (u->len - 1)) ||
+	    !(pt->features & IOD_PT_HW_DIRTY) || u->flags & ~IOD_UNMAP_SKIP_UNTRACKED)
+		return false;
+	if (!pt_unmap_page_begin(pt, u->iova, u->gather, &f))
+		return false;
+	pte = item_exchange(f.item, 0);
+	pt_unmap_page_end(pt, u->gather, &f);
+	pt_get_scan_spec(pt, u->flags & IOD_UNMAP_SKIP_UNTRACKED, &spec);
+	u->unmapped = u->len;
+	u->dirty = pt_spec_is_dirty(&spec, pte) ? u->len : 0;
+	if (u->dirty)
+		iod_sweep_record(u->bitmap, u->iova, u->iova + (u->len - 1));
+	return true;
+}
+
 static int pt_unmap_dirty(struct iod_pgtable *pt, struct iod_unmap_dirty *user)
 {
 	struct pt_unmap_ctx ctx = { .pt = pt };
 	struct iod_unmap_dirty u;
-	int ret = iod_struct_in(&u, sizeof(u), user, sizeof(u));
+	int ret;
 
+	if (pt && user && user->size == sizeof(*user) && user->len == pt->one_page &&
+	    pt_unmap_dirty_page(pt, user))
+		return 0;
+	ret = iod_struct_in(&u, sizeof(u), user, sizeof(u));
 	if (ret)
 		return ret;
 	if (!pt)

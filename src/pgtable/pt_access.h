@@ -22,11 +22,20 @@ static inline void pt_prune_end(struct iod_pgtable *pt)
 	word_sub(&pt->prunes, 1);
 }
 
-/* Whether Accessed bits of tables that are cut off tell anything: `was` is pt->prunes before the cut. */
-static inline bool pt_access_tells(const struct iod_pgtable *pt, uint64_t was)
+/*
+ * Whether Accessed bits of tables that are cut off tell what is dirty: `was` is pt->prunes before the cut. They
+ * do not tell of leaves that are always dirty: those must not matter, or not exist in the format.
+ */
+static inline bool pt_access_tells(const struct iod_pgtable *pt, uint64_t was, bool skip_untracked)
 {
-	return (pt->features & IOD_PT_HW_TABLE_ACCESS) && !pt->attached &&
-	       !(was & PT_PRUNES_ACTIVE) && word_load(&pt->prunes) == was;
+	struct pt_scan_spec all, tracked;
+
+	if (!(pt->features & IOD_PT_HW_TABLE_ACCESS) || pt->attached || (was & PT_PRUNES_ACTIVE) ||
+	    word_load(&pt->prunes) != was)
+		return false;
+	pt_get_scan_spec(pt, false, &all);
+	pt_get_scan_spec(pt, true, &tracked);
+	return skip_untracked || all.mask == tracked.mask;
 }
 
 /* Whether it is known without reading it that nothing in the leaf table at pa can be dirty. */

@@ -50,7 +50,8 @@ static void pt_count_content(const struct iod_pgtable *pt, const struct pt_table
 		pte = item_load(&t->items[i]);
 		switch (pt_item_type(pt, t->level, pte)) {
 		case PT_LEAF:
-			c->bytes += BIT64(shift);
+			c->bytes += pt_min(last, pt_item_last(pt, t, i)) -
+				    pt_max(first, pt_item_first(pt, t, i)) + 1;
 			c->leaf_levels |= 1u << t->level;
 			break;
 		case PT_TABLE:

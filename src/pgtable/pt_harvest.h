@@ -109,8 +109,7 @@ static void pt_harvest_leaf_table(struct pt_harvest *h, const struct pt_table *t
 	}
 }
 
-/* `used`: the entry that points to the table was Accessed. */
-static void pt_harvest_table(struct pt_harvest *h, const struct pt_table *t, bool used)
+static void pt_harvest_table(struct pt_harvest *h, const struct pt_table *t)
 {
 	const struct iod_pgtable *pt = h->pt;
 	struct pt_table child;
@@ -118,7 +117,7 @@ static void pt_harvest_table(struct pt_harvest *h, const struct pt_table *t, boo
 	unsigned i;
 
 	if (!t->level) {
-		if (!(h->access_tells && !used) && !pt_is_quiet(pt, t->pa))
+		if (!pt_is_quiet(pt, t->pa))
 			pt_harvest_leaf_table(h, t);
 		return;
 	}
@@ -129,8 +128,10 @@ static void pt_harvest_table(struct pt_harvest *h, const struct pt_table *t, boo
 			pt_harvest_item(h, t, i);
 			break;
 		case PT_TABLE:
+			if (t->level == 1 && h->access_tells && !pt_table_accessed(pt, pte))
+				break;
 			if (pt_open_child(pt, t, i, pte, false, &child))
-				pt_harvest_table(h, &child, pt_table_accessed(pt, pte));
+				pt_harvest_table(h, &child);
 			break;
 		default:
 			break;
@@ -145,12 +146,13 @@ static void pt_harvest_run(struct pt_harvest *h)
 
 	pt_get_scan_spec(h->pt, s->sink.skip_untracked, &h->spec);
 	h->off = iod_pt_offset(h->pt, s->x);
-	h->access_tells = pt_access_tells(h->pt, s->prunes);
+	h->access_tells = pt_access_tells(h->pt, s->prunes, s->sink.skip_untracked);
 	h->first = 1;
 	h->last = 0;
 	rcu_enter();
-	if (pt_open(h->pt, s->pa, s->level, PT_MAX_LEVELS, s->x, false, &t)) {
-		pt_harvest_table(h, &t, s->used);
+	if ((s->level || s->used || !h->access_tells) &&
+	    pt_open(h->pt, s->pa, s->level, PT_MAX_LEVELS, s->x, false, &t)) {
+		pt_harvest_table(h, &t);
 		pt_harvest_flush(h);
 	}
 	rcu_leave();

@@ -26,11 +26,11 @@ static inline void pt_merge_state(const struct iod_pgtable *pt, uint64_t pte, st
 }
 
 /*
- * Describes the entry that LEAF item i belongs to: the neighbours of its aligned group that are the
- * same run, so that a partial replica set is reported as far as it goes. Returns its last item.
+ * Describes the entry that LEAF item i belongs to: the neighbours of its aligned group, from item `from` on,
+ * that are the same run, so that a partial replica set is reported as far as it goes. Returns its last item.
  */
-static unsigned pt_read_entry(const struct iod_pgtable *pt, const struct pt_found *f, uint64_t off,
-			      struct iod_mapping *m)
+static unsigned pt_read_entry(const struct iod_pgtable *pt, const struct pt_found *f, unsigned from,
+			      uint64_t off, struct iod_mapping *m)
 {
 	const struct pt_table *t = &f->t;
 	unsigned shift = pt_shift(pt, t->level), n = pt_run_items(pt, t->level, f->pte);
@@ -41,7 +41,7 @@ static unsigned pt_read_entry(const struct iod_pgtable *pt, const struct pt_foun
 	m->accessed = false;
 	m->dirty = IOD_CLEAN;
 	pt_merge_state(pt, f->pte, m);
-	for (; lo > group; lo--, first_pte = v) {
+	for (; lo > group && lo > from; lo--, first_pte = v) {
 		v = item_load_relaxed(&t->items[lo - 1]);
 		if (!pt_same_run(pt, t->level, f->pte, v))
 			break;
@@ -79,7 +79,7 @@ static int pt_translate(const struct iod_pgtable *pt, uint64_t iova, struct iod_
 	rcu_enter();
 	ret = pt_lookup(pt, x, &f);
 	if (!ret)
-		pt_read_entry(pt, &f, iova - x, out);
+		pt_read_entry(pt, &f, 0, iova - x, out);
 	rcu_leave();
 	return ret;
 }
@@ -184,10 +184,15 @@ static int pt_visit_bad(struct pt_visit_ctx *ctx, const struct pt_found *f, enum
 static int pt_visit_leaf(struct pt_visit_ctx *ctx, struct pt_found *f)
 {
 	struct iod_visit_event e = { .kind = IOD_VISIT_MAPPING, .level = f->t.level };
+	unsigned from = 0;
 	uint64_t first;
 	int ret;
 
-	f->i = pt_read_entry(ctx->pt, f, ctx->r.off, &e.mapping);
+	/* A run that somebody is writing: what was met of it before was reported. */
+	if (ctx->pos > ctx->r.first && ctx->pos > f->t.base)
+		from = pt_index(ctx->pt, &f->t,
+				pt_min(ctx->pos, pt_item_first(ctx->pt, &f->t, f->i)));
+	f->i = pt_read_entry(ctx->pt, f, from, ctx->r.off, &e.mapping);
 	e.iova = e.mapping.iova;
 	e.last = e.iova + e.mapping.len - 1;
 	first = e.iova - ctx->r.off;

@@ -58,8 +58,9 @@ struct pt_resize_ctx {
 	struct pt_broken *broken;
 	/* of all */
 	uint64_t items, entries;
-	bool flush; /* tables were merged: their dirty state is owed a look */
-	bool nt;    /* blocks with nT were made */
+	bool flush;	  /* tables were merged: their dirty state is owed a look */
+	bool nt;	  /* blocks with nT were made */
+	bool past_caches; /* many tables are written */
 };
 
 /* A mapping: n items from i on of one table. */

@@ -10,36 +10,64 @@
 
 #include "pgtable/pt_resize.h"
 
-/* ---- tables that nobody sees yet ---- */
+/* So much is split in one call that its tables do not stay in the caches. */
+#define PT_PAST_CACHES (UINT64_C(1) << 34)
 
-/* Pages for a table at that level: the largest that are small enough; else single items, to be split
- * further where asked for; 0: only tables fit there. */
-static unsigned pt_part_lg2(const struct pt_resize_ctx *ctx, unsigned level)
+/* ---- which sizes ---- */
+
+/*
+ * The page that the part of an entry that begins at x becomes in a table of that level, where the part may
+ * reach to `last`: the largest that is small enough, or wholly outside the range; else a single item, to be
+ * split further; 0: only a table will do there.
+ */
+static unsigned pt_part_lg2(const struct pt_resize_ctx *ctx, unsigned level, uint64_t x,
+			    uint64_t last)
 {
-	uint64_t sizes = pt_leaf_sizes(ctx->pt, level) & ctx->pt->pgsize_bitmap;
-	uint64_t fit = sizes & low_mask(ctx->max_lg2 + 1);
+	uint64_t sizes = pt_leaf_sizes(ctx->pt, level) & ctx->pt->pgsize_bitmap, s;
+	unsigned lg2;
 
-	if (fit)
-		return fls64(fit);
+	for (s = sizes; s; s &= ~BIT64(lg2)) {
+		lg2 = fls64(s);
+		if (!is_aligned(x, lg2) || low_mask(lg2) > last - x)
+			continue;
+		if (lg2 <= ctx->max_lg2 || x > ctx->r.last || x + low_mask(lg2) < ctx->r.first)
+			return lg2;
+	}
 	return sizes & BIT64(pt_shift(ctx->pt, level)) ? pt_shift(ctx->pt, level) : 0;
 }
+
+/* Whether all parts of [first, last] become pages of one size. */
+static bool pt_parts_alike(const struct pt_resize_ctx *ctx, uint64_t first, uint64_t last)
+{
+	return first >= ctx->r.first && last <= ctx->r.last;
+}
+
+/* ---- tables that nobody sees yet ---- */
 
 static int pt_build_table(struct pt_resize_ctx *ctx, const struct pt_entry *e, unsigned level,
 			  uint64_t x, uint64_t *pa);
 
-/* A table of tables. What could not be had stays empty. */
-static int pt_build_children(struct pt_resize_ctx *ctx, const struct pt_entry *e,
-			     const struct pt_table *t)
+/* Writes a table from fill->x on: pages, and tables where nothing else will do. */
+static int pt_build_items(struct pt_resize_ctx *ctx, const struct pt_entry *e,
+			  const struct pt_table *t, struct pt_map_ctx *fill)
 {
-	uint64_t pa;
-	unsigned i;
+	unsigned lg2, span = pt_shift(ctx->pt, t->level) + t->bits;
+	uint64_t pa, n;
 	int ret;
 
-	for (i = 0; !(i >> t->bits); i++) {
-		ret = pt_build_table(ctx, e, t->level - 1, pt_item_first(ctx->pt, t, i), &pa);
+	while (!fill->complete) {
+		lg2 = pt_part_lg2(ctx, t->level, fill->x, t->last);
+		if (lg2) {
+			n = pt_parts_alike(ctx, t->base, t->last) ? BIT64(span - lg2) : 1;
+			pt_write_leaves(fill, t, lg2, n, false);
+			continue;
+		}
+		ret = pt_build_table(ctx, e, t->level - 1, fill->x, &pa);
 		if (ret)
 			return ret;
-		item_store_relaxed(&t->items[i], pt_used_table(ctx->pt, t->level, pa));
+		item_store_relaxed(&t->items[pt_index(ctx->pt, t, fill->x)],
+				   pt_used_table(ctx->pt, t->level, pa));
+		pt_map_advance(fill, fill->x + low_mask(pt_shift(ctx->pt, t->level)));
 	}
 	return 0;
 }
@@ -49,26 +77,23 @@ static int pt_build_table(struct pt_resize_ctx *ctx, const struct pt_entry *e, u
 			  uint64_t x, uint64_t *pa)
 {
 	struct iod_pgtable *pt = ctx->pt;
-	unsigned lg2 = pt_part_lg2(ctx, level), span;
 	struct pt_map_ctx fill = { .pt = pt, .x = x, .delta = e->pa - e->x, .attr = e->attr };
 	struct pt_table t;
-	int ret = pt_new_table(pt, level, !lg2, pa);
+	int ret = pt_new_table(pt, level, level > 0, pa);
 
 	if (ret)
 		return ret;
 	pt_count_tables(pt, 1, level, PT_MAX_LEVELS);
 	pt_open(pt, *pa, level, PT_MAX_LEVELS, x, true, &t);
-	span = pt_shift(pt, level) + t.bits;
 	ctx->items += BIT64(t.bits);
 	fill.last = t.last;
 	fill.may_dirty = e->may_dirty;
-	if (lg2) {
-		pt_write_leaves(&fill, &t, lg2, BIT64(span - lg2), false);
-		if (!level)
-			pt_note_new(&fill, *pa, true);
-		return 0;
-	}
-	ret = pt_build_children(ctx, e, &t);
+	fill.past_caches = ctx->past_caches && !level;
+	ret = pt_build_items(ctx, e, &t, &fill);
+	if (fill.past_caches)
+		pt->kernels->fill_end();
+	if (!ret && !level)
+		pt_note_new(&fill, *pa, true);
 	if (ret)
 		pt_free_tree(pt, &t);
 	return ret;
@@ -142,24 +167,42 @@ static int pt_split_to_tables(struct pt_resize_ctx *ctx, struct pt_entry *e)
 	return 0;
 }
 
-/* The run is written anew in pages of 2^lg2, item by item. */
-static void pt_split_run(struct pt_resize_ctx *ctx, struct pt_entry *e, unsigned lg2)
+/* The item at x of what the run becomes in its table: struct pt_part is where the part it is in begins. */
+struct pt_part {
+	uint64_t x, last;
+	unsigned lg2;
+};
+
+static void pt_part_at(const struct pt_resize_ctx *ctx, const struct pt_entry *e, uint64_t x,
+		       struct pt_part *part)
+{
+	if (x > e->x && x <= part->last)
+		return;
+	part->x = x;
+	part->lg2 = pt_part_lg2(ctx, e->t->level, x, e->last);
+	part->last = x + low_mask(part->lg2);
+}
+
+/* The run is written anew in smaller pages, item by item. */
+static void pt_split_run(struct pt_resize_ctx *ctx, struct pt_entry *e)
 {
 	struct iod_pgtable *pt = ctx->pt;
 	struct pt_table_lock *lock = e->t->level ? NULL : pt_mutate_begin(pt, e->t->pa);
 	bool was_dirty = e->dirty;
-	uint64_t pte, part, x;
+	struct pt_part part = { 0 };
+	uint64_t pte, v, x;
 	unsigned k;
 
 	for (k = e->i; k < e->i + e->n; k++) {
 		pte = item_load(&e->t->items[k]);
 		x = pt_item_first(pt, e->t, k);
+		pt_part_at(ctx, e, x, &part);
 		while (pt_entry_has(pt, e, pte)) {
-			part = pt_entry_part(pt, e, lg2, x, pt_leaf_attr(pt, e->t->level, pte));
+			v = pt_entry_part(pt, e, part.lg2, x, pt_leaf_attr(pt, e->t->level, pte));
 			e->dirty |= pt_spec_is_dirty(&ctx->spec, pte);
 			if (e->dirty)
-				part = pt_spec_dirtied(&ctx->spec, part);
-			if (item_cas(&e->t->items[k], &pte, part))
+				v = pt_spec_dirtied(&ctx->spec, v);
+			if (item_cas(&e->t->items[k], &pte, v))
 				break;
 		}
 	}
@@ -188,35 +231,38 @@ static void pt_split_set_nt(struct pt_resize_ctx *ctx, const struct pt_entry *e)
 	pt_resize_gather(ctx, e->x, e->last, 1u << e->t->level, 0);
 }
 
-/* Empties the items; lg2 0: tables will come, else pages of that size. */
-static int pt_split_break(struct pt_resize_ctx *ctx, const struct pt_entry *e, unsigned lg2)
+/* Empties the items; tables will come, or smaller pages. */
+static int pt_split_break(struct pt_resize_ctx *ctx, const struct pt_entry *e, bool tables)
 {
 	struct iod_pgtable *pt = ctx->pt;
 	uint64_t child[PT_RUN_ITEMS], pte, x;
+	struct pt_part part = { 0 };
 	struct pt_table_lock *lock;
 	unsigned k;
-	int ret = lg2 ? 0 : pt_build_tables(ctx, e, child);
+	int ret = tables ? pt_build_tables(ctx, e, child) : 0;
 
 	if (ret)
 		return ret;
 	lock = e->t->level ? NULL : pt_mutate_begin(pt, e->t->pa);
 	for (k = 0; k < e->n; k++) {
+		x = pt_item_first(pt, e->t, e->i + k);
+		if (!tables)
+			pt_part_at(ctx, e, x, &part);
 		pte = item_load(&e->t->items[e->i + k]);
 		while (pt_entry_has(pt, e, pte) && !item_cas(&e->t->items[e->i + k], &pte, 0))
 			;
 		if (!pt_entry_has(pt, e, pte)) {
-			if (!lg2)
+			if (tables)
 				pt_drop_table(pt, e->t->level - 1, child[k]);
 			continue;
 		}
-		x = pt_item_first(pt, e->t, e->i + k);
 		ctx->broken[ctx->waiting++] = (struct pt_broken){
 			.x = x,
 			.old = pte,
-			.child = lg2 ? 0 : child[k],
-			.pte = lg2 ? pt_entry_part(pt, e, lg2, x,
-						   pt_leaf_attr(pt, e->t->level, pte))
-				   : 0,
+			.child = tables ? child[k] : 0,
+			.pte = tables ? 0
+				      : pt_entry_part(pt, e, part.lg2, x,
+						      pt_leaf_attr(pt, e->t->level, pte)),
 			.level = (uint8_t)e->t->level,
 			.group_lg2 = (uint8_t)e->lg2,
 		};
@@ -228,11 +274,22 @@ static int pt_split_break(struct pt_resize_ctx *ctx, const struct pt_entry *e, u
 
 /* ---- the walk ---- */
 
-/* Pages of the same table that a run becomes: the largest that are small enough; else single items, to be
- * split further; 0: tables. */
-static unsigned pt_split_lg2(const struct pt_resize_ctx *ctx, const struct pt_entry *e)
+/* Whether what the entry becomes are tables: a single item, or a run where no smaller pages are in use. */
+static bool pt_split_makes_tables(const struct pt_resize_ctx *ctx, const struct pt_entry *e)
 {
-	return e->n > 1 ? pt_part_lg2(ctx, e->t->level) : 0;
+	const struct iod_pgtable *pt = ctx->pt;
+	uint64_t sizes = pt_leaf_sizes(pt, e->t->level) & pt->pgsize_bitmap;
+
+	return e->n == 1 ||
+	       !(sizes & (low_mask(ctx->max_lg2 + 1) | BIT64(pt_shift(pt, e->t->level))));
+}
+
+/* Whether new tables in the place of the entry have nothing that is too large. */
+static bool pt_split_is_done(const struct pt_resize_ctx *ctx, const struct pt_entry *e)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+
+	return pt_leaf_sizes(pt, e->t->level - 1) & pt->pgsize_bitmap & low_mask(ctx->max_lg2 + 1);
 }
 
 /* LEAF item i. *next is the item to go on with: the same once more, where parts may be too large. */
@@ -240,33 +297,44 @@ static int pt_split_leaf(struct pt_resize_ctx *ctx, const struct pt_table *t, un
 			 uint64_t pte, unsigned *next)
 {
 	struct pt_entry e;
-	unsigned lg2;
+	bool tables;
 	int ret = 0;
 
 	*next = (i | (pt_run_items(ctx->pt, t->level, pte) - 1)) + 1;
 	if (pt_leaf_lg2(ctx->pt, t->level, pte) <= ctx->max_lg2)
 		return 0;
 	pt_entry_read(ctx, t, i, pte, &e);
-	lg2 = pt_split_lg2(ctx, &e);
+	tables = pt_split_makes_tables(ctx, &e);
 	if (ctx->how == RESIZE_BREAK ? pt_broken_full(ctx, e.n) : ctx->waiting >= PT_RESIZE_BATCH) {
 		pt_resize_stop_before(ctx, e.x);
 		return 0;
 	}
-	if (ctx->how == RESIZE_NT && (ctx->commit ? lg2 || !(pte & PT_NT) : !lg2)) {
+	if (ctx->how == RESIZE_NT && (ctx->commit ? !tables || !(pte & PT_NT) : tables)) {
 		if (!ctx->commit)
 			pt_split_set_nt(ctx, &e);
 		return 0;
 	}
-	ctx->entries++;
 	if (ctx->how == RESIZE_BREAK)
-		return pt_split_break(ctx, &e, lg2);
-	if (lg2)
-		pt_split_run(ctx, &e, lg2);
-	else
+		ret = pt_split_break(ctx, &e, tables);
+	else if (tables)
 		ret = pt_split_to_tables(ctx, &e);
-	if (!ret && !ctx->commit)
+	else
+		pt_split_run(ctx, &e);
+	if (ret)
+		return ret;
+	ctx->entries++;
+	if (ctx->how != RESIZE_BREAK && !ctx->commit && !(tables && pt_split_is_done(ctx, &e)))
 		*next = i;
-	return ret;
+	return 0;
+}
+
+/* A leaf table of a created page table whose pages are all small enough. */
+static bool pt_split_skips(const struct pt_resize_ctx *ctx, const struct pt_table *t)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	uint64_t sizes = pt_leaf_sizes(pt, 0) & pt->pgsize_bitmap;
+
+	return !t->level && !pt->attached && !(sizes & ~low_mask(ctx->max_lg2 + 1));
 }
 
 static int pt_split_table(struct pt_resize_ctx *ctx, const struct pt_table *t)
@@ -276,7 +344,7 @@ static int pt_split_table(struct pt_resize_ctx *ctx, const struct pt_table *t)
 	uint64_t pte;
 	int ret = 0;
 
-	if (!pt_items_of(ctx->pt, t, ctx->first, ctx->last, &i, &end))
+	if (pt_split_skips(ctx, t) || !pt_items_of(ctx->pt, t, ctx->first, ctx->last, &i, &end))
 		return 0;
 	while (!ret && !ctx->stopped && i <= end) {
 		pte = item_load(&t->items[i]);
@@ -314,6 +382,7 @@ static int pt_split_range(struct iod_pgtable *pt, struct iod_resize *user)
 	if (ctx.max_lg2 < pt->min_lg2)
 		ret = iod_refuse(pt->mem, -EOPNOTSUPP, "page_size: no page in use is as small");
 	done = 0;
+	ctx.past_caches = r.len >= PT_PAST_CACHES && pt->kernels->fill_past;
 	if (!ret)
 		ret = pt_resize_run(&ctx, r.budget, &done, pt_split_table);
 	pt_resize_end(&ctx, &r, user, done);

@@ -168,8 +168,7 @@ static bool pt_detach(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsign
 	s.tables = c.tables;
 	s.sink = ctx->sink;
 	s.used = pt_table_accessed(pt, pte);
-	/* What Accessed says of a leaf table that is cut off by itself is final. */
-	if (s.sink.ops && (s.level || s.used || !pt_access_tells(pt, s.prunes)))
+	if (s.sink.ops)
 		s.harvest = HARVEST_BITMAP;
 	iod_gather_subtree(ctx->gather, &s);
 	ctx->bytes += c.bytes;
@@ -343,35 +342,59 @@ static int pt_unmap_range(struct iod_pgtable *pt, uint64_t iova, uint64_t len, u
 	return ret ? ret : ctx.bytes ? 0 : -ENOENT;
 }
 
-/* One page, mapped as such, as pt_map_page() maps it. False: not this way, nothing changed. */
+/* A page of one item, about to be unmapped. */
+struct pt_unmap_found {
+	uint64_t x, *item;
+	struct pt_table_lock *lock;
+};
+
+/*
+ * One page, mapped as such, as pt_map_page() maps it; in a reader section until pt_unmap_page_end(). False: not
+ * this way, nothing changed.
+ */
+static inline bool pt_unmap_page_begin(struct iod_pgtable *pt, uint64_t iova,
+				       const struct iod_gather *gather, struct pt_unmap_found *f)
+{
+	unsigned shift = pt_shift(pt, 0);
+	struct mem_leaf_note *note;
+	uint64_t table, pte;
+
+	if (!is_aligned(iova, shift) || !gather || !iod_gather_is_for(gather, pt) ||
+	    iod_pt_address(pt, iova, &f->x))
+		return false;
+	rcu_enter();
+	table = pt_index_get(pt, f->x);
+	f->item = pt_direct_item(pt, table, f->x);
+	pte = table ? item_load_relaxed(f->item) : 0;
+	if (!pte || pt_leaf_lg2(pt, 0, pte) != shift) {
+		rcu_leave();
+		return false;
+	}
+	note = iod_mem_note(pt->mem, table);
+	if (__atomic_load_n(&note->full, __ATOMIC_RELAXED))
+		__atomic_store_n(&note->full, 0, __ATOMIC_RELAXED);
+	f->lock = pt_mutate_begin(pt, table);
+	return true;
+}
+
+static inline void pt_unmap_page_end(const struct iod_pgtable *pt, struct iod_gather *gather,
+				     const struct pt_unmap_found *f)
+{
+	pt_mutate_end(f->lock);
+	iod_gather_add(gather, f->x, f->x + low_mask(pt_shift(pt, 0)), 1, 0);
+	rcu_leave();
+}
+
 static inline bool pt_unmap_page(struct iod_pgtable *pt, uint64_t iova, uint32_t flags,
 				 struct iod_gather *gather)
 {
-	unsigned shift = pt_shift(pt, 0);
-	uint64_t x, table, *item, pte;
-	struct pt_table_lock *lock;
-	struct mem_leaf_note *note;
-	bool ok = false;
+	struct pt_unmap_found f;
 
-	if (!is_aligned(iova, shift) || flags & ~IOD_UNMAP_NO_HOLES || !gather ||
-	    !iod_gather_is_for(gather, pt) || iod_pt_address(pt, iova, &x))
+	if (flags & ~IOD_UNMAP_NO_HOLES || !pt_unmap_page_begin(pt, iova, gather, &f))
 		return false;
-	rcu_enter();
-	table = pt_index_get(pt, x);
-	item = pt_direct_item(pt, table, x);
-	pte = table ? item_load_relaxed(item) : 0;
-	if (pte && pt_leaf_lg2(pt, 0, pte) == shift) {
-		note = iod_mem_note(pt->mem, table);
-		if (__atomic_load_n(&note->full, __ATOMIC_RELAXED))
-			__atomic_store_n(&note->full, 0, __ATOMIC_RELAXED);
-		lock = pt_mutate_begin(pt, table);
-		item_store_relaxed(item, 0);
-		pt_mutate_end(lock);
-		iod_gather_add(gather, x, x + low_mask(shift), 1, 0);
-		ok = true;
-	}
-	rcu_leave();
-	return ok;
+	item_store_relaxed(f.item, 0);
+	pt_unmap_page_end(pt, gather, &f);
+	return true;
 }
 
 static int pt_unmap(struct iod_pgtable *pt, uint64_t iova, uint64_t len, uint32_t flags,
