@@ -35,9 +35,9 @@ static inline bool pt_uniform_leaf(const struct iod_pgtable *pt, const struct pt
 	return pa == x + u->delta;
 }
 
-/* A leaf table of pages of one item, whose items differ by one step each: true, and *same says whether. */
+/* The usual leaf table: pages of one item, each one step from the next. False: another, or not one mapping. */
 static bool pt_uniform_fast(const struct iod_pgtable *pt, const struct pt_table *t,
-			    struct pt_uniform *u, bool *same)
+			    struct pt_uniform *u)
 {
 	unsigned shift = pt_shift(pt, 0), i, n = 1u << t->bits;
 	uint64_t pte = pt_make_leaf(pt, 0, shift, t->base + u->delta, u->attr);
@@ -47,8 +47,7 @@ static bool pt_uniform_fast(const struct iod_pgtable *pt, const struct pt_table 
 
 	if (last - pte != (n - UINT64_C(1)) << shift)
 		return false;
-	v = item_load_relaxed(&t->items[0]);
-	if (pt_item_type(pt, 0, v) != PT_LEAF || pt_leaf_lg2(pt, 0, v) != shift)
+	if ((item_load_relaxed(&t->items[0]) ^ pte) & ~u->state)
 		return false;
 	for (i = 0; i < n; i++, pte += BIT64(shift)) {
 		v = item_load_relaxed(&t->items[i]);
@@ -56,7 +55,8 @@ static bool pt_uniform_fast(const struct iod_pgtable *pt, const struct pt_table 
 		any |= v;
 		all &= v;
 	}
-	*same = !(diff & ~u->state);
+	if (diff & ~u->state)
+		return false;
 	u->any |= any & u->state;
 	u->all &= all | ~u->state;
 	u->leaf_levels |= 1;
@@ -70,7 +70,6 @@ static bool pt_uniform_item(struct pt_resize_ctx *ctx, const struct pt_table *t,
 	uint64_t pte = item_load(&t->items[i]);
 	struct pt_table child;
 	unsigned k;
-	bool same;
 
 	if (pt_item_type(pt, t->level, pte) == PT_LEAF)
 		return pt_uniform_leaf(pt, t, i, pte, u);
@@ -79,8 +78,8 @@ static bool pt_uniform_item(struct pt_resize_ctx *ctx, const struct pt_table *t,
 		return false;
 	u->table_levels |= 1u << t->level;
 	ctx->items += BIT64(child.bits);
-	if (!child.level && pt_uniform_fast(pt, &child, u, &same))
-		return same;
+	if (!child.level && pt_uniform_fast(pt, &child, u))
+		return true;
 	for (k = 0; !(k >> child.bits); k++)
 		if (!pt_uniform_item(ctx, &child, k, u))
 			return false;
