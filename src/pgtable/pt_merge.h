@@ -239,6 +239,7 @@ static int pt_merge_group(struct pt_resize_ctx *ctx, const struct pt_table *t, u
 		if (ctx->how == RESIZE_NT && tables) {
 			leaf |= PT_NT;
 			ctx->nt = true;
+			ctx->nt_last = pt_max(ctx->nt_last, x + low_mask(lg2));
 		}
 		if (ctx->how == RESIZE_BREAK)
 			pt_merge_break(ctx, t, i + k, leaf, u, lg2);
@@ -356,14 +357,13 @@ static int pt_merge_clear_nt(struct pt_resize_ctx *ctx, const struct pt_table *t
 /* ---- the operation ---- */
 
 /* What was done so far is settled, also after an error. */
-static int pt_merge_finish(struct pt_resize_ctx *ctx, uint64_t done)
+static int pt_merge_finish(struct pt_resize_ctx *ctx)
 {
 	int ret = ctx->flush ? iod_gather_flush(ctx->gather) : 0;
 
-	if (ret || !ctx->nt || !done)
+	if (ret || !ctx->nt)
 		return ret;
-	return pt_resize_pass(ctx, ctx->r.first, ctx->r.first + (done - 1), UINT64_MAX,
-			      pt_merge_clear_nt);
+	return pt_resize_pass(ctx, ctx->r.first, ctx->nt_last, UINT64_MAX, pt_merge_clear_nt);
 }
 
 static int pt_merge_range(struct iod_pgtable *pt, struct iod_resize *user)
@@ -376,7 +376,7 @@ static int pt_merge_range(struct iod_pgtable *pt, struct iod_resize *user)
 	if (ret)
 		return ret;
 	ret = pt_resize_run(&ctx, r.budget, &done, pt_merge_table);
-	finish = pt_merge_finish(&ctx, done);
+	finish = pt_merge_finish(&ctx);
 	pt_resize_end(&ctx, &r, user, done);
 	return ret ? ret : finish;
 }

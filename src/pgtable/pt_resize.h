@@ -58,8 +58,9 @@ struct pt_resize_ctx {
 	struct pt_broken *broken;
 	/* of all */
 	uint64_t items, entries;
-	bool flush;	  /* tables were merged: their dirty state is owed a look */
-	bool nt;	  /* blocks with nT were made */
+	bool flush; /* tables were merged: their dirty state is owed a look */
+	bool nt;    /* blocks with nT were made, up to: */
+	uint64_t nt_last;
 	bool past_caches; /* many tables are written */
 };
 
