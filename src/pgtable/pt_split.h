@@ -151,7 +151,6 @@ static int pt_build_tables(struct pt_resize_ctx *ctx, const struct pt_entry *e, 
 static int pt_split_to_tables(struct pt_resize_ctx *ctx, struct pt_entry *e)
 {
 	uint64_t child[PT_RUN_ITEMS];
-	bool was_dirty = e->dirty;
 	int ret = pt_build_tables(ctx, e, child);
 	unsigned k;
 
@@ -160,8 +159,11 @@ static int pt_split_to_tables(struct pt_resize_ctx *ctx, struct pt_entry *e)
 	for (k = 0; k < e->n; k++)
 		if (!pt_swap_table(ctx, e, k, child[k]))
 			pt_drop_table(ctx->pt, e->t->level - 1, child[k]);
-	/* Hardware marked one item of a run, which stands for all, after some were replaced. */
-	if (e->n > 1 && e->dirty && !was_dirty)
+	/*
+	 * Until the last item was replaced hardware could mark that one, which stands for all of the run, and
+	 * write to parts that were replaced before: and a sweep beside may have cleaned those again.
+	 */
+	if (e->n > 1 && e->dirty)
 		pt_set_dirty(ctx->pt, e->t, e->x, e->last, &ctx->spec);
 	pt_resize_gather(ctx, e->x, e->last, 1u << e->t->level, 0);
 	return 0;
@@ -188,7 +190,6 @@ static void pt_split_run(struct pt_resize_ctx *ctx, struct pt_entry *e)
 {
 	struct iod_pgtable *pt = ctx->pt;
 	struct pt_table_lock *lock = e->t->level ? NULL : pt_mutate_begin(pt, e->t->pa);
-	bool was_dirty = e->dirty;
 	struct pt_part part = { 0 };
 	uint64_t pte, v, x;
 	unsigned k;
@@ -207,7 +208,7 @@ static void pt_split_run(struct pt_resize_ctx *ctx, struct pt_entry *e)
 		}
 	}
 	/* As above. */
-	if (e->dirty && !was_dirty)
+	if (e->dirty)
 		pt_dirty_items(e->t, e->i, e->i + e->n - 1, pt, &ctx->spec);
 	pt_mutate_end(lock);
 	ctx->items += e->n;
