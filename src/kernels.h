@@ -69,6 +69,12 @@ struct iod_kernels {
 	 * shown the table before fill_end(). */
 	void (*fill_past)(uint64_t *items, unsigned n, uint64_t first, uint64_t step);
 	void (*fill_end)(void);
+	/*
+	 * The OR of (items[i] ^ (first + i * step)), in host byte order: which bits differ anywhere from what
+	 * fill() writes. Bits that nobody changes are as they are; of others, any that was set or clear when
+	 * it began is seen so, or as it is later.
+	 */
+	uint64_t (*differ)(const uint64_t *items, unsigned n, uint64_t first, uint64_t step);
 	/* items[i] = 0, in a table that others see: each changes at once. */
 	void (*zero)(uint64_t *items, unsigned n);
 

@@ -130,6 +130,23 @@ static void fill_end_avx2(void)
 	_mm_sfence();
 }
 
+AVX2 static uint64_t differ_avx2(const uint64_t *items, unsigned n, uint64_t first, uint64_t step)
+{
+	__m256i v, or = _mm256_setzero_si256(), step4 = _mm256_set1_epi64x((long long)(step * 4));
+	uint64_t lane[4];
+	unsigned i;
+
+	v = _mm256_set_epi64x((long long)(first + 3 * step), (long long)(first + 2 * step),
+			      (long long)(first + step), (long long)first);
+	for (i = 0; i + 4 <= n; i += 4, v = _mm256_add_epi64(v, step4)) {
+		if (i % 64 == 0)
+			kernel_prefetch((uintptr_t)(items + i) + KERNEL_AHEAD * 8);
+		or = _mm256_or_si256(or, _mm256_xor_si256(load4(&items[i]), v));
+	}
+	store4(lane, or);
+	return lane[0] | lane[1] | lane[2] | lane[3] | kernel_differ(items, i, n, first, step);
+}
+
 AVX2 static void zero_avx2(uint64_t *items, unsigned n)
 {
 	kernel_zero_x86(items, n);
@@ -233,6 +250,7 @@ const struct iod_kernels iod_kernels_avx2 = {
 	.fill = fill_avx2,
 	.fill_past = fill_past_avx2,
 	.fill_end = fill_end_avx2,
+	.differ = differ_avx2,
 	.zero = zero_avx2,
 	.popcount = popcount_avx2,
 	.find_other = find_other_avx2,

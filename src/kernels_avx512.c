@@ -141,6 +141,23 @@ static void fill_end_avx512(void)
 	_mm_sfence();
 }
 
+AVX512 static uint64_t differ_avx512(const uint64_t *items, unsigned n, uint64_t first,
+				     uint64_t step)
+{
+	const __m512i at = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+	__m512i v = _mm512_add_epi64(_mm512_set1_epi64((long long)first),
+				     _mm512_mullo_epi64(at, _mm512_set1_epi64((long long)step)));
+	__m512i step8 = _mm512_set1_epi64((long long)(step * 8)), or = _mm512_setzero_si512();
+	unsigned i;
+
+	for (i = 0; i + 8 <= n; i += 8, v = _mm512_add_epi64(v, step8)) {
+		if (i % 64 == 0)
+			kernel_prefetch((uintptr_t)(items + i) + KERNEL_AHEAD * 8);
+		or = _mm512_or_si512(or, _mm512_xor_si512(load8(&items[i]), v));
+	}
+	return (uint64_t)_mm512_reduce_or_epi64(or) | kernel_differ(items, i, n, first, step);
+}
+
 AVX512 static void zero_avx512(uint64_t *items, unsigned n)
 {
 	kernel_zero_x86(items, n);
@@ -216,6 +233,7 @@ const struct iod_kernels iod_kernels_avx512 = {
 	.fill = fill_avx512,
 	.fill_past = fill_past_avx512,
 	.fill_end = fill_end_avx512,
+	.differ = differ_avx512,
 	.zero = zero_avx512,
 	.popcount = popcount_avx512,
 	.find_other = find_other_avx512,

@@ -83,6 +83,11 @@ static void fill_c(uint64_t *items, unsigned n, uint64_t first, uint64_t step)
 		items[i] = iod_le64(first);
 }
 
+static uint64_t differ_c(const uint64_t *items, unsigned n, uint64_t first, uint64_t step)
+{
+	return kernel_differ(items, 0, n, first, step);
+}
+
 static void zero_c(uint64_t *items, unsigned n)
 {
 	kernel_zero(items, n);
@@ -116,6 +121,7 @@ const struct iod_kernels iod_kernels_c = {
 	.clean_stores = clean_stores_c,
 	.scan_stores = scan_stores_c,
 	.fill = fill_c,
+	.differ = differ_c,
 	.zero = zero_c,
 	.popcount = popcount_c,
 	.find_other = find_other_c,

@@ -126,6 +126,18 @@ static void fill_neon(uint64_t *items, unsigned n, uint64_t first, uint64_t step
 		items[i] = first + i * step;
 }
 
+static uint64_t differ_neon(const uint64_t *items, unsigned n, uint64_t first, uint64_t step)
+{
+	uint64x2_t v = vcombine_u64(vcreate_u64(first), vcreate_u64(first + step));
+	uint64x2_t step2 = vdupq_n_u64(step * 2), or = vdupq_n_u64(0);
+	unsigned i;
+
+	for (i = 0; i + 2 <= n; i += 2, v = vaddq_u64(v, step2))
+		or = vorrq_u64(or, veorq_u64(vld1q_u64(&items[i]), v));
+	return vgetq_lane_u64(or, 0) | vgetq_lane_u64(or, 1) |
+	       kernel_differ(items, i, n, first, step);
+}
+
 static void zero_neon(uint64_t *items, unsigned n)
 {
 	kernel_zero(items, n);
@@ -203,6 +215,7 @@ const struct iod_kernels iod_kernels_neon = {
 	.clean_stores = clean_stores_neon,
 	.scan_stores = scan_stores_neon,
 	.fill = fill_neon,
+	.differ = differ_neon,
 	.zero = zero_neon,
 	.popcount = popcount_neon,
 	.find_other = find_other_neon,

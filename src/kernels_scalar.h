@@ -302,4 +302,21 @@ KERNEL_INLINE uint64_t kernel_store_word(uint64_t *items, uint64_t word,
 		return r_;                                                            \
 	} while (0)
 
+/* differ() of items from i on. Four at a time, as compilers do not unroll atomic loads. */
+KERNEL_INLINE uint64_t kernel_differ(const uint64_t *items, unsigned i, unsigned n, uint64_t first,
+				     uint64_t step)
+{
+	uint64_t a = 0, b = 0, v = first + i * step;
+
+	for (; i + 4 <= n; i += 4, v += 4 * step) {
+		a |= iod_le64(kernel_load(&items[i])) ^ v;
+		b |= iod_le64(kernel_load(&items[i + 1])) ^ (v + step);
+		a |= iod_le64(kernel_load(&items[i + 2])) ^ (v + 2 * step);
+		b |= iod_le64(kernel_load(&items[i + 3])) ^ (v + 3 * step);
+	}
+	for (; i < n; i++, v += step)
+		a |= iod_le64(kernel_load(&items[i])) ^ v;
+	return a | b;
+}
+
 #endif

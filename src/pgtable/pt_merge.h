@@ -35,30 +35,28 @@ static inline bool pt_uniform_leaf(const struct iod_pgtable *pt, const struct pt
 	return pa == x + u->delta;
 }
 
-/* The usual leaf table: pages of one item, each one step from the next. False: another, or not one mapping. */
-static bool pt_uniform_fast(const struct iod_pgtable *pt, const struct pt_table *t,
+/*
+ * The usual leaf table: pages of one item, each one step from the next. False: another, or not one mapping. What is
+ * compared with is clean and not accessed, so that the state is among the differences.
+ */
+static bool pt_uniform_fast(const struct pt_resize_ctx *ctx, const struct pt_table *t,
 			    struct pt_uniform *u)
 {
-	unsigned shift = pt_shift(pt, 0), i, n = 1u << t->bits;
-	uint64_t pte = pt_make_leaf(pt, 0, shift, t->base + u->delta, u->attr);
-	uint64_t last = pt_make_leaf(pt, 0, shift,
-				     t->base + u->delta + ((n - UINT64_C(1)) << shift), u->attr);
-	uint64_t diff = 0, any = 0, all = UINT64_MAX, v;
+	const struct iod_pgtable *pt = ctx->pt;
+	unsigned shift = pt_shift(pt, 0), n = 1u << t->bits;
+	uint64_t clean = ctx->spec.clean_sets ? u->state & ctx->spec.clean_bit : 0;
+	uint64_t pte = pt_make_leaf(pt, 0, shift, t->base + u->delta, u->attr | clean), diff;
+	uint64_t last = pt_make_leaf(
+		pt, 0, shift, t->base + u->delta + ((n - UINT64_C(1)) << shift), u->attr | clean);
 
-	if (last - pte != (n - UINT64_C(1)) << shift)
+	if (last - pte != (n - UINT64_C(1)) << shift ||
+	    ((item_load_relaxed(&t->items[0]) ^ pte) & ~u->state))
 		return false;
-	if ((item_load_relaxed(&t->items[0]) ^ pte) & ~u->state)
-		return false;
-	for (i = 0; i < n; i++, pte += BIT64(shift)) {
-		v = item_load_relaxed(&t->items[i]);
-		diff |= v ^ pte;
-		any |= v;
-		all &= v;
-	}
+	diff = pt->kernels->differ(t->items, n, pte, BIT64(shift));
 	if (diff & ~u->state)
 		return false;
-	u->any |= any & u->state;
-	u->all &= all | ~u->state;
+	u->any |= diff & ~clean;
+	u->all &= ~(diff & clean);
 	u->leaf_levels |= 1;
 	return true;
 }
@@ -78,7 +76,7 @@ static bool pt_uniform_item(struct pt_resize_ctx *ctx, const struct pt_table *t,
 		return false;
 	u->table_levels |= 1u << t->level;
 	ctx->items += BIT64(child.bits);
-	if (!child.level && pt_uniform_fast(pt, &child, u))
+	if (!child.level && pt_uniform_fast(ctx, &child, u))
 		return true;
 	for (k = 0; !(k >> child.bits); k++)
 		if (!pt_uniform_item(ctx, &child, k, u))
@@ -295,9 +293,13 @@ static int pt_merge_at(struct pt_resize_ctx *ctx, const struct pt_table *t, unsi
 		*next = i + n;
 		return pt_merge_group(ctx, t, i, lg2, &u);
 	}
-	if (pt_item_type(pt, t->level, pte) == PT_LEAF)
+	if (pt_item_type(pt, t->level, pte) == PT_LEAF) {
 		*next = (i | (pt_run_items(pt, t->level, pte) - 1)) + 1;
-	else if (pt_open_child(pt, t, i, pte, true, &child))
+		if (t->level && (pte & PT_NT)) {
+			ctx->nt = true;
+			ctx->nt_last = pt_max(ctx->nt_last, pt_item_last(pt, t, *next - 1));
+		}
+	} else if (pt_open_child(pt, t, i, pte, true, &child))
 		return pt_merge_table(ctx, &child);
 	return 0;
 }
@@ -359,8 +361,12 @@ static int pt_merge_clear_nt(struct pt_resize_ctx *ctx, const struct pt_table *t
 /* What was done so far is settled, also after an error. */
 static int pt_merge_finish(struct pt_resize_ctx *ctx)
 {
-	int ret = ctx->flush ? iod_gather_flush(ctx->gather) : 0;
+	int ret = 0;
 
+	/* Also what an earlier call left, whose invalidation failed. */
+	if (ctx->flush ||
+	    (ctx->nt && iod_gather_has_tables(ctx->gather, ctx->r.first, ctx->nt_last)))
+		ret = iod_gather_flush(ctx->gather);
 	if (ret || !ctx->nt)
 		return ret;
 	return pt_resize_pass(ctx, ctx->r.first, ctx->nt_last, UINT64_MAX, pt_merge_clear_nt);

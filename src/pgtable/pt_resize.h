@@ -283,7 +283,9 @@ static void pt_broken_finish(struct pt_resize_ctx *ctx, bool failed)
 
 	for (; b < end; b = g) {
 		dirty = false;
-		for (g = b; g < end && g->x >> g->group_lg2 == b->x >> b->group_lg2; g++)
+		for (g = b; g < end && g->group_lg2 == b->group_lg2 &&
+			    g->x >> g->group_lg2 == b->x >> b->group_lg2;
+		     g++)
 			dirty |= !failed && pt_broken_dirty(ctx, g);
 		for (; b < g; b++) {
 			if (failed) {
@@ -445,6 +447,10 @@ static int pt_resize_begin(struct iod_pgtable *pt, struct iod_resize *r,
 	ctx->pt = pt;
 	ctx->max_lg2 = r->page_size ? ctz64(r->page_size) : default_lg2;
 	pt_get_scan_spec(pt, false, &ctx->spec);
+	if (!(pt->features & IOD_PT_HW_DIRTY)) { /* the bit is an attribute then: no item matches */
+		ctx->spec.mask = ctx->spec.clean_mask = 0;
+		ctx->spec.match = ctx->spec.clean_match = 1;
+	}
 	if (ctx->how != RESIZE_BREAK)
 		return 0;
 	ctx->broken = iod_mem_zalloc(pt->mem, PT_RESIZE_BATCH * sizeof(*ctx->broken));

@@ -337,6 +337,35 @@ static void fill(void **state)
 		}
 }
 
+static void differ(void **state)
+{
+	const struct iod_kernels *k;
+	uint64_t first, step, want;
+	unsigned set, n, i;
+	size_t l;
+
+	(void)state;
+	for (set = 0; (k = kernels_nth(set)); set++)
+		for (l = 0; l < NR_LENGTHS; l++) {
+			n = length(l);
+			place(&bed, (unsigned)l);
+			first = next_random(&rng);
+			step = l % 3 ? BIT64(12 + l % 20) : next_random(&rng);
+			for (i = 0; i < n; i++)
+				bed.at[i] = iod_le64(first + i * step);
+			assert_true(k->differ(bed.at, n, first, step) == 0);
+			want = 0;
+			for (i = 0; i < 3 && n; i++) {
+				want = BIT64(next_random(&rng) % 64) |
+				       BIT64(next_random(&rng) % 64);
+				bed.at[next_random(&rng) % n] ^= iod_le64(want);
+			}
+			for (i = 0, want = 0; i < n; i++)
+				want |= iod_le64(bed.at[i]) ^ (first + i * step);
+			assert_true(k->differ(bed.at, n, first, step) == want);
+		}
+}
+
 static void zero(void **state)
 {
 	const struct iod_kernels *k;
@@ -518,6 +547,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(clean_stores),
 		cmocka_unit_test(scan_stores),
 		cmocka_unit_test(fill),
+		cmocka_unit_test(differ),
 		cmocka_unit_test(zero),
 		cmocka_unit_test(popcount),
 		cmocka_unit_test(find_other),
