@@ -10,7 +10,8 @@
  * leads; it must be aligned to 8 (-EINVAL). Checks and errors are the kernel's, in its order; these
  * functions therefore also return what the rest of the library never does (-EOVERFLOW). Where the
  * kernel's outcome is undefined, or quiet about lost state, it is an error here, as the functions say.
- * After an error nothing is lost: what was put into the bitmap is dirty again in the log.
+ * After an error nothing is lost: what was put into the bitmap is dirty again in the log. (An unmap is of a
+ * page table, not of a log, and says for itself what becomes of it.)
  *
  * Locking: as the functions of iod_dirty_log that they call.
  */
@@ -19,6 +20,7 @@
 
 #include <iodirty/dirty_log.h>
 #include <iodirty/types.h>
+#include <iodirty/unmap.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -99,6 +101,45 @@ IOD_API int iod_vfio_dirty_pages(struct iod_dirty_log *log, const struct iod_vfi
  */
 IOD_API int iod_vfio_unmap_check(struct iod_vfio_request *req, const void *arg, size_t arg_len,
 				 uint64_t pgsize_bitmap, bool tracking);
+
+/**
+ * Asked to let go of [iova, iova + size) before it is unmapped (pages that an emulated device pinned).
+ * @param attempt 0, 1, ...
+ * @return 0 nothing is pinned; -EAGAIN something is, ask again; anything else: not unmapped
+ */
+typedef int (*iod_vfio_unpin_fn)(void *cookie, uint64_t iova, uint64_t size, unsigned int attempt);
+
+/** So often is asked before VFIO_IOMMU_UNMAP_DMA gives up. */
+#define IOD_VFIO_UNPIN_TRIES 10u
+
+/** What VFIO_IOMMU_UNMAP_DMA works on, and what comes of it. */
+struct iod_vfio_unmap {
+	size_t size;		   /**< sizeof(struct iod_vfio_unmap) */
+	struct iod_pgtable *pt;	   /**< in: addresses of the request are the table's */
+	struct iod_gather *gather; /**< in: is synced by the call */
+	void *bitmap;	     /**< in: what req->bitmap.data leads to; with GET_DIRTY_BITMAP only */
+	uint64_t bitmap_len; /**< in: its bytes; fewer than req->bitmap.size: -EFAULT */
+	iod_vfio_unpin_fn unpin; /**< in: NULL: nothing is ever pinned */
+	void *cookie;		 /**< in: handed to unpin */
+	uint64_t
+		unmapped; /**< out: bytes unmapped, which the kernel writes to `size` of the argument */
+	struct iod_bitmap bits; /**< the call's own: see below */
+};
+
+/**
+ * Do what iod_vfio_unmap_check() checked: unmap the range, of IOD_VFIO_UNMAP_ALL everything, and set the bits
+ * of its dirty pages, bit 0 being req->iova; the caller zeroes the bitmap. Holes are no error, nothing mapped
+ * neither: `unmapped` tells. When it returns 0 invalidations are complete and the bitmap too: pages may be
+ * copied. Without IOD_VFIO_UNMAP_GET_DIRTY_BITMAP dirty state is dropped.
+ *
+ * After what the gather's ops returned the range is unmapped, but the bitmap not complete: it is after a
+ * successful iod_gather_sync(), until which @p unmap and the bitmap must stay where they are. After any other
+ * error nothing is unmapped.
+ * @return 0; -EINVAL also when a page is cut, and IOD_VFIO_UNMAP_VADDR, which unmaps nothing: the caller's
+ *         business; -EFAULT; -EBUSY unpin kept saying -EAGAIN; what unpin, iod_unmap_dirty(), iod_unmap() or
+ *         the gather's ops returned
+ */
+IOD_API int iod_vfio_unmap(struct iod_vfio_unmap *unmap, const struct iod_vfio_request *req);
 
 /** @name iommufd: IOMMU_HWPT_SET_DIRTY_TRACKING, IOMMU_HWPT_GET_DIRTY_BITMAP @{ */
 #define IOD_IOMMUFD_DIRTY_TRACKING_ENABLE (1u << 0)

@@ -150,3 +150,108 @@ int iod_vfio_dirty_pages(struct iod_dirty_log *log, const struct iod_vfio_reques
 	}
 	return -EINVAL;
 }
+
+/* ---- VFIO_IOMMU_UNMAP_DMA ---- */
+
+/* The table's range, in the one or two parts that a call can take. */
+static int vfio_all(struct iod_pgtable *pt, struct iod_share part[2])
+{
+	struct iod_pgtable_info info = { .size = sizeof(info) };
+	uint64_t mid;
+	int ret = iod_pgtable_get_info(pt, &info);
+
+	if (ret)
+		return ret;
+	if (info.hole_first) {
+		part[0] = (struct iod_share){ info.first, info.hole_first - info.first };
+		part[1] = (struct iod_share){ info.hole_last + 1, info.last - info.hole_last };
+		return 2;
+	}
+	if (info.last - info.first < UINT64_MAX) {
+		part[0] = (struct iod_share){ info.first, info.last - info.first + 1 };
+		return 1;
+	}
+	mid = UINT64_C(1) << 63;
+	part[0] = (struct iod_share){ 0, mid };
+	part[1] = (struct iod_share){ mid, mid };
+	return 2;
+}
+
+static int vfio_unmap_plain(struct iod_vfio_unmap *u, const struct iod_share *part)
+{
+	int ret = iod_unmap(u->pt, part->iova, part->len, 0, u->gather, &u->unmapped);
+
+	return ret == -ENOENT ? 0 : ret;
+}
+
+static int vfio_unmap_dirty(struct iod_vfio_unmap *u, const struct iod_share *part)
+{
+	struct iod_unmap_dirty arg = { .size = sizeof(arg),
+				       .iova = part->iova,
+				       .len = part->len,
+				       .gather = u->gather,
+				       .bitmap = &u->bits };
+	int ret = iod_unmap_dirty(u->pt, &arg);
+
+	u->unmapped = ret ? 0 : arg.unmapped;
+	return ret;
+}
+
+static int vfio_unpin(const struct iod_vfio_unmap *u, const struct iod_share *part)
+{
+	unsigned attempt;
+	int ret = -EAGAIN;
+
+	if (!u->unpin)
+		return 0;
+	for (attempt = 0; ret == -EAGAIN && attempt < IOD_VFIO_UNPIN_TRIES; attempt++)
+		ret = u->unpin(u->cookie, part->iova, part->len, attempt);
+	return ret == -EAGAIN ? -EBUSY : ret;
+}
+
+/* Whether it would be refused, before anybody is asked to let go of pages. */
+static int vfio_unmap_probe(struct iod_vfio_unmap *u, const struct iod_vfio_request *req)
+{
+	struct iod_unmap_dirty arg = { .size = sizeof(arg),
+				       .iova = req->iova,
+				       .len = req->size,
+				       .flags = IOD_UNMAP_DRY_RUN,
+				       .gather = u->gather,
+				       .bitmap = &u->bits };
+	int ret;
+
+	if (!u->bitmap || u->bitmap_len < req->bitmap.size)
+		return -EFAULT;
+	ret = iod_bitmap_init(&u->bits, req->iova, req->size, req->bitmap.pgsize, u->bitmap,
+			      u->bitmap_len, 0);
+	return ret ? ret : iod_unmap_dirty(u->pt, &arg);
+}
+
+int iod_vfio_unmap(struct iod_vfio_unmap *u, const struct iod_vfio_request *req)
+{
+	struct iod_share part[2] = { { 0, 0 } };
+	struct iod_vfio_unmap known;
+	bool dirty;
+	int nr = 1, ret, i;
+
+	/* The caller's is used: the gather may refer to its bitmap for longer than this call. */
+	ret = iod_struct_in(&known, sizeof(known), u, sizeof(known));
+	if (ret)
+		return ret;
+	if (!u->pt || !u->gather || !req || req->flags & IOD_VFIO_UNMAP_VADDR)
+		return -EINVAL;
+	dirty = req->flags & IOD_VFIO_UNMAP_GET_DIRTY_BITMAP;
+	u->unmapped = 0;
+	part[0] = (struct iod_share){ req->iova, req->size };
+	if (req->flags & IOD_VFIO_UNMAP_ALL)
+		nr = vfio_all(u->pt, part);
+	if (nr < 0)
+		return nr;
+	if (dirty)
+		ret = vfio_unmap_probe(u, req);
+	for (i = 0; !ret && i < nr; i++)
+		ret = vfio_unpin(u, &part[i]);
+	for (i = 0; !ret && i < nr; i++)
+		ret = dirty ? vfio_unmap_dirty(u, &part[i]) : vfio_unmap_plain(u, &part[i]);
+	return ret ? ret : iod_gather_sync(u->gather);
+}
