@@ -66,7 +66,8 @@ struct bench_rig {
 	uint64_t sum;  /* result of the last repetition of translate, popcount, iterate */
 	uint64_t done; /* bytes that map or unmap say they did */
 	double bus;    /* shares: what two threads gain at the limit's work */
-	double two_ns; /* shares: what the work took, by the watches of both threads; else 0 */
+	double work_ns; /* what the work took by its own watch, where that is not the whole; else 0 */
+	double worst, worst_alone; /* pause: the longest call, ns; and without a sweep */
 };
 
 /* How one case is repeated. All return 0 or a negative errno, explained by bench_fail(). */
@@ -98,6 +99,13 @@ struct bench_bound {
 	double value;
 };
 
+/* What a second thread does to the page table that is swept. */
+enum bench_noise {
+	BENCH_NOISE_PAGES = 0, /* maps and unmaps pages, one a call */
+	BENCH_NOISE_RANGES,    /* maps and unmaps 1 GiB, in 4 KiB pages */
+	BENCH_NOISE_RESIZE,    /* splits and merges 1 GiB */
+};
+
 /* One thing to measure, for every format in the mask. */
 struct bench_case {
 	const char *bench, *page, *state, *mode; /* as in the report */
@@ -108,12 +116,13 @@ struct bench_case {
 	enum bench_layout layout;
 	enum bench_pattern pattern;
 	enum iod_sweep_mode sweep;
-	uint64_t items; /* 0: every page of the range */
-	uint64_t span;	/* bytes of IOVA used, at most; 0: the range */
-	bool recycled;	/* tables that were freed and handed out again */
-	bool attached;	/* through a page table that does not own the tables */
-	bool warm;	/* do not evict the caches */
-	bool threads;	/* needs two CPUs */
+	uint64_t items;		/* 0: every page of the range */
+	uint64_t span;		/* bytes of IOVA used, at most; 0: the range */
+	bool recycled;		/* tables that were freed and handed out again */
+	bool attached;		/* through a page table that does not own the tables */
+	bool warm;		/* do not evict the caches */
+	bool threads;		/* needs two CPUs */
+	enum bench_noise noise; /* beside: what the second thread does */
 };
 
 #define BENCH_F(format) (1u << (format))
@@ -126,11 +135,12 @@ struct bench_row {
 	uint64_t range, items;
 	bool ok, noisy;
 	double bound; /* as in the case, but for speed-ups, where the bus may lower it */
-	double ns, min, max, mad; /* per item; ns is the median */
-	double limit, ratio;	  /* medians; ratio: of the pairs measured side by side */
-	double spread;		  /* relative mad of what the bound is about */
-	double bus;		  /* median; 0 when there is none */
-	uint32_t reps, disturbed; /* repetitions that count; how many were preempted */
+	double ns, min, max, mad;  /* per item; ns is the median */
+	double limit, ratio;	   /* medians; ratio: of the pairs measured side by side */
+	double spread;		   /* relative mad of what the bound is about */
+	double bus;		   /* median; 0 when there is none */
+	double worst, worst_alone; /* most of all repetitions; 0 when there is none */
+	uint32_t reps, disturbed;  /* repetitions that count; how many were preempted */
 };
 
 /* Time and repetitions that a row may take. */
@@ -149,6 +159,10 @@ extern const struct bench_ops bench_prune_ops;
 extern const struct bench_ops bench_shares_ops;
 extern const struct bench_ops bench_map_fresh_ops, bench_map_ops, bench_map_call_ops;
 extern const struct bench_ops bench_unmap_ops, bench_unmap_partial_ops, bench_unmap_call_ops;
+extern const struct bench_ops bench_unmap_dirty_ops, bench_unmap_dirty_partial_ops;
+extern const struct bench_ops bench_unmap_dirty_call_ops;
+extern const struct bench_ops bench_split_ops, bench_merge_ops;
+extern const struct bench_ops bench_beside_ops, bench_pause_ops;
 extern const struct bench_ops bench_translate_ops;
 extern const struct bench_ops bench_count_ops, bench_or_ops, bench_iterate_ops;
 
@@ -156,6 +170,11 @@ extern const struct bench_ops bench_count_ops, bench_or_ops, bench_iterate_ops;
 extern const struct bench_limit bench_limit_read, bench_limit_random, bench_limit_rmw;
 extern const struct bench_limit bench_limit_locked, bench_limit_write, bench_limit_fault;
 extern const struct bench_limit bench_limit_load;
+extern const struct bench_limit bench_limit_read_once; /* where the work takes the tables away */
+extern const struct bench_limit bench_limit_rmw_plain; /* of as many plain tables */
+extern const struct bench_limit bench_limit_unmap, bench_limit_unmap_call; /* without dirty */
+extern const struct bench_limit bench_limit_traffic;	 /* the sweep beside plain stores */
+extern const struct bench_limit bench_limit_alone;	 /* the same calls without a sweep */
 extern const struct bench_limit bench_limit_plain;	 /* the same sweep of plain tables */
 extern const struct bench_limit bench_limit_full;	 /* the same sweep without pruning */
 extern const struct bench_limit bench_limit_one_thread;	 /* the same sweep without shares */
@@ -196,12 +215,17 @@ bool bench_has_helper(void);
 int bench_helper_start(void);
 void bench_helper_stop(void);
 double bench_both(void (*fn)(void *arg), void *here, void *there);
+bool bench_noise_goes_on(void);
+double bench_beside(void (*work)(void *arg), void *arg, void (*noise)(void *arg), void *noise_arg);
 
-/* bench_shares.c, bench_bitmap.c */
+/* bench_shares.c, bench_beside.c, bench_pause.c, bench_bitmap.c */
 void bench_shares_end(void);
+void bench_beside_end(void);
+void bench_pause_end(void);
 void bench_bitmaps_free(struct bench_rig *rig);
 
 /* bench_report.c */
+void bench_print_to(FILE *file);
 void bench_print_header(void);
 void bench_print_row(const struct bench_row *row);
 void bench_print_skipped(const struct bench_row *row, const char *why);

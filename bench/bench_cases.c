@@ -42,8 +42,24 @@
 #define TRANSLATE                                                                        \
 	.bench = "translate", .formats = ALL, .ops = &bench_translate_ops, .page = "4K", \
 	.mode = "random", .limit = &bench_limit_load, .items = MIB, .warm = true
-#define MAP    .bench = "map", .formats = ALL, .page = "4K"
-#define UNMAP  .bench = "unmap", .formats = ALL, .page = "4K", .limit = &bench_limit_write
+#define MAP		  .bench = "map", .formats = ALL, .page = "4K"
+#define UNMAP		  .bench = "unmap", .formats = ALL, .page = "4K", .limit = &bench_limit_write
+#define UNMAP_DIRTY	  .bench = "unmap", .mode = "dirty"
+#define UNMAP_DIRTY_RANGE UNMAP_DIRTY, .formats = ALL, .ops = &bench_unmap_dirty_ops
+#define SPLIT \
+	.bench = "split", .ops = &bench_split_ops, .mode = "4K", .limit = &bench_limit_rmw_plain
+#define MERGE                                                                  \
+	.bench = "merge", .ops = &bench_merge_ops, .page = "4K", .mode = "2M", \
+	.limit = &bench_limit_rmw_plain
+#define DIRECT .formats = ALL, .layout = BENCH_RESIZE_2M
+/* By break-before-make, for hardware that bears nothing else. */
+#define BREAK .formats = BENCH_F(IOD_ARM_LPAE_S1) | BENCH_F(IOD_ARM_LPAE_S2), .layout = BENCH_BREAK
+#define BESIDE                                                                     \
+	.bench = "beside", .formats = ALL, .ops = &bench_beside_ops, .page = "4K", \
+	.limit = &bench_limit_traffic, .threads = true
+#define PAUSE                                                                    \
+	.bench = "pause", .formats = ALL, .ops = &bench_pause_ops, .page = "4K", \
+	.limit = &bench_limit_alone, .items = 1, .warm = true, .threads = true
 #define BITMAP .bench = "bitmap", .page = "-"
 
 /* The map and unmap cases build the plain tables anew, which the sweeps before them must not see. */
@@ -82,6 +98,21 @@ const struct bench_case bench_cases[] = {
 	{ RUNS, .state = "one_of_16", CLEAR, RATIO(1.3), .pattern = BENCH_DIRTY_ONE },
 	{ .bench = "sweep", .formats = ALL, .ops = &bench_sweep_ops, .page = "2M", .state = "clean",
 	  KEEP, .layout = BENCH_BLOCKS, .limit = &bench_limit_read },
+	{ SPLIT, .page = "2M", .state = "clean", DIRECT, RATIO(2.5) },
+	{ SPLIT, .page = "2M", .state = "dirty10", DIRECT, .pattern = BENCH_DIRTY_10 },
+	{ MERGE, .state = "clean", DIRECT, RATIO(2.5) },
+	{ MERGE, .state = "dirty10", DIRECT, RATIO(2.5), .pattern = BENCH_DIRTY_10 },
+	{ SPLIT, .page = "2M", .state = "clean_break", BREAK },
+	{ MERGE, .state = "clean_break", BREAK },
+	{ SPLIT, .page = "1G", .state = "clean", .formats = ALL, .layout = BENCH_RESIZE_1G, RATIO(2.5) },
+	{ BESIDE, .state = "pages", CLEAR, RATIO(1.15), .noise = BENCH_NOISE_PAGES },
+	{ BESIDE, .state = "pages_dirty100", CLEAR, RATIO(1.15), .pattern = BENCH_DIRTY_100,
+	  .noise = BENCH_NOISE_PAGES },
+	{ BESIDE, .state = "ranges", CLEAR, RATIO(1.15), .noise = BENCH_NOISE_RANGES },
+	{ BESIDE, .state = "resize", CLEAR, RATIO(1.15), .layout = BENCH_BESIDE,
+	  .noise = BENCH_NOISE_RESIZE },
+	{ PAUSE, .state = "clean", KEEP, NS(5000) },
+	{ PAUSE, .state = "dirty100", CLEAR, NS(5000), .pattern = BENCH_DIRTY_100 },
 	{ PRUNE, .state = "touched0.1", .bound = { BENCH_INVERSE, 100 } },
 	{ PRUNE, .state = "touched100", RATIO(1.1), .pattern = BENCH_DIRTY_100 },
 	{ MAP, .state = "fresh", .mode = "range", .ops = &bench_map_fresh_ops,
@@ -93,6 +124,22 @@ const struct bench_case bench_cases[] = {
 	{ UNMAP, .state = "range", .mode = "sync", .ops = &bench_unmap_ops, NS(0.02) },
 	{ UNMAP, .state = "partial", .mode = "sync", .ops = &bench_unmap_partial_ops, RATIO(1.3) },
 	{ UNMAP, .state = "percall", .mode = "page", .ops = &bench_unmap_call_ops, NS(8),
+	  .span = GIB, .warm = true },
+	{ UNMAP_DIRTY_RANGE, .page = "4K", .state = "clean", .limit = &bench_limit_read_once,
+	  RATIO(1.3) },
+	/* The same against an unmap that reads no table. */
+	{ UNMAP_DIRTY_RANGE, .page = "4K", .state = "clean_plain", .limit = &bench_limit_unmap },
+	{ UNMAP_DIRTY_RANGE, .page = "4K", .state = "dirty100", .limit = &bench_limit_read_once,
+	  .pattern = BENCH_DIRTY_100 },
+	{ UNMAP_DIRTY_RANGE, .page = "2M", .state = "clean", .layout = BENCH_BLOCKS,
+	  .limit = &bench_limit_unmap },
+	{ UNMAP_DIRTY, .formats = PRUNABLE, .page = "4K", .state = "untouched",
+	  .ops = &bench_unmap_dirty_ops, .layout = BENCH_MARKED, .limit = &bench_limit_unmap,
+	  RATIO(1.3) },
+	{ UNMAP_DIRTY, .formats = ALL, .page = "4K", .state = "partial",
+	  .ops = &bench_unmap_dirty_partial_ops, .limit = &bench_limit_locked, RATIO(1.5) },
+	{ UNMAP_DIRTY, .formats = ALL, .page = "4K", .state = "percall",
+	  .ops = &bench_unmap_dirty_call_ops, .limit = &bench_limit_unmap_call, NS(20),
 	  .span = GIB, .warm = true },
 	{ SWEEP, .state = "clean_recycled", KEEP, .limit = &bench_limit_read, RATIO(1.08),
 	  .recycled = true },

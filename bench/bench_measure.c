@@ -18,7 +18,7 @@
 /* One repetition. */
 struct pair {
 	double work, limit; /* ns per item */
-	double bus;
+	double bus, worst, worst_alone;
 	bool disturbed;
 };
 
@@ -142,6 +142,21 @@ static double ratio_of(const struct bench_row *row, const struct pair *pair)
 	return under > 0 ? over / under : 0;
 }
 
+/* A thread that is not running holds others up for as long: not where any repetition was quiet. */
+static void find_worst(struct bench_row *row, const struct pair *pairs, uint32_t nr, uint32_t quiet)
+{
+	row->worst = 0;
+	row->worst_alone = 0;
+	for (uint32_t i = 0; i < nr; i++) {
+		if (quiet && pairs[i].disturbed)
+			continue;
+		if (pairs[i].worst > row->worst)
+			row->worst = pairs[i].worst;
+		if (pairs[i].worst_alone > row->worst_alone)
+			row->worst_alone = pairs[i].worst_alone;
+	}
+}
+
 /* Fill the row from the repetitions: the quiet ones if there are enough, else all. */
 static void evaluate(struct bench_row *row, const struct pair *pairs, uint32_t nr)
 {
@@ -152,6 +167,7 @@ static void evaluate(struct bench_row *row, const struct pair *pairs, uint32_t n
 	for (uint32_t i = 0; i < nr; i++)
 		quiet += !pairs[i].disturbed;
 	row->disturbed = nr - quiet;
+	find_worst(row, pairs, nr, quiet);
 	for (uint32_t i = 0; i < nr; i++) {
 		if (quiet >= LEAST_REPS && pairs[i].disturbed)
 			continue;
@@ -194,7 +210,9 @@ static int repeat(struct bench_rig *rig, const struct bench_case *c, uint64_t it
 
 	interrupted = false;
 	rig->bus = 0;
-	rig->two_ns = 0;
+	rig->work_ns = 0;
+	rig->worst = 0;
+	rig->worst_alone = 0;
 	err = c->ops->prepare(rig, c);
 	if (err)
 		return err;
@@ -206,8 +224,8 @@ static int repeat(struct bench_rig *rig, const struct bench_case *c, uint64_t it
 	watch = bench_start();
 	err = c->ops->work(rig, c);
 	pair->work = bench_stop(&watch);
-	if (rig->two_ns > 0)
-		pair->work = rig->two_ns;
+	if (rig->work_ns > 0)
+		pair->work = rig->work_ns;
 	pair->work /= (double)items;
 	if (!err && c->limit->twice) {
 		after = measure_limit(rig, c);
@@ -217,6 +235,8 @@ static int repeat(struct bench_rig *rig, const struct bench_case *c, uint64_t it
 	}
 	pair->disturbed = interrupted;
 	pair->bus = rig->bus;
+	pair->worst = rig->worst;
+	pair->worst_alone = rig->worst_alone;
 	return err ? err : c->ops->check(rig, c);
 }
 

@@ -65,16 +65,25 @@ static const char *verdict(const struct bench_row *row)
 	return row->ok ? "ok" : "over";
 }
 
+static FILE *out; /* the table */
+
+void bench_print_to(FILE *file)
+{
+	out = file;
+}
+
 void bench_print_header(void)
 {
-	printf("%-10s%-12s%-5s%6s  %-18s%-8s%9s %9s %-9s%9s%8s  %s\n", "bench", "format", "page",
-	       "range", "state", "mode", "ns/item", "limit", "is", "ratio", "spread", "bound");
-	fflush(stdout);
+	fprintf(out, "%-10s%-12s%-5s%6s  %-18s%-8s%9s %9s %-9s%9s%8s  %s\n", "bench", "format",
+		"page", "range", "state", "mode", "ns/item", "limit", "is", "ratio", "spread",
+		"bound");
+	fflush(out);
 }
 
 static void print_name(const struct bench_case *c, const char *format, const char *range)
 {
-	printf("%-10s%-12s%-5s%6s  %-18s%-8s", c->bench, format, c->page, range, c->state, c->mode);
+	fprintf(out, "%-10s%-12s%-5s%6s  %-18s%-8s", c->bench, format, c->page, range, c->state,
+		c->mode);
 }
 
 void bench_print_row(const struct bench_row *row)
@@ -85,17 +94,22 @@ void bench_print_row(const struct bench_row *row)
 	print_ratio(ratio, sizeof(ratio), row);
 	print_bound(bound, sizeof(bound), row);
 	print_name(row->c, format_name(row), range);
-	printf("%9.3f %9.3f %-9s%9s%7.1f%%  %-10s %s%s\n", row->ns, row->limit, row->c->limit->name,
-	       ratio, 100 * row->spread, bound, verdict(row), row->noisy ? " (noisy)" : "");
-	fflush(stdout);
+	fprintf(out, "%9.3f %9.3f %-9s%9s%7.1f%%  %-10s %s%s", row->ns, row->limit,
+		row->c->limit->name, ratio, 100 * row->spread, bound, verdict(row),
+		row->noisy ? " (noisy)" : "");
+	if (row->worst > 0)
+		fprintf(out, " longest %.1f us, alone %.1f us", row->worst / 1e3,
+			row->worst_alone / 1e3);
+	putc('\n', out);
+	fflush(out);
 }
 
 /* A row that cannot be measured here. */
 void bench_print_skipped(const struct bench_row *row, const char *why)
 {
 	print_name(row->c, format_name(row), "");
-	printf("  skipped: %s\n", why);
-	fflush(stdout);
+	fprintf(out, "  skipped: %s\n", why);
+	fflush(out);
 }
 
 /* The value of the first line of /proc/cpuinfo that begins with @p key. */
@@ -145,10 +159,10 @@ static void print_ranges(const struct bench_options *opt, uint64_t wide)
 
 	print_size(memory, sizeof(memory), opt->memory);
 	print_size(pruned, sizeof(pruned), wide);
-	printf("range: %s of IOVA, pruned sweeps %s", memory, pruned);
+	fprintf(out, "range: %s of IOVA, pruned sweeps %s", memory, pruned);
 	if (wide < BENCH_WIDE_RANGE)
-		printf(" instead of 1T, because of --quick or a small --memory");
-	printf("\n");
+		fprintf(out, " instead of 1T, because of --quick or a small --memory");
+	fprintf(out, "\n");
 }
 
 void bench_print_footer(const struct bench_options *opt, const struct bench_row *rows, size_t nr,
@@ -165,20 +179,23 @@ void bench_print_footer(const struct bench_options *opt, const struct bench_row 
 	if (!cpuinfo("model name", cpu, sizeof(cpu)))
 		cpuinfo("CPU part", cpu, sizeof(cpu));
 	hugepages(thp, sizeof(thp));
-	printf("\n%zu rows, %zu of %zu within their bound, %zu noisy (spread above %.0f %%)\n", nr,
-	       bounded - over, bounded, noisy, 100 * BENCH_MAX_SPREAD);
-	printf("limit: the machine itself, or the library's plain way, on the same tables in the same run\n");
-	printf("ratio: work / limit, median of pairs (shares: limit / work; beside it the bus's own gain)\n");
+	fprintf(out,
+		"\n%zu rows, %zu of %zu within their bound, %zu noisy (spread above %.0f %%)\n", nr,
+		bounded - over, bounded, noisy, 100 * BENCH_MAX_SPREAD);
+	fprintf(out,
+		"limit: the machine itself, or the library's plain way, on the same tables in the same run\n");
+	fprintf(out,
+		"ratio: work / limit, median of pairs (shares: limit / work; beside it the bus's own gain)\n");
 	print_ranges(opt, wide);
-	printf("fastest loops here: %s\n", bench_loops_chosen());
-	printf("iodirty %s, CPU %s, pages of %ld bytes, huge pages %s, ", iod_version_string(), cpu,
-	       sysconf(_SC_PAGESIZE), thp);
+	fprintf(out, "fastest loops here: %s\n", bench_loops_chosen());
+	fprintf(out, "iodirty %s, CPU %s, pages of %ld bytes, huge pages %s, ",
+		iod_version_string(), cpu, sysconf(_SC_PAGESIZE), thp);
 #if defined(__clang__)
-	printf("%s\n", __VERSION__);
+	fprintf(out, "%s\n", __VERSION__);
 #elif defined(__GNUC__)
-	printf("gcc %s\n", __VERSION__);
+	fprintf(out, "gcc %s\n", __VERSION__);
 #else
-	printf("unknown compiler\n");
+	fprintf(out, "unknown compiler\n");
 #endif
 }
 
@@ -210,8 +227,10 @@ static uint64_t page_bytes(const struct bench_case *c)
 {
 	if (!c->formats)
 		return 0;
-	if (c->layout == BENCH_BLOCKS)
+	if (!strcmp(c->page, "2M"))
 		return UINT64_C(1) << BENCH_BLOCK_LG2;
+	if (!strcmp(c->page, "1G"))
+		return UINT64_C(1) << 30;
 	return c->layout == BENCH_RUNS ? BENCH_PAGE * BENCH_RUN_ITEMS : BENCH_PAGE;
 }
 
@@ -228,6 +247,9 @@ static void json_row(FILE *file, const struct bench_row *row)
 	json_bound(file, row);
 	if (row->bus > 0)
 		fprintf(file, ", \"bus_speedup\": %.4f", row->bus);
+	if (row->worst > 0)
+		fprintf(file, ", \"longest_ns\": %.0f, \"longest_alone_ns\": %.0f", row->worst,
+			row->worst_alone);
 	fprintf(file, ", \"median\": %.6f, \"min\": %.6f, \"max\": %.6f, \"mad\": %.6f", row->ns,
 		row->min, row->max, row->mad);
 	fprintf(file, ", \"spread\": %.5f", row->spread);

@@ -21,6 +21,8 @@ int bench_rig_init(struct bench_rig *rig, enum iod_format format, uint64_t memor
 
 void bench_rig_exit(struct bench_rig *rig)
 {
+	bench_beside_end();
+	bench_pause_end();
 	bench_shares_end();
 	bench_destroy_pt(&rig->aux_pt, &rig->aux_gather);
 	if (rig->aux_mem)

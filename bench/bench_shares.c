@@ -164,7 +164,7 @@ static int shares_work(struct bench_rig *rig, const struct bench_case *c)
 		if (jobs[i].err)
 			return bench_fail(jobs[i].err, "iod_sweep of a share");
 	err = iod_gather_merge(jobs[0].gather, jobs[1].gather);
-	rig->two_ns = ns + bench_stop(&watch);
+	rig->work_ns = ns + bench_stop(&watch);
 	return err ? bench_fail(err, "iod_gather_merge") : 0;
 }
 

@@ -36,14 +36,14 @@ const char *bench_error(void)
 	return error_text;
 }
 
-/* Nobody listens, but pruned sweeps may not do without. */
+/* Nobody listens, but pruned sweeps may not do without, and changes of sizes are not to find that. */
 static int ignore_invalidation(void *cookie, const struct iod_inv *inv, size_t nr)
 {
 	return 0;
 }
 
 /* An empty page table with a gather for it. */
-int bench_create_pt(enum iod_format format, uint32_t features, uint64_t page, struct iod_mem *mem,
+int bench_create_pt(enum iod_format format, uint32_t features, uint64_t pages, struct iod_mem *mem,
 		    struct iod_pgtable **pt, struct iod_gather **gather)
 {
 	static const struct iod_inv_ops ops = { .size = sizeof(ops),
@@ -53,11 +53,11 @@ int bench_create_pt(enum iod_format format, uint32_t features, uint64_t page, st
 		.format = format,
 		.features = features,
 		.mem = mem,
-		.pgsize_bitmap = page,
+		.pgsize_bitmap = pages,
 	};
 	const struct iod_gather_cfg gather_cfg = {
 		.size = sizeof(gather_cfg),
-		.ops = features & IOD_PT_HW_TABLE_ACCESS ? &ops : NULL,
+		.ops = features & IOD_PT_HW_TABLE_ACCESS || pages & (pages - 1) ? &ops : NULL,
 	};
 	int err = iod_pgtable_create(pt, &cfg);
 
@@ -117,18 +117,40 @@ static int alloc_buffers(struct bench_tables *t)
 	return iod_bitmap_init(&t->bitmap, t->iova, t->len, BENCH_PAGE, t->bits, t->bits_len, 0);
 }
 
+bool bench_resizes(enum bench_layout layout)
+{
+	return layout == BENCH_RESIZE_2M || layout == BENCH_RESIZE_1G || layout == BENCH_BREAK;
+}
+
+static uint32_t features_of(enum iod_format format, enum bench_layout layout)
+{
+	bool arm = format == IOD_ARM_LPAE_S1 || format == IOD_ARM_LPAE_S2;
+	uint32_t features = IOD_PT_HW_DIRTY;
+
+	if (layout == BENCH_WIDE || layout == BENCH_MARKED)
+		features |= IOD_PT_HW_TABLE_ACCESS;
+	if (arm && (bench_resizes(layout) || layout == BENCH_BESIDE) && layout != BENCH_BREAK)
+		features |= IOD_PT_BBM_2;
+	return features;
+}
+
 /* Everything but the mapping itself. -EOPNOTSUPP: the format is not compiled in. */
 int bench_tables_init(struct bench_tables *t, enum iod_format format, enum bench_layout layout,
 		      uint64_t len)
 {
-	static const uint64_t pages[] = {
+	const uint64_t mib2 = UINT64_C(1) << BENCH_BLOCK_LG2;
+	const uint64_t pages[] = {
 		[BENCH_PLAIN] = BENCH_PAGE,
 		[BENCH_SCATTERED] = BENCH_PAGE,
 		[BENCH_RUNS] = BENCH_PAGE * BENCH_RUN_ITEMS,
-		[BENCH_BLOCKS] = UINT64_C(1) << BENCH_BLOCK_LG2,
+		[BENCH_BLOCKS] = mib2,
 		[BENCH_WIDE] = BENCH_PAGE,
+		[BENCH_MARKED] = BENCH_PAGE,
+		[BENCH_RESIZE_2M] = BENCH_PAGE | mib2,
+		[BENCH_RESIZE_1G] = BENCH_PAGE | mib2 | GIB,
+		[BENCH_BREAK] = BENCH_PAGE | mib2,
+		[BENCH_BESIDE] = BENCH_PAGE | mib2,
 	};
-	uint32_t features = IOD_PT_HW_DIRTY;
 	int err;
 
 	memset(t, 0, sizeof(*t));
@@ -138,21 +160,21 @@ int bench_tables_init(struct bench_tables *t, enum iod_format format, enum bench
 	if (!t->raw || !iod_format_ops(format))
 		return bench_fail(-EOPNOTSUPP, "format");
 	t->item_lg2 = layout == BENCH_BLOCKS ? BENCH_BLOCK_LG2 : BENCH_PAGE_LG2;
-	if (layout == BENCH_BLOCKS && len < GIB)
+	if ((layout == BENCH_BLOCKS || layout == BENCH_RESIZE_1G) && len < GIB)
 		len = GIB; /* one table full */
-	if (layout == BENCH_WIDE)
-		features |= IOD_PT_HW_TABLE_ACCESS;
-	t->marks_tables = !t->raw->table_optional || layout == BENCH_WIDE;
+	t->marks_tables = !t->raw->table_optional || layout == BENCH_WIDE || layout == BENCH_MARKED;
 	/* Aligned to its size, so that the tables are full; never address 0. */
 	t->iova = len;
-	t->pa = PA_BASE;
+	/* What is not aligned to 2 MiB is mapped in 4 KiB pages. */
+	t->pa = layout == BENCH_BESIDE ? PA_BASE + BENCH_PAGE : PA_BASE;
 	t->len = len;
 	if (len > PA_LIMIT - PA_BASE)
 		return bench_fail(-ERANGE, "memory");
 	err = iod_mem_create_arena(&t->mem, NULL);
 	if (err)
 		return bench_fail(err, "iod_mem_create_arena");
-	err = bench_create_pt(format, features, pages[layout], t->mem, &t->pt, &t->gather);
+	err = bench_create_pt(format, features_of(format, layout), pages[layout], t->mem, &t->pt,
+			      &t->gather);
 	return err ? err : alloc_buffers(t);
 }
 
@@ -256,7 +278,7 @@ static int collect_table(void *cookie, const struct iod_visit_event *event)
 }
 
 /* Find the tables. One page of each leaf table is visited, or there would be millions of events. */
-static int list_tables(struct bench_tables *t)
+int bench_tables_list(struct bench_tables *t)
 {
 	struct collect collect = { .t = t };
 	uint64_t span = (uint64_t)BENCH_LEAF_ITEMS << t->item_lg2;
@@ -300,7 +322,7 @@ int bench_tables_ready(struct bench_tables *t, bool recycled)
 	if (!err && !t->listed) {
 		err = bench_check_mapped(t, t->pt, t->len);
 		if (!err)
-			err = list_tables(t);
+			err = bench_tables_list(t);
 	}
 	return err;
 }

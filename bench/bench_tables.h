@@ -27,6 +27,11 @@ enum bench_layout {
 	BENCH_RUNS,	 /* 64 KiB pages: runs of 16 items */
 	BENCH_BLOCKS,	 /* 2 MiB pages */
 	BENCH_WIDE,	 /* 4 KiB pages; hardware marks table entries */
+	BENCH_MARKED,	 /* the same, over the range of most cases */
+	BENCH_RESIZE_2M, /* 2 MiB pages, or the 4 KiB pages that they are split into */
+	BENCH_RESIZE_1G, /* 1 GiB pages, likewise */
+	BENCH_BREAK,	 /* as BENCH_RESIZE_2M; sizes are changed by break-before-make */
+	BENCH_BESIDE,	 /* 4 KiB pages; 2 MiB pages are in use behind them */
 };
 
 /* Which items are dirty. Pseudo-random, but the same each time. */
@@ -96,6 +101,8 @@ int bench_tables_init(struct bench_tables *t, enum iod_format format, enum bench
 		      uint64_t len);
 void bench_tables_exit(struct bench_tables *t);
 int bench_tables_map(struct bench_tables *t, uint64_t *done);
+int bench_tables_list(struct bench_tables *t);
+bool bench_resizes(enum bench_layout layout);
 int bench_tables_unmap(struct bench_tables *t, uint64_t *done);
 void bench_tables_changed(struct bench_tables *t);
 size_t bench_upper_index(const struct bench_tables *t, unsigned int level, uint64_t iova);

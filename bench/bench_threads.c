@@ -142,6 +142,40 @@ void bench_helper_stop(void)
 	helper.running = false;
 }
 
+static bool noise_begun, noise_over;
+
+/* Called by the helper's noise, again and again: whether it is to go on. */
+bool bench_noise_goes_on(void)
+{
+	__atomic_store_n(&noise_begun, true, __ATOMIC_RELEASE);
+	return !__atomic_load_n(&noise_over, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Run work(arg) here while the helper makes noise, which it began before and ends after. @return
+ * nanoseconds that the work took
+ */
+double bench_beside(void (*work)(void *arg), void *arg, void (*noise)(void *arg), void *noise_arg)
+{
+	struct bench_watch watch;
+	unsigned int spins = 0;
+	double ns;
+
+	noise_begun = false;
+	noise_over = false;
+	helper_go(noise, noise_arg);
+	while (!__atomic_load_n(&noise_begun, __ATOMIC_ACQUIRE))
+		relax(&spins);
+	watch = bench_start();
+	work(arg);
+	ns = bench_stop(&watch);
+	__atomic_store_n(&noise_over, true, __ATOMIC_RELEASE);
+	helper_wait();
+	if (helper.preempted)
+		bench_note_preemption();
+	return ns;
+}
+
 /*
  * Run fn(here) in this thread and fn(there) in the helper at the same time. @return nanoseconds until
  * both were done; when either was preempted, those that the busier of the two ran

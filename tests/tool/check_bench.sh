@@ -49,15 +49,23 @@ for format in "${formats[@]}"; do
 		sweep/F/4K/{clean,dirty100}/keep scattered/F/4K/clean/keep \
 		shares/F/4K/{clean/keep,attached_dirty100/clear} translate/F/4K/all/random \
 		map/F/4K/{fresh/range,recycled/range,percall/page} \
-		unmap/F/4K/{range/sync,partial/sync,percall/page}; do
+		unmap/F/4K/{range/sync,partial/sync,percall/page} \
+		unmap/F/4K/{clean,clean_plain,dirty100,partial,percall}/dirty unmap/F/2M/clean/dirty \
+		split/F/{2M,1G}/clean/4K split/F/2M/dirty10/4K merge/F/4K/{clean,dirty10}/2M \
+		beside/F/4K/{pages,pages_dirty100,ranges,resize}/clear \
+		pause/F/4K/{clean/keep,dirty100/clear}; do
 		grep -qxF "${row/F/$format}" "$dir/rows" || fail "no row ${row/F/$format}"
 	done
-	runs=0 prunes=0
+	runs=0 prunes=0 breaks=0
 	case $format in
-	arm_lpae_s1 | arm_lpae_s2) runs=5 prunes=2 ;;
+	arm_lpae_s1 | arm_lpae_s2) runs=5 prunes=2 breaks=2 ;;
 	vtd_ss | vtd_fs) prunes=2 ;;
 	amd_v1) runs=5 ;;
 	esac
+	[ "$(grep -c "^[a-z]*/$format/.*_break/" "$dir/rows")" -eq $breaks ] ||
+		fail "$format: rows of break-before-make"
+	[ "$(grep -c "^unmap/$format/4K/untouched/dirty\$" "$dir/rows")" -eq $((prunes / 2)) ] ||
+		fail "$format: rows of untouched tables"
 	[ "$(grep -c "^runs/$format/" "$dir/rows")" -eq $runs ] || fail "$format: rows of runs"
 	[ "$(grep -c "^prune/$format/" "$dir/rows")" -eq $prunes ] || fail "$format: pruned rows"
 done
@@ -90,7 +98,7 @@ grep -q "pruned sweeps 256M instead of 1T" "$dir/out" || fail "a smaller range, 
 ! grep -vE '(<= [0-9.]+x|<= [0-9.]+ ns|<= 1/100|>= [0-9.]+x) +(ok|over)|  - ' "$dir/table" ||
 	fail "a row without verdict"
 for bound in '<= 1.08x' '<= 1.20x' '<= 1.30x' '<= 1.10x' '<= 1.70x' '<= 1.05x' '<= 1.15x' \
-	'<= 0.02 ns' '<= 6 ns' '<= 8 ns' '<= 35 ns'; do
+	'<= 2.50x' '<= 0.02 ns' '<= 6 ns' '<= 8 ns' '<= 35 ns' '<= 20 ns'; do
 	grep -qF "$bound " "$dir/table" || fail "no row with bound $bound"
 done
 
@@ -113,6 +121,12 @@ if command -v python3 >/dev/null; then
 	END
 fi
 
+# JSON alone on standard output, with the table on standard error.
+expect 0 "${small[@]}" --format "${formats[0]}" --filter '^(sweep|pause)/.*/clean/keep$' --json -
+[ "$(grep -c '^  {.*}' "$dir/out")" -ge 1 ] || fail "JSON on standard output"
+! grep -qv '^\[$\|^\]$\|^  {' "$dir/out" || fail "something else on standard output"
+grep -q ' rows, ' "$dir/err" || fail "no table on standard error"
+
 run --strict "${small[@]}" --format "${formats[0]}" --filter '/clean/|percall|translate'
 table
 want=0
@@ -122,6 +136,7 @@ want=0
 ### Command lines that are refused #####################################################################
 
 expect 0 --help
+expect 0 -h
 for bad in --no-such "--memory 100M" "--memory 3G" "--memory 8T" "--reps 2" "--reps x" "--format none" \
 	"--filter (" "--filter ^nothing$" surplus; do
 	read -ra words <<<"$bad"
