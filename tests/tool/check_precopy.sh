@@ -52,6 +52,20 @@ expect 0 --format all --page 2m --quiet --rate 20k "${small[@]}"
 [ "$(grep -c ' 0 pages lost$' "$dir/out")" -eq ${#formats[@]} ] ||
 	fail "not one line per format"
 expect 0 --format all --page mixed --quiet --rate 20k "${small[@]}"
+# On large pages, by policy: what a round copies falls where they are split.
+expect 0 --format all --page 2m --policy all --quiet --rate 100k "${small[@]}"
+[ "$(grep -c ' 0 pages lost$' "$dir/out")" -eq $((3 * ${#formats[@]})) ] ||
+	fail "not one line per format and policy"
+[ "$(grep -cE '^  [a-z0-9_]+ +none .*  eager .* \([0-9.]+ %\)  on-dirty .* \([0-9.]+ %\)$' "$dir/out")" \
+	-eq ${#formats[@]} ] || fail "not one comparison per format"
+[ "$(sed -n 's/.*on-dirty .* (\([0-9]*\)[.0-9]* %)$/\1/p' "$dir/out" | sort -n | tail -n 1)" -lt 50 ] ||
+	fail "splitting what is dirty does not help"
+expect 0 --format all --page mixed --policy on-dirty --quiet --rate 20k "${small[@]}"
+expect 0 --format "$format" --page 2m --policy eager --unplug 5000 "${small[@]}"
+says out "large pages split in"
+says out "buffers unmapped under the device, with "
+expect 0 --format "$format" --unplug 0 "${small[@]}"
+! grep -q "buffers unmapped" "$dir/out" || fail "--unplug 0 unmaps"
 expect 0 --format "$format" --rate 0 --rounds 3 --agents 7 --seed 0xabc "${small[@]}"
 expect 0 --format "$format" --agents 1 --hot 0 --memory 16M --bandwidth 1G --downtime 500us
 expect 0 --format "$format" --hot 100 --hot-set 100 --memory 66M --bandwidth 2.5G --rounds 1
@@ -65,6 +79,9 @@ for f in "${formats[@]}"; do
 		says out "LOST: page 0x"
 		says out "FAILED"
 	done
+	# Nobody else writes the pages that are forgotten.
+	expect $lost --format "$f" --break forget-unmapped --unplug 200 --rate 1 --agents 1 "${small[@]}"
+	says out "LOST: page 0x"
 done
 
 ### The command line ##################################################################################
@@ -105,14 +122,20 @@ refused "--hot-set: 0 is not between 1 and 100" --hot-set 0
 refused "--seed: 'x' is not a number" --seed x
 refused "--break: 'everything' is not one of" --break everything
 refused "--break skip-atc: one agent alone has no ATC" --break skip-atc --agents 1
+refused "--policy: 'lazy' is not one of none, eager, on-dirty" --page 2m --policy lazy
+refused "--policy: eager is given twice" --page 2m --policy eager,eager
+refused "--policy: there are no large pages to split" --policy eager
+refused "--unplug: 10001 is not between 0 and 10000" --unplug 10001
+refused "--break forget-unmapped: nothing is unmapped" --break forget-unmapped --unplug 0
 refused "--memory needs a value" --memory
 refused "--quiet=yes takes no value" --quiet=yes
 refused "unknown option: --frobnicate" --frobnicate
 refused "unknown option: -x" -x
 refused "unexpected argument: 64G" 64G
 
+expect 0 -h
 expect 0 --help
-for option in format memory page agents rate hot hot-set seed bandwidth downtime rounds svg json quiet \
+for option in format memory page agents rate hot hot-set unplug policy seed bandwidth downtime rounds svg json quiet \
 	break help; do
 	says out "--$option "
 done

@@ -29,8 +29,8 @@ int args_parse(const struct args *args, void *cookie, int argc, char **argv)
 
 	opterr = 0;
 	optind = 1;
-	while ((option = getopt_long(argc, argv, ":", args->options, NULL)) != -1) {
-		if (option == args->help) {
+	while ((option = getopt_long(argc, argv, ":h", args->options, NULL)) != -1) {
+		if (option == args->help || option == 'h') {
 			args->print_help();
 			return -1;
 		}

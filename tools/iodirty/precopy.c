@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `iodirty precopy`: the command line, and one migration for each format asked for. */
+/* `iodirty precopy`: the command line, and one migration for each format and policy asked for. */
 #include "precopy_model.h"
 #include "args.h"
 #include "text.h"
@@ -19,6 +19,7 @@
 #define MIN_BANDWIDTH 1000000ull
 #define MAX_BANDWIDTH 100000000000000ull
 #define MAX_RATE      1000000000ull
+#define MAX_UNPLUG    10000u
 #define MAX_DOWNTIME  (60 * 1000000000ull)
 
 enum {
@@ -33,11 +34,13 @@ enum {
 	OPT_JSON,
 	OPT_MEMORY,
 	OPT_PAGE,
+	OPT_POLICY,
 	OPT_QUIET,
 	OPT_RATE,
 	OPT_ROUNDS,
 	OPT_SEED,
 	OPT_SVG,
+	OPT_UNPLUG,
 };
 
 static const struct option long_options[] = {
@@ -52,11 +55,13 @@ static const struct option long_options[] = {
 	{ "json", required_argument, NULL, OPT_JSON },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "page", required_argument, NULL, OPT_PAGE },
+	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
 	{ "rate", required_argument, NULL, OPT_RATE },
 	{ "rounds", required_argument, NULL, OPT_ROUNDS },
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "svg", required_argument, NULL, OPT_SVG },
+	{ "unplug", required_argument, NULL, OPT_UNPLUG },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -87,30 +92,38 @@ static void print_help(void)
 		"                      default: 40 % of what the link carries, at most 1.2M\n"
 		"  --hot PERCENT       writes that go to the hot set (default 90)\n"
 		"  --hot-set PERCENT   size of the hot set, of the memory (default 2); it slides slowly\n"
+		"  --unplug N          buffers per second that a driver unmaps while the device still\n"
+		"                      writes, and maps elsewhere, 0 to 10000 (default 100); what was dirty\n"
+		"                      comes with the unmap\n"
 		"  --seed N            of what the agents write (default 1); threads still race\n",
 		"\n"
 		"How it is migrated:\n"
 		"  --bandwidth RATE    bytes per second of the link (default 10G); K, M, G are powers of\n"
 		"                      1000. A round takes as long as this link would.\n"
 		"  --downtime TIME     stop the VM when a round was sent in less (default 5ms); us, ms, s\n"
+		"  --policy P[,P...]   what becomes of large pages, or all, one migration for each: none\n"
+		"                      (default), eager: all are split into 4k before the first round,\n"
+		"                      on-dirty: those that a sweep finds dirty; not with --page 4k\n"
 		"  --rounds N          stop the VM after N rounds at the latest, 1 to 100 (default 30)\n"
 		"\n"
 		"What is shown:\n"
 		"  --svg FILE          draw the convergence\n"
 		"  --json FILE         all figures; - is standard output, all else then goes to standard error\n"
 		"  --quiet             one line per format\n"
-		"  --help              this text\n"
+		"  -h, --help          this text\n"
 		"\n"
 		"  needless  share of the pages reported dirty that the destination had already: marked\n"
 		"            and not written (false positives), or written after the last sweep but\n"
 		"            before they were copied\n"
 		"  entries   table entries that the sweep looked at, per second\n"
 		"  inval     invalidations after the sweep, each obeyed by every agent's cache\n"
+		"  split     large pages that were split\n"
 		"\n"
 		"Self-test of the check: violate the protocol, which must lose pages.\n"
 		"  --break copy-before-sync   copy while caches still hold the old translations\n"
 		"  --break skip-invalidate    clean the tables and invalidate nothing\n"
 		"  --break skip-atc           invalidate the IOTLBs, forget the devices' ATCs\n"
+		"  --break forget-unmapped    drop what an unmap says was dirty\n"
 		"\n"
 		"Exit: 0 not one page lost; 1 the command line is wrong; 2 pages lost, or another check\n"
 		"failed; 4 it cannot be done (memory, files).\n"
@@ -118,7 +131,7 @@ static void print_help(void)
 		"Examples:\n"
 		"  iodirty precopy\n"
 		"  iodirty precopy --format vtd_ss --memory 64G --bandwidth 40G --svg convergence.svg\n"
-		"  iodirty precopy --format amd_v1,arm_lpae_s2 --page mixed --rate 20k\n"
+		"  iodirty precopy --format amd_v1,arm_lpae_s2 --page mixed --policy all\n"
 		"  iodirty precopy --format arm_lpae_s1 --memory 1G --break skip-atc\n",
 	};
 	unsigned i;
@@ -231,15 +244,50 @@ static int set_pages(struct precopy_opts *opts, const char *text)
 	return 0;
 }
 
+static int add_policy(struct precopy_opts *opts, const char *text)
+{
+	static const char *const words[] = { "none", "eager", "on-dirty", NULL };
+	int policy = args_word(text, words);
+	unsigned i;
+
+	if (policy < 0)
+		return bad("--policy: '%s' is not one of none, eager, on-dirty", text);
+	for (i = 0; i < opts->nr_policies; i++) {
+		if ((int)opts->policies[i] == policy)
+			return bad("--policy: %s is given twice", text);
+	}
+	opts->policies[opts->nr_policies++] = (enum precopy_policy)policy;
+	return 0;
+}
+
+static int set_policies(struct precopy_opts *opts, const char *text)
+{
+	char word[16];
+	size_t len;
+	int ret;
+
+	opts->nr_policies = 0;
+	if (!strcmp(text, "all"))
+		text = "none,eager,on-dirty";
+	for (;; text += len + 1) {
+		len = strcspn(text, ",");
+		snprintf(word, sizeof(word), "%.*s", (int)(len > 15 ? 15 : len), text);
+		ret = add_policy(opts, word);
+		if (ret || !text[len])
+			return ret;
+	}
+}
+
 static int set_violation(struct precopy_opts *opts, const char *text)
 {
 	static const char *const words[] = { "copy-before-sync", "skip-invalidate", "skip-atc",
-					     NULL };
+					     "forget-unmapped", NULL };
 	int i = args_word(text, words);
 
 	if (i < 0)
 		return bad(
-			"--break: '%s' is not one of copy-before-sync, skip-invalidate, skip-atc",
+			"--break: '%s' is not one of copy-before-sync, skip-invalidate, skip-atc, "
+			"forget-unmapped",
 			text);
 	opts->violation = (enum precopy_break)(i + 1);
 	return 0;
@@ -272,6 +320,8 @@ static int set_option(void *cookie, int option, const char *value)
 		return set_memory(opts, value);
 	case OPT_PAGE:
 		return set_pages(opts, value);
+	case OPT_POLICY:
+		return set_policies(opts, value);
 	case OPT_QUIET:
 		opts->quiet = true;
 		return 0;
@@ -282,6 +332,8 @@ static int set_option(void *cookie, int option, const char *value)
 				     &opts->max_rounds);
 	case OPT_SEED:
 		return args_uint("precopy", "--seed", value, 0, UINT64_MAX, &opts->seed);
+	case OPT_UNPLUG:
+		return args_unsigned("precopy", "--unplug", value, 0, MAX_UNPLUG, &opts->unplug);
 	default:
 		opts->svg = value;
 		return 0;
@@ -301,20 +353,25 @@ static int parse(struct precopy_opts *opts, int argc, char **argv)
 		return bad("unexpected argument: %s", argv[optind]);
 	if (opts->violation == PRECOPY_BREAK_SKIP_ATC && opts->agents < 2)
 		return bad("--break skip-atc: one agent alone has no ATC; try --agents 2");
+	if (opts->violation == PRECOPY_BREAK_FORGET_UNMAPPED && !opts->unplug)
+		return bad("--break forget-unmapped: nothing is unmapped with --unplug 0");
+	if (opts->pages == PRECOPY_4K && (opts->nr_policies > 1 || opts->policies[0]))
+		return bad("--policy: there are no large pages to split; try --page 2m");
 	return opts->nr_formats ? 0 : all_formats(opts);
 }
 
 /* --- Run ---------------------------------------------------------------------------------------*/
 
-static int write_files(const struct precopy_opts *opts, const struct precopy_result *res)
+static int write_files(const struct precopy_opts *opts, const struct precopy_result *res,
+		       unsigned nr)
 {
 	int ret = 0;
 
-	if (opts->json && precopy_write_json(opts->json, opts, res, opts->nr_formats)) {
+	if (opts->json && precopy_write_json(opts->json, opts, res, nr)) {
 		fprintf(stderr, "iodirty precopy: %s: %s\n", opts->json, strerror(errno));
 		ret = PRECOPY_CANNOT;
 	}
-	if (opts->svg && precopy_write_svg(opts->svg, opts, res, opts->nr_formats)) {
+	if (opts->svg && precopy_write_svg(opts->svg, opts, res, nr)) {
 		fprintf(stderr, "iodirty precopy: %s: %s\n", opts->svg, strerror(errno));
 		ret = PRECOPY_CANNOT;
 	}
@@ -360,28 +417,32 @@ int cmd_precopy(int argc, char **argv)
 		.max_rounds = 30,
 		.hot = 90,
 		.hot_set = 2,
+		.unplug = 100,
+		.policies = { PRECOPY_NONE },
+		.nr_policies = 1,
 	};
 	struct precopy_result *results;
 	struct precopy_report report;
 	int ret = parse(&opts, argc, argv);
-	unsigned i;
+	unsigned i, nr = opts.nr_formats * opts.nr_policies;
 
 	if (ret)
 		return ret < 0 ? PRECOPY_OK : ret;
 	if (!memory_suffices(&opts))
 		return PRECOPY_CANNOT;
-	results = calloc(opts.nr_formats, sizeof(*results));
+	results = calloc(nr, sizeof(*results));
 	if (!results) {
 		fputs("iodirty precopy: out of memory\n", stderr);
 		return PRECOPY_CANNOT;
 	}
 	precopy_report_init(&report, &opts);
 	precopy_report_start(&report);
-	for (i = 0; i < opts.nr_formats; i++)
-		ret = worse(ret,
-			    (int)precopy_migrate(&opts, opts.formats[i], &report, &results[i]));
-	precopy_report_summary(&report, results, opts.nr_formats);
-	ret = worse(ret, write_files(&opts, results));
+	for (i = 0; i < nr; i++)
+		ret = worse(ret, (int)precopy_migrate(&opts, opts.formats[i / opts.nr_policies],
+						      opts.policies[i % opts.nr_policies], &report,
+						      &results[i]));
+	precopy_report_summary(&report, results, nr);
+	ret = worse(ret, write_files(&opts, results, nr));
 	free(results);
 	return ret;
 }

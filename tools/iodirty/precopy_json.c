@@ -12,6 +12,7 @@ static void print_options(FILE *out, const struct precopy_opts *opts)
 	fputs("  ", out);
 	json_number(out, "memory", opts->memory);
 	fprintf(out, "\"page\": \"%s\", ", pages[opts->pages]);
+	json_number(out, "unplug", opts->unplug);
 	json_number(out, "agents", opts->agents);
 	json_number(out, "rate", precopy_rate(opts));
 	json_number(out, "bandwidth", opts->bandwidth);
@@ -31,6 +32,8 @@ static void print_round(FILE *out, const struct precopy_round *round)
 	json_number(out, "sweep", round->sweep_ns);
 	json_number(out, "sync", round->sync_ns);
 	json_number(out, "copy", round->copy_ns);
+	json_number(out, "split_pages", round->split);
+	json_number(out, "split", round->split_ns);
 	fprintf(out, "\"invalidations\": %" PRIu64 "}", round->invalidations);
 }
 
@@ -39,7 +42,8 @@ static void print_result(FILE *out, const struct precopy_result *res)
 	static const char *const ends[] = { "converged", "stalled", "rounds" };
 	unsigned i;
 
-	fprintf(out, "    {\n      \"format\": \"%s\", \"passed\": %s, ", res->name,
+	fprintf(out, "    {\n      \"format\": \"%s\", \"policy\": \"%s\", \"passed\": %s, ",
+		res->name, precopy_text_policy(res->policy),
 		precopy_passed(res) ? "true" : "false");
 	if (res->error)
 		fprintf(out, "\"error\": \"%s: %s\", ", res->what, strerror(-res->error));
@@ -51,6 +55,8 @@ static void print_result(FILE *out, const struct precopy_result *res)
 	json_number(out, "total", res->total_ns);
 	json_number(out, "downtime", res->downtime_ns);
 	json_number(out, "sent", res->sent);
+	json_number(out, "eager_split_pages", res->eager_split);
+	json_number(out, "eager_split", res->eager_ns);
 	fputs("\n      ", out);
 	json_number(out, "reported", res->reported);
 	json_number(out, "changed", res->changed);
@@ -59,6 +65,8 @@ static void print_result(FILE *out, const struct precopy_result *res)
 	json_number(out, "misplaced", res->did.misplaced);
 	json_number(out, "pages_written", res->did.writes);
 	json_number(out, "pages_read", res->did.reads);
+	json_number(out, "unplugged", res->did.unplugs);
+	json_number(out, "delivered", res->did.delivered);
 	json_number(out, "cache_hits", res->did.hits);
 	json_number(out, "cache_misses", res->did.misses);
 	fputs("\n      \"rounds\": [\n", out);

@@ -3,8 +3,9 @@
  * The migration of `iodirty precopy`, by the protocol of docs/dirty.md:
  *
  *   start   sweep (clean everything), sync, copy everything
- *   round   sweep (clean, into the bitmap), sync: the caches have let go of what was cleaned,
- *           and only now copy what the bitmap says
+ *   round   sweep (clean, into the bitmap), split large pages that were dirty (if that is the
+ *           policy), sync: the caches have let go of what was cleaned and split, and only now copy
+ *           what the bitmap says
  *   final   stop the agents, invalidate everything, then sweep, sync, copy
  *
  * The link is modelled by waiting, so that the agents dirty memory while pages are on their way.
@@ -35,6 +36,7 @@ struct migration {
 	uint64_t chunk;	       /* pages not yet given to the link */
 	uint64_t copied;       /* pages of this round */
 	uint64_t to_copy;
+	uint64_t large; /* large pages that the sweep found dirty */
 	unsigned round;
 	bool everything; /* copied regardless of the bitmap */
 };
@@ -127,6 +129,7 @@ static int sweep(struct migration *m, bool final)
 	uint64_t began;
 	int ret;
 
+	m->large = 0;
 	memset(m->bits, 0, (size_t)m->bits_len);
 	while (sweep.iova < m->opts->memory) {
 		sweep.len = m->opts->memory - sweep.iova;
@@ -134,6 +137,7 @@ static int sweep(struct migration *m, bool final)
 		ret = iod_sweep(m->vm.pt, &sweep);
 		round->sweep_ns += figure_now() - began;
 		round->items += sweep.items;
+		m->large += sweep.large;
 		if (!ret && (sweep.bad || !sweep.done))
 			ret = -EFAULT;
 		if (ret)
@@ -142,6 +146,7 @@ static int sweep(struct migration *m, bool final)
 		sweep.flags = 0;
 		precopy_report_progress(m->rep, m->round, "sweep", sweep.iova, m->opts->memory);
 	}
+	precopy_vm_take_delivered(&m->vm, &m->bitmap);
 	round->dirty = m->everything ? m->vm.pages : iod_bitmap_count(&m->bitmap);
 	return 0;
 }
@@ -162,11 +167,69 @@ static int sync_caches(struct migration *m)
 	return migration_fail(m, "cannot invalidate", ret);
 }
 
+/* --- Split -------------------------------------------------------------------------------------*/
+
+/* What is mapped in the range becomes pages of 4 KiB, while the agents write. */
+static int split(struct migration *m, uint64_t iova, uint64_t len, uint64_t *pages)
+{
+	struct iod_resize resize = {
+		.size = sizeof(resize),
+		.page_size = PRECOPY_PAGE,
+		.gather = m->gather,
+		.budget = SWEEP_BUDGET,
+	};
+	uint64_t end = iova + len;
+	int ret;
+
+	while (iova < end) {
+		resize.iova = iova;
+		resize.len = end - iova;
+		ret = iod_split_range(m->vm.pt, &resize);
+		if (!ret && !resize.done)
+			ret = -EFAULT;
+		if (ret)
+			return migration_fail(m, "cannot split", ret);
+		*pages += resize.entries;
+		iova = resize.next_iova;
+	}
+	return 0;
+}
+
+static int split_everything(struct migration *m)
+{
+	uint64_t began = figure_now();
+	int ret = split(m, 0, m->opts->memory, &m->res->eager_split);
+
+	if (!ret)
+		ret = migration_fail(m, "cannot invalidate", iod_gather_sync(m->gather));
+	m->res->eager_ns = figure_now() - began;
+	return ret;
+}
+
+/* A dirty page sets a bit for each of its 4 KiB pieces, so large ones are in long runs only. */
+static int split_dirty(struct migration *m)
+{
+	struct precopy_round *round = &m->res->rounds[m->round];
+	uint64_t iova = 0, len, large = precopy_vm_large(&m->vm), began = figure_now();
+	int ret = 0;
+
+	if (m->res->policy != PRECOPY_ON_DIRTY || !m->large)
+		return 0;
+	for (; !ret && !iod_bitmap_next(&m->bitmap, &iova, &len); iova += len)
+		if (len >= large)
+			ret = split(m, iova, len, &round->split);
+	round->split_ns = figure_now() - began;
+	return ret;
+}
+
 /* The order is the point of it all: nothing is copied before the caches have let go. */
 static int sweep_sync_copy(struct migration *m)
 {
 	int ret = sweep(m, false);
 
+	/* One invalidation for what was cleaned and what was split. */
+	if (!ret)
+		ret = split_dirty(m);
 	if (ret)
 		return ret;
 	if (m->opts->violation == PRECOPY_BREAK_COPY_BEFORE_SYNC) {
@@ -300,7 +363,7 @@ static int migration_create(struct migration *m, enum iod_format format)
 	struct iod_pgtable_info info = { .size = sizeof(info) };
 	int ret;
 
-	ret = precopy_vm_create(&m->vm, m->opts, format);
+	ret = precopy_vm_create(&m->vm, m->opts, format, m->res->policy);
 	if (ret)
 		return migration_fail(m, m->vm.what, ret);
 	m->res->map_ns = m->vm.map_ns;
@@ -330,7 +393,9 @@ static int migration_run(struct migration *m)
 		return migration_fail(m, m->vm.what, ret);
 	precopy_sleep(WARM_UP_NS);
 	m->began_ns = figure_now();
-	ret = live_rounds(m);
+	ret = m->res->policy == PRECOPY_EAGER ? split_everything(m) : 0;
+	if (!ret)
+		ret = live_rounds(m);
 	if (!ret)
 		ret = final_pass(m);
 	m->res->total_ns = figure_now() - m->began_ns;
@@ -340,13 +405,15 @@ static int migration_run(struct migration *m)
 }
 
 enum precopy_exit precopy_migrate(const struct precopy_opts *opts, enum iod_format format,
-				  struct precopy_report *rep, struct precopy_result *res)
+				  enum precopy_policy policy, struct precopy_report *rep,
+				  struct precopy_result *res)
 {
 	struct migration m = { .opts = opts, .rep = rep, .res = res };
 	int ret;
 
 	memset(res, 0, sizeof(*res));
 	res->format = format;
+	res->policy = policy;
 	res->name = iod_format_name(format);
 	precopy_report_begin(rep, res);
 	ret = migration_create(&m, format);

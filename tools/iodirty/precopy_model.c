@@ -323,14 +323,28 @@ static int vm_map(struct precopy_vm *vm, uint64_t iova, uint64_t len)
 	return 0;
 }
 
-static int vm_create_tables(struct precopy_vm *vm, enum iod_format format)
+/* Large pages of ARM's can be split while they are used from break-before-make level 1 on. */
+static uint32_t vm_features(enum iod_format format, enum precopy_policy policy)
+{
+	bool arm = format == IOD_ARM_LPAE_S1 || format == IOD_ARM_LPAE_S2;
+
+	return IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY | (arm && policy ? IOD_PT_BBM_2 : 0);
+}
+
+uint64_t precopy_vm_large(const struct precopy_vm *vm)
+{
+	return vm->opts->pages == PRECOPY_MIXED ? SIZE_64K : SIZE_2M;
+}
+
+static int vm_create_tables(struct precopy_vm *vm, enum iod_format format,
+			    enum precopy_policy policy)
 {
 	const struct precopy_opts *opts = vm->opts;
 	uint64_t split = vm->writable << PRECOPY_PAGE_LG2;
 	struct iod_pgtable_cfg cfg = {
 		.size = sizeof(cfg),
 		.format = format,
-		.features = IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY,
+		.features = vm_features(format, policy),
 		.pgsize_bitmap = vm_pgsizes(format, opts->pages),
 		.domain = 1,
 	};
@@ -357,7 +371,7 @@ static int vm_create_tables(struct precopy_vm *vm, enum iod_format format)
 /* Pages start at version 1 and the destination at 0, so that a page never copied is found, too. */
 static int vm_create_memory(struct precopy_vm *vm)
 {
-	uint64_t i;
+	uint64_t i, len;
 
 	vm->what = "cannot allocate the version numbers";
 	if (vm->pages > SIZE_MAX / sizeof(*vm->version))
@@ -368,7 +382,26 @@ static int vm_create_memory(struct precopy_vm *vm)
 		return -ENOMEM;
 	for (i = 0; i < vm->pages; i++)
 		atomic_init(&vm->version[i], 1);
-	return 0;
+	len = iod_bitmap_bytes(vm->opts->memory, PRECOPY_PAGE);
+	vm->delivered_bits = calloc(1, (size_t)len);
+	if (!vm->delivered_bits)
+		return -ENOMEM;
+	return iod_bitmap_init(&vm->delivered, 0, vm->opts->memory, PRECOPY_PAGE,
+			       vm->delivered_bits, len, IOD_BITMAP_ATOMIC);
+}
+
+/* A bit that is set while this runs is taken now or by the next call. */
+void precopy_vm_take_delivered(struct precopy_vm *vm, struct iod_bitmap *bitmap)
+{
+	unsigned char *from = (unsigned char *)vm->delivered_bits;
+	unsigned char *to = (unsigned char *)bitmap->words;
+	uint64_t i;
+
+	/* By bytes, which every host exchanges. */
+	for (i = 0; i < vm->pages / 8; i++) {
+		if (__atomic_load_n(&from[i], __ATOMIC_RELAXED))
+			to[i] |= __atomic_exchange_n(&from[i], 0, __ATOMIC_ACQ_REL);
+	}
 }
 
 static int vm_create_agents(struct precopy_vm *vm, enum iod_format format)
@@ -392,7 +425,7 @@ static int vm_create_agents(struct precopy_vm *vm, enum iod_format format)
 }
 
 int precopy_vm_create(struct precopy_vm *vm, const struct precopy_opts *opts,
-		      enum iod_format format)
+		      enum iod_format format, enum precopy_policy policy)
 {
 	uint64_t read_only = opts->memory / 64 / SIZE_2M * SIZE_2M;
 	int ret;
@@ -405,9 +438,11 @@ int precopy_vm_create(struct precopy_vm *vm, const struct precopy_opts *opts,
 	vm->writable = vm->pages - (read_only >> PRECOPY_PAGE_LG2);
 	ret = vm_create_memory(vm);
 	if (!ret)
-		ret = vm_create_tables(vm, format);
+		ret = vm_create_tables(vm, format, policy);
 	if (!ret)
 		ret = vm_create_agents(vm, format);
+	if (!ret)
+		ret = precopy_plug_create(vm);
 	return ret;
 }
 
@@ -420,12 +455,14 @@ void precopy_vm_destroy(struct precopy_vm *vm)
 			iod_iotlb_destroy(vm->agents[i].tlb);
 	}
 	free(vm->agents);
+	precopy_plug_destroy(vm->plug);
 	if (vm->pt)
 		iod_pgtable_destroy(vm->pt);
 	if (vm->mem)
 		iod_mem_destroy(vm->mem);
 	free(vm->version);
 	free(vm->dest);
+	free(vm->delivered_bits);
 	memset(vm, 0, sizeof(*vm));
 }
 
@@ -442,7 +479,7 @@ int precopy_vm_start(struct precopy_vm *vm)
 		if (ret)
 			return -ret;
 	}
-	return 0;
+	return precopy_plug_start(vm->plug);
 }
 
 void precopy_vm_stop(struct precopy_vm *vm, struct precopy_activity *did)
@@ -472,6 +509,7 @@ void precopy_vm_stop(struct precopy_vm *vm, struct precopy_activity *did)
 			did->misses += stats.misses;
 		}
 	}
+	precopy_plug_stop(vm->plug, did);
 }
 
 /* IOTLBs before ATCs: a device must not be able to fill its cache again from a stale IOTLB. */
@@ -495,5 +533,5 @@ int precopy_vm_invalidate(void *cookie, const struct iod_inv *inv, size_t nr)
 				return ret;
 		}
 	}
-	return 0;
+	return violation == PRECOPY_BREAK_SKIP_ATC ? 0 : precopy_plug_invalidate(vm->plug, inv, nr);
 }

@@ -20,6 +20,7 @@
 #define PRECOPY_PAGE_LG2   12
 #define PRECOPY_PAGE	   (1ull << PRECOPY_PAGE_LG2)
 #define PRECOPY_FORMATS	   6
+#define PRECOPY_POLICIES   3
 #define PRECOPY_MAX_ROUNDS 100 /* live rounds; the final pass has a slot of its own */
 #define PRECOPY_MAX_AGENTS 64
 #define PRECOPY_LOST_SHOWN 4
@@ -39,17 +40,27 @@ enum precopy_pages {
 	PRECOPY_MIXED,
 };
 
+/* What becomes of large pages, so that one write does not send a whole one. */
+enum precopy_policy {
+	PRECOPY_NONE,	  /* they stay */
+	PRECOPY_EAGER,	  /* all are split before the first round */
+	PRECOPY_ON_DIRTY, /* those that a sweep finds dirty are split */
+};
+
 /* Violations of the protocol of docs/dirty.md, each of which must make the check fail. */
 enum precopy_break {
 	PRECOPY_BREAK_NONE,
 	PRECOPY_BREAK_COPY_BEFORE_SYNC, /* copies while the old translations are still in use */
 	PRECOPY_BREAK_SKIP_INVALIDATE,	/* cleans the tables and tells nobody */
 	PRECOPY_BREAK_SKIP_ATC,		/* invalidates IOTLBs and forgets the devices' own caches */
+	PRECOPY_BREAK_FORGET_UNMAPPED,	/* drops what an unmap delivered */
 };
 
 struct precopy_opts {
 	enum iod_format formats[PRECOPY_FORMATS];
 	unsigned nr_formats;
+	enum precopy_policy policies[PRECOPY_POLICIES];
+	unsigned nr_policies;
 	uint64_t memory;      /* bytes */
 	uint64_t rate;	      /* pages written per second by all agents; 0: flat out */
 	uint64_t bandwidth;   /* bytes per second of the link */
@@ -59,6 +70,7 @@ struct precopy_opts {
 	unsigned max_rounds;
 	unsigned hot;	  /* percent of the writes that go to the hot set */
 	unsigned hot_set; /* percent of the memory that is hot */
+	unsigned unplug;  /* buffers unmapped and mapped elsewhere per second */
 	enum precopy_pages pages;
 	enum precopy_break violation;
 	const char *svg;
@@ -67,6 +79,7 @@ struct precopy_opts {
 };
 
 struct precopy_agent;
+struct precopy_plug;
 
 struct precopy_vm {
 	const struct precopy_opts *opts;
@@ -79,6 +92,9 @@ struct precopy_vm {
 	struct precopy_agent *agents;
 	unsigned nr_agents;
 	unsigned running;
+	struct precopy_plug *plug;   /* NULL: nothing is unplugged */
+	struct iod_bitmap delivered; /* guest pages that were dirty when they were unmapped */
+	uint64_t *delivered_bits;
 	uint64_t map_ns; /* what mapping took */
 	atomic_bool stop;
 	const char *what; /* what failed, after an error */
@@ -92,17 +108,32 @@ struct precopy_activity {
 	uint64_t ns;	    /* how long they ran */
 	uint64_t hits;
 	uint64_t misses;
-	int error; /* of the first agent that failed */
+	uint64_t unplugs;   /* buffers unmapped */
+	uint64_t delivered; /* dirty pages that came with that */
+	uint64_t refused;   /* writes that came after that */
+	int error;	    /* of the first agent that failed */
 	struct iod_fault fault;
 };
 
 int precopy_vm_create(struct precopy_vm *vm, const struct precopy_opts *opts,
-		      enum iod_format format);
+		      enum iod_format format, enum precopy_policy policy);
 void precopy_vm_destroy(struct precopy_vm *vm);
 int precopy_vm_start(struct precopy_vm *vm);
 void precopy_vm_stop(struct precopy_vm *vm, struct precopy_activity *did);
 /* Signature of iod_inv_ops.invalidate, the VM as cookie: every agent's cache obeys. */
 int precopy_vm_invalidate(void *vm, const struct iod_inv *inv, size_t nr);
+
+/* The smallest page that can be split, of those that map the memory. */
+uint64_t precopy_vm_large(const struct precopy_vm *vm);
+/* bits |= what was delivered since the last call. */
+void precopy_vm_take_delivered(struct precopy_vm *vm, struct iod_bitmap *bitmap);
+
+/* precopy_plug.c: a device whose buffers are mapped and unmapped all the time. vm->plug may be NULL. */
+int precopy_plug_create(struct precopy_vm *vm);
+void precopy_plug_destroy(struct precopy_plug *plug);
+int precopy_plug_start(struct precopy_plug *plug);
+void precopy_plug_stop(struct precopy_plug *plug, struct precopy_activity *did);
+int precopy_plug_invalidate(struct precopy_plug *plug, const struct iod_inv *inv, size_t nr);
 
 struct precopy_round {
 	uint64_t start_ns; /* since the migration began */
@@ -112,6 +143,8 @@ struct precopy_round {
 	uint64_t sweep_ns;
 	uint64_t sync_ns;
 	uint64_t copy_ns;
+	uint64_t split; /* large pages */
+	uint64_t split_ns;
 	uint64_t invalidations; /* commands issued, before they are multiplied to the agents */
 };
 
@@ -130,6 +163,7 @@ enum precopy_end {
 
 struct precopy_result {
 	enum iod_format format;
+	enum precopy_policy policy;
 	const char *name;
 	int error;	  /* a negative errno when the library or the system refused */
 	const char *what; /* and what it refused */
@@ -141,6 +175,8 @@ struct precopy_result {
 	uint64_t map_ns;
 	uint64_t total_ns;
 	uint64_t downtime_ns;
+	uint64_t eager_split; /* large pages split before the first round */
+	uint64_t eager_ns;
 	uint64_t sent;	       /* pages, all rounds */
 	uint64_t reported;     /* pages, all rounds but the first, which copies everything */
 	uint64_t changed;      /* of these, pages that had changed */
@@ -157,6 +193,7 @@ struct precopy_report {
 	const struct precopy_opts *opts;
 	struct term term;
 	bool bars;	  /* there is room for them */
+	bool splits;	  /* a column for large pages split */
 	bool pending;	  /* a progress line is on the screen */
 	uint64_t next_ns; /* when progress may be shown next */
 	const char *format;
@@ -180,7 +217,8 @@ int precopy_write_svg(const char *path, const struct precopy_opts *opts,
 
 /* One migration on one format. The result tells all; the return value is for the exit code. */
 enum precopy_exit precopy_migrate(const struct precopy_opts *opts, enum iod_format format,
-				  struct precopy_report *rep, struct precopy_result *res);
+				  enum precopy_policy policy, struct precopy_report *rep,
+				  struct precopy_result *res);
 bool precopy_passed(const struct precopy_result *res);
 /* What the link carries in the downtime asked for. */
 uint64_t precopy_threshold(const struct precopy_opts *opts);
@@ -189,5 +227,9 @@ uint64_t precopy_rate(const struct precopy_opts *opts);
 void precopy_sleep(uint64_t ns);
 
 const char *precopy_text_pages(enum precopy_pages pages);
+const char *precopy_text_policy(enum precopy_policy policy);
+/* The format, and the policy when there are several. */
+const char *precopy_text_name(char text[FIGURE_LEN], const struct precopy_opts *opts,
+			      const struct precopy_result *res);
 
 #endif

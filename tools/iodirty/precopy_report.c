@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define TABLE_WIDTH    79
+#define SPLIT_WIDTH    8
 #define BAR_WIDTH      20
 #define TTY_EVERY_NS   (100 * 1000000ull)
 #define PLAIN_EVERY_NS (5000 * 1000000ull)
@@ -21,18 +22,37 @@ const char *precopy_text_pages(enum precopy_pages pages)
 	return names[pages];
 }
 
+const char *precopy_text_policy(enum precopy_policy policy)
+{
+	static const char *const names[] = { "none", "eager", "on-dirty" };
+
+	return names[policy];
+}
+
+const char *precopy_text_name(char text[FIGURE_LEN], const struct precopy_opts *opts,
+			      const struct precopy_result *res)
+{
+	if (opts->nr_policies > 1)
+		snprintf(text, FIGURE_LEN, "%s %s", res->name, precopy_text_policy(res->policy));
+	else
+		snprintf(text, FIGURE_LEN, "%s", res->name);
+	return text;
+}
+
 void precopy_report_init(struct precopy_report *rep, const struct precopy_opts *opts)
 {
 	memset(rep, 0, sizeof(*rep));
 	rep->opts = opts;
 	term_init(&rep->term, opts->json && !strcmp(opts->json, "-") ? stderr : stdout);
-	rep->bars = term_fits(&rep->term, TABLE_WIDTH + 2 + BAR_WIDTH);
+	rep->splits = opts->nr_policies > 1 || opts->policies[0];
+	rep->bars = term_fits(&rep->term,
+			      TABLE_WIDTH + (rep->splits ? SPLIT_WIDTH : 0) + 2 + BAR_WIDTH);
 }
 
 void precopy_report_start(struct precopy_report *rep)
 {
 	static const char *const violations[] = { "", "copy before sync", "skip invalidate",
-						  "skip ATC" };
+						  "skip ATC", "forget unmapped" };
 	const struct precopy_opts *opts = rep->opts;
 	char memory[FIGURE_LEN], link[FIGURE_LEN], rate[FIGURE_LEN], stop[FIGURE_LEN];
 
@@ -98,13 +118,16 @@ void precopy_report_head(struct precopy_report *rep, const struct precopy_result
 	wipe_progress(rep);
 	if (opts->quiet)
 		return;
-	fprintf(rep->term.out, "%s%s%s  %s in %s, %s of tables mapped in %s\n",
+	fprintf(rep->term.out, "%s%s%s  %s in %s, %s of tables mapped in %s",
 		term_paint(&rep->term, TERM_BOLD), res->name, term_unpaint(&rep->term),
 		figure_bytes(memory, opts->memory), precopy_text_pages(opts->pages),
 		figure_bytes(tables, res->table_bytes), figure_ns(took, res->map_ns));
-	fprintf(rep->term.out, "%s%5s  %10s %9s %8s %8s %9s %6s %7s %8s%s\n",
+	if (rep->splits)
+		fprintf(rep->term.out, "; policy %s", precopy_text_policy(res->policy));
+	fprintf(rep->term.out, "\n%s%5s  %10s %9s %8s %8s %9s %6s %7s %8s%s%s\n",
 		term_paint(&rep->term, TERM_DIM), "round", "dirty", "size", "needless", "sweep",
-		"entries", "inval", "sync", "copy", term_unpaint(&rep->term));
+		"entries", "inval", "sync", "copy", rep->splits ? "   split" : "",
+		term_unpaint(&rep->term));
 	fflush(rep->term.out);
 }
 
@@ -131,6 +154,8 @@ void precopy_report_round(struct precopy_report *rep, const struct precopy_resul
 		figure_per_s(speed, figure_ratio(round->items, round->sweep_ns) * 1e9),
 		round->invalidations, figure_ns(synced, round->sync_ns),
 		figure_ns(sent, round->copy_ns));
+	if (rep->splits)
+		fprintf(rep->term.out, " %7s", figure_count(sent, round->split));
 	if (rep->bars)
 		term_bar(&rep->term, figure_ratio(round->dirty, res->pages), BAR_WIDTH);
 	fputs("\n", rep->term.out);
@@ -176,6 +201,31 @@ static void print_problem(struct precopy_report *rep, const struct precopy_resul
 			did->writes, res->version_sum);
 }
 
+/* Pages split before the first round, or in all of them. */
+static uint64_t pages_split(const struct precopy_result *res, uint64_t *ns)
+{
+	uint64_t pages = res->eager_split;
+	unsigned i;
+
+	*ns = res->eager_ns;
+	for (i = 0; i < res->nr_rounds; i++) {
+		pages += res->rounds[i].split;
+		*ns += res->rounds[i].split_ns;
+	}
+	return pages;
+}
+
+static void print_split(struct precopy_report *rep, const struct precopy_result *res)
+{
+	char count[FIGURE_LEN], time[FIGURE_LEN];
+	uint64_t ns, pages = pages_split(res, &ns);
+
+	if (res->policy)
+		fprintf(rep->term.out, "  %s large pages split in %s%s\n",
+			figure_count(count, pages), figure_ns(time, ns),
+			res->policy == PRECOPY_EAGER ? ", before the first round" : "");
+}
+
 static void print_traffic(struct precopy_report *rep, const struct precopy_result *res)
 {
 	const struct precopy_activity *did = &res->did;
@@ -195,20 +245,34 @@ static void print_traffic(struct precopy_report *rep, const struct precopy_resul
 		"needless\n",
 		figure_bytes(sent, res->sent * PRECOPY_PAGE), figure_ratio(res->sent, res->pages),
 		100 * figure_ratio(res->reported - res->changed, res->reported));
+	if (rep->opts->unplug)
+		fprintf(rep->term.out,
+			"  %s buffers unmapped under the device, with %s dirty pages; %s writes came "
+			"too late\n",
+			figure_count(count, did->unplugs), figure_count(rate, did->delivered),
+			figure_count(sent, did->refused));
+	print_split(rep, res);
 	if (res->end == PRECOPY_STALLED)
 		fputs("  did not converge: in the time of a round the agents dirty more than the "
 		      "downtime carries\n",
 		      rep->term.out);
 	else if (res->end == PRECOPY_ROUNDS)
 		fputs("  did not converge within --rounds\n", rep->term.out);
-	if (res->end != PRECOPY_CONVERGED && rep->opts->pages != PRECOPY_4K)
-		fputs("  one write dirties a whole large page; try --page 4k or a lower --rate\n",
+	if (res->end != PRECOPY_CONVERGED && rep->opts->pages != PRECOPY_4K && !res->policy)
+		fputs("  one write dirties a whole large page; try --policy on-dirty\n",
 		      rep->term.out);
+}
+
+/* Of the names in the lines about whole migrations. */
+static int name_width(const struct precopy_opts *opts)
+{
+	return opts->nr_policies > 1 ? 20 : 11;
 }
 
 void precopy_report_end(struct precopy_report *rep, const struct precopy_result *res)
 {
 	char memory[FIGURE_LEN], total[FIGURE_LEN], down[FIGURE_LEN], lost[FIGURE_LEN];
+	char name[FIGURE_LEN];
 	bool passed = precopy_passed(res);
 
 	wipe_progress(rep);
@@ -220,10 +284,10 @@ void precopy_report_end(struct precopy_report *rep, const struct precopy_result 
 	if (!rep->opts->quiet)
 		print_traffic(rep, res);
 	print_problem(rep, res);
-	fprintf(rep->term.out, "%s%-11s  %s  %u rounds  %s  downtime %s  %s pages lost%s%s\n",
-		term_paint(&rep->term, passed ? TERM_GREEN : TERM_RED), res->name,
-		figure_bytes(memory, rep->opts->memory), res->nr_rounds,
-		figure_ns(total, res->total_ns), figure_ns(down, res->downtime_ns),
+	fprintf(rep->term.out, "%s%-*s  %s  %u rounds  %s  downtime %s  %s pages lost%s%s\n",
+		term_paint(&rep->term, passed ? TERM_GREEN : TERM_RED), name_width(rep->opts),
+		precopy_text_name(name, rep->opts, res), figure_bytes(memory, rep->opts->memory),
+		res->nr_rounds, figure_ns(total, res->total_ns), figure_ns(down, res->downtime_ns),
 		figure_count(lost, res->lost), passed ? "" : "  FAILED", term_unpaint(&rep->term));
 	if (!rep->opts->quiet)
 		fputs("\n", rep->term.out);
@@ -245,17 +309,49 @@ static uint64_t shortest_sweep(const struct precopy_result *res)
 static void print_summary_row(struct precopy_report *rep, const struct precopy_result *res)
 {
 	char total[FIGURE_LEN], down[FIGURE_LEN], sent[FIGURE_LEN], swept[FIGURE_LEN];
-	char lost[FIGURE_LEN];
+	char lost[FIGURE_LEN], name[FIGURE_LEN];
+	int width = name_width(rep->opts);
 
+	precopy_text_name(name, rep->opts, res);
 	if (res->error) {
-		fprintf(rep->term.out, "  %-11s  %s\n", res->name, res->what);
+		fprintf(rep->term.out, "  %-*s  %s\n", width, name, res->what);
 		return;
 	}
-	fprintf(rep->term.out, "  %-11s %7u %9s %9s %9s %10s %8.1f %% %6s\n", res->name,
+	fprintf(rep->term.out, "  %-*s %7u %9s %9s %9s %10s %8.1f %% %6s\n", width, name,
 		res->nr_rounds, figure_ns(total, res->total_ns), figure_ns(down, res->downtime_ns),
 		figure_bytes(sent, res->sent * PRECOPY_PAGE), figure_ns(swept, shortest_sweep(res)),
 		100 * figure_ratio(res->reported - res->changed, res->reported),
 		figure_count(lost, res->lost));
+}
+
+/* Pages that a round copied when the first, which copies everything, was over. */
+static double pages_per_round(const struct precopy_result *res)
+{
+	return figure_ratio(res->sent - res->pages, res->nr_rounds - 1);
+}
+
+/* For each format a line: what a round copied with each policy, against the first of them. */
+static void print_policies(struct precopy_report *rep, const struct precopy_result *res,
+			   unsigned nr)
+{
+	unsigned i, policies = rep->opts->nr_policies;
+	char size[FIGURE_LEN];
+
+	fprintf(rep->term.out, "%scopied in a round after the first, by policy:%s\n",
+		term_paint(&rep->term, TERM_BOLD), term_unpaint(&rep->term));
+	for (i = 0; i < nr; i++) {
+		double pages = res[i].nr_rounds > 1 ? pages_per_round(&res[i]) : 0;
+		double first = pages_per_round(&res[i - i % policies]);
+
+		if (i % policies == 0)
+			fprintf(rep->term.out, "  %-11s", res[i].name);
+		fprintf(rep->term.out, "  %s %s", precopy_text_policy(res[i].policy),
+			figure_bytes(size, (uint64_t)(pages * PRECOPY_PAGE)));
+		if (i % policies && first > 0)
+			fprintf(rep->term.out, " (%.1f %%)", 100 * pages / first);
+		if (i % policies == policies - 1)
+			fputs("\n", rep->term.out);
+	}
 }
 
 void precopy_report_summary(struct precopy_report *rep, const struct precopy_result *res,
@@ -270,23 +366,27 @@ void precopy_report_summary(struct precopy_report *rep, const struct precopy_res
 		written += res[i].did.writes;
 	}
 	if (!rep->opts->quiet && nr > 1) {
-		fprintf(rep->term.out, "%s  %-11s %7s %9s %9s %9s %10s %10s %6s%s\n",
-			term_paint(&rep->term, TERM_BOLD), "format", "rounds", "total", "downtime",
-			"sent", "best sweep", "needless", "lost", term_unpaint(&rep->term));
+		fprintf(rep->term.out, "%s  %-*s %7s %9s %9s %9s %10s %10s %6s%s\n",
+			term_paint(&rep->term, TERM_BOLD), name_width(rep->opts), "format",
+			"rounds", "total", "downtime", "sent", "best sweep", "needless", "lost",
+			term_unpaint(&rep->term));
 		for (i = 0; i < nr; i++)
 			print_summary_row(rep, &res[i]);
 		fputs("\n", rep->term.out);
 	}
+	if (rep->opts->nr_policies > 1)
+		print_policies(rep, res, nr);
 	figure_count(pages, res[0].pages);
 	figure_count(writes, written);
 	if (passed == nr)
 		fprintf(rep->term.out,
-			"%sPASSED%s: %u of %u formats; %s pages each, %s writes, not one "
+			"%sPASSED%s: %u of %u %s; %s pages each, %s writes, not one "
 			"lost\n",
 			term_paint(&rep->term, TERM_GREEN), term_unpaint(&rep->term), passed, nr,
-			pages, writes);
+			rep->opts->nr_policies > 1 ? "migrations" : "formats", pages, writes);
 	else
-		fprintf(rep->term.out, "%sFAILED%s: %u of %u formats passed\n",
-			term_paint(&rep->term, TERM_RED), term_unpaint(&rep->term), passed, nr);
+		fprintf(rep->term.out, "%sFAILED%s: %u of %u %s passed\n",
+			term_paint(&rep->term, TERM_RED), term_unpaint(&rep->term), passed, nr,
+			rep->opts->nr_policies > 1 ? "migrations" : "formats");
 	fflush(rep->term.out);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Draws the convergence of `iodirty precopy`: on the left dirty memory per round on a logarithmic
- * scale, a line for each format; on the right how long a sweep took and how it ended, which is the
- * legend as well. The colours are those of Okabe and Ito, told apart by all kinds of eyes.
+ * scale, a line for each format (and policy, dashed, when there are several); on the right how long a
+ * sweep took and how it ended, which is the legend as well. The colours are those of Okabe and Ito, told
+ * apart by all kinds of eyes.
  */
 #include "precopy_model.h"
 #include "svg.h"
@@ -25,13 +26,26 @@ struct svg {
 	const struct precopy_opts *opts;
 	const struct precopy_result *res;
 	unsigned nr;
-	unsigned rounds; /* most of any format */
+	unsigned rounds; /* most of any */
 	double low;	 /* log2 of the bytes at the bottom */
 	double high;
 };
 
+/* One for each format; dashes tell policies apart. */
 static const char *const colours[PRECOPY_FORMATS] = { "#0072b2", "#d55e00", "#009e73",
 						      "#cc79a7", "#e69f00", "#56b4e9" };
+
+static const char *colour(const struct svg *svg, unsigned run)
+{
+	return colours[svg->nr <= PRECOPY_FORMATS ? run : run / svg->opts->nr_policies];
+}
+
+static const char *dashes(const struct svg *svg, unsigned run)
+{
+	static const char *const patterns[] = { "none", "2 4", "9 4" };
+
+	return patterns[svg->opts->nr_policies > 1 ? svg->res[run].policy : PRECOPY_NONE];
+}
 
 static double round_lg2(const struct svg *svg, uint64_t pages)
 {
@@ -54,13 +68,13 @@ static double round_step(const struct svg *svg)
 }
 
 /* Formats run so much alike that their points would hide each other: set them side by side. */
-static double plot_x(const struct svg *svg, unsigned format, unsigned round)
+static double plot_x(const struct svg *svg, unsigned run, unsigned round)
 {
 	double step = round_step(svg), apart = step / 12;
 
 	if (apart > 7)
 		apart = 7;
-	return PLOT_LEFT + step * (round + 0.5) + apart * (format - (svg->nr - 1) / 2.0);
+	return PLOT_LEFT + step * (round + 0.5) + apart * (run - (svg->nr - 1) / 2.0);
 }
 
 /* The scale spans whole grid lines, from below the least to the whole memory or above. */
@@ -158,30 +172,30 @@ static void draw_threshold(const struct svg *svg)
 	svg_text(svg->out, PLOT_LEFT + 6, y - 6, "font-size=\"12\" fill=\"#777\"", label);
 }
 
-static void draw_series(const struct svg *svg, unsigned format)
+static void draw_series(const struct svg *svg, unsigned run)
 {
-	const struct precopy_result *res = &svg->res[format];
+	const struct precopy_result *res = &svg->res[run];
 	bool dots = svg->rounds <= 40;
 	unsigned i;
 
 	fprintf(svg->out,
 		"<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-linejoin=\"round\" "
-		"points=\"",
-		colours[format]);
+		"stroke-dasharray=\"%s\" points=\"",
+		colour(svg, run), dashes(svg, run));
 	for (i = 0; i < res->nr_rounds; i++)
-		fprintf(svg->out, "%.1f,%.1f ", plot_x(svg, format, i),
+		fprintf(svg->out, "%.1f,%.1f ", plot_x(svg, run, i),
 			plot_y(svg, round_lg2(svg, res->rounds[i].dirty)));
 	fputs("\"/>\n", svg->out);
 	for (i = dots ? 0 : res->nr_rounds - 1; i < res->nr_rounds; i++) {
 		bool final = i + 1 == res->nr_rounds;
-		char size[FIGURE_LEN];
+		char size[FIGURE_LEN], name[FIGURE_LEN];
 
 		fprintf(svg->out,
 			"<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\" stroke=\"%s\" "
 			"stroke-width=\"2\"><title>%s %s %u: %s</title></circle>\n",
-			plot_x(svg, format, i), plot_y(svg, round_lg2(svg, res->rounds[i].dirty)),
-			final ? "#fff" : colours[format], colours[format], res->name,
-			final ? "final pass" : "round", i,
+			plot_x(svg, run, i), plot_y(svg, round_lg2(svg, res->rounds[i].dirty)),
+			final ? "#fff" : colour(svg, run), colour(svg, run),
+			precopy_text_name(name, svg->opts, res), final ? "final pass" : "round", i,
 			figure_bytes(size, res->rounds[i].dirty * PRECOPY_PAGE));
 	}
 }
@@ -206,14 +220,15 @@ static uint64_t median_sweep(const struct precopy_result *res)
 	return times[res->nr_rounds / 2];
 }
 
-static void draw_side_row(const struct svg *svg, unsigned format, uint64_t longest)
+static void draw_side_row(const struct svg *svg, unsigned run, uint64_t longest)
 {
-	const struct precopy_result *res = &svg->res[format];
-	double y = PLOT_TOP + 14 + format * SIDE_STEP, full = SIDE_WIDTH - 70, width;
-	char time[FIGURE_LEN], down[FIGURE_LEN], lost[FIGURE_LEN], label[120];
+	const struct precopy_result *res = &svg->res[run];
+	double y = PLOT_TOP + 14 + run * SIDE_STEP, full = SIDE_WIDTH - 70, width;
+	char time[FIGURE_LEN], down[FIGURE_LEN], lost[FIGURE_LEN], name[FIGURE_LEN], label[120];
 	uint64_t sweep = median_sweep(res);
 
-	svg_text(svg->out, SIDE_LEFT, y, "font-weight=\"600\"", res->name);
+	svg_text(svg->out, SIDE_LEFT, y, "font-weight=\"600\"",
+		 precopy_text_name(name, svg->opts, res));
 	if (res->error) {
 		svg_text(svg->out, SIDE_LEFT, y + 20, "fill=\"#c00\"", res->what);
 		return;
@@ -221,7 +236,7 @@ static void draw_side_row(const struct svg *svg, unsigned format, uint64_t longe
 	width = longest ? full * (double)sweep / (double)longest : 0;
 	fprintf(svg->out,
 		"<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"14\" rx=\"2\" fill=\"%s\"/>\n",
-		SIDE_LEFT, y + 7, width < 2 ? 2 : width, colours[format]);
+		SIDE_LEFT, y + 7, width < 2 ? 2 : width, colour(svg, run));
 	svg_text(svg->out, SIDE_LEFT + width + 8, y + 18, "", figure_ns(time, sweep));
 	snprintf(label, sizeof(label), "%u rounds, downtime %s, %s lost", res->nr_rounds,
 		 figure_ns(down, res->downtime_ns), figure_count(lost, res->lost));
