@@ -23,10 +23,10 @@
 #include <iodirty/pgtable.h>
 
 #include "json.h"
+#include "replay_model.h"
 #include "runprog.h"
 
 #define DEADLINE 60
-#define ENTRIES	 4096
 
 static const char *program;
 static char shipped[512]; /* the trace in tests/data */
@@ -71,105 +71,6 @@ static void write_trace(const char *text, size_t len)
 	assert_int_equal(fclose(f), 0);
 }
 
-/* --- The count ---------------------------------------------------------------------------------*/
-
-/* What happened in one interval, taken from the text. */
-struct count {
-	uint64_t reads, writes, bytes_read, bytes_written;
-	uint64_t touched[ENTRIES], written[ENTRIES]; /* pages, later sorted and each once */
-	size_t nr_touched, nr_written;
-};
-
-struct counts {
-	struct count *intervals;
-	size_t nr;
-};
-
-static void add_pages(uint64_t *pages, size_t *nr, uint64_t iova, uint64_t len)
-{
-	uint64_t page;
-
-	for (page = iova >> 12; page <= (iova + len - 1) >> 12; page++) {
-		assert_true(*nr < ENTRIES);
-		pages[(*nr)++] = page;
-	}
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static size_t sort_once(uint64_t *pages, size_t nr)
-{
-	size_t i, out = 0;
-
-	qsort(pages, nr, sizeof(*pages), compare);
-	for (i = 0; i < nr; i++)
-		if (!out || pages[out - 1] != pages[i])
-			pages[out++] = pages[i];
-	return out;
-}
-
-/* How many units of 2^lg2 pages there are among sorted pages. */
-static uint64_t units(const uint64_t *pages, size_t nr, unsigned lg2)
-{
-	uint64_t n = 0;
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		n += !i || pages[i] >> lg2 != pages[i - 1] >> lg2;
-	return n;
-}
-
-static void count_line(struct counts *counts, const char *line, uint64_t interval_us)
-{
-	unsigned long seconds, micros;
-	uint64_t iova, len, index;
-	struct count *count;
-	char source[64], rw;
-
-	if (*line == '#')
-		return;
-	assert_int_equal(sscanf(line, "%lu.%6lu %63s %" SCNx64 " %" SCNu64 " %c", &seconds, &micros,
-				source, &iova, &len, &rw),
-			 6);
-	index = (seconds * UINT64_C(1000000) + micros) / interval_us; /* the first is at 0 */
-	while (counts->nr <= index) {
-		counts->intervals =
-			realloc(counts->intervals, (counts->nr + 1) * sizeof(*counts->intervals));
-		assert_non_null(counts->intervals);
-		memset(&counts->intervals[counts->nr++], 0, sizeof(*counts->intervals));
-	}
-	count = &counts->intervals[index];
-	add_pages(count->touched, &count->nr_touched, iova, len);
-	if (rw == 'w')
-		add_pages(count->written, &count->nr_written, iova, len);
-	*(rw == 'w' ? &count->writes : &count->reads) += 1;
-	*(rw == 'w' ? &count->bytes_written : &count->bytes_read) += len;
-}
-
-static void count_trace(struct counts *counts, uint64_t interval_us)
-{
-	FILE *f = fopen(shipped, "r");
-	char line[256];
-	size_t i;
-
-	memset(counts, 0, sizeof(*counts));
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
-		count_line(counts, line, interval_us);
-	fclose(f);
-	for (i = 0; i < counts->nr; i++) {
-		struct count *c = &counts->intervals[i];
-
-		c->nr_touched = sort_once(c->touched, c->nr_touched);
-		c->nr_written = sort_once(c->written, c->nr_written);
-	}
-}
-
 /* --- The shipped trace -------------------------------------------------------------------------*/
 
 static void same(const struct mdl_json *row, const char *name, uint64_t want)
@@ -181,34 +82,42 @@ static void same(const struct mdl_json *row, const char *name, uint64_t want)
 			 want, mdl_json_u64(mdl_json_get(row, "start"), 0));
 }
 
-/* With 2^lg2 pages reported for each that was written. */
-static void check_interval(const struct mdl_json *row, const struct count *want, unsigned lg2)
+static void check_interval(const struct mdl_json *row, const struct rm_count *want)
 {
-	uint64_t dirty = units(want->written, want->nr_written, lg2) << lg2;
-
 	same(row, "intervals", 1);
 	same(row, "reads", want->reads);
 	same(row, "writes", want->writes);
 	same(row, "bytes_read", want->bytes_read);
 	same(row, "bytes_written", want->bytes_written);
-	same(row, "working_set", want->nr_touched);
-	same(row, "written", want->nr_written);
-	same(row, "dirty", dirty);
-	same(row, "needless", dirty - want->nr_written);
+	same(row, "working_set", want->touched);
+	same(row, "written", want->written);
+	same(row, "dirty", want->dirty);
+	same(row, "needless", want->dirty - want->written);
 	same(row, "lost", 0);
+	same(row, "unmaps", want->unmaps);
+	same(row, "unmapped", want->unmapped);
+	same(row, "splits", want->splits);
+	same(row, "merges", want->merges);
 }
 
+#define LARGE "--page", "2m"
 static const struct variant {
-	const char *args[5];
-	uint64_t interval_us;
-	unsigned lg2; /* pages that one write reports */
+	const char *args[9];
+	struct rm_options options;
 } variants[] = {
-	{ { "--interval", "100ms" }, 100000, 0 },
-	{ { "--interval", "7ms", "--iotlb", "16" }, 7000, 0 },
-	{ { "--interval", "40ms", "--ats" }, 40000, 0 },
-	{ { "--interval", "100ms", "--page", "2m" }, 100000, 9 },
-	{ { "--interval", "50ms", "--granule", "64K" }, 50000, 4 },
-	{ { "--interval", "25ms", "--map", "0:256M" }, 25000, 0 },
+	{ { "--interval", "100ms" }, { .interval_us = 100000 } },
+	{ { "--interval", "7ms", "--iotlb", "16" }, { .interval_us = 7000 } },
+	{ { "--interval", "40ms", "--ats" }, { .interval_us = 40000 } },
+	{ { "--interval", "100ms", LARGE }, { .interval_us = 100000, .large = true } },
+	{ { "--interval", "50ms", "--granule", "64K" },
+	  { .interval_us = 50000, .granule_lg2 = 4 } },
+	{ { "--interval", "25ms", LARGE, "--policy", "eager" },
+	  { .interval_us = 25000, .large = true, .policy = RM_EAGER } },
+	{ { "--interval", "25ms", LARGE, "--policy", "on-dirty" },
+	  { .interval_us = 25000, .large = true, .policy = RM_ON_DIRTY } },
+	{ { "--interval", "20ms", LARGE, "--policy", "on-dirty", "--merge-after", "6" },
+	  { .interval_us = 20000, .large = true, .policy = RM_ON_DIRTY, .merge_after = 6 } },
+	{ { "--interval", "10ms", "--mode", "read" }, { .interval_us = 10000, .read = true } },
 };
 
 static struct mdl_json *replay(const char *format, const char *const *more)
@@ -231,17 +140,29 @@ static void check_shipped(const char *format, const struct variant *variant)
 {
 	struct mdl_json *json = replay(format, variant->args);
 	const struct mdl_json *rows = mdl_json_get(json, "intervals");
-	struct counts want;
+	struct rm_count sum = { 0 };
+	struct rm_counts want;
 	size_t i;
 
-	count_trace(&want, variant->interval_us);
+	rm_count_trace(&want, shipped, &variant->options);
 	assert_int_equal(rows->n, want.nr);
 	for (i = 0; i < want.nr; i++) {
 		const struct mdl_json *row = mdl_json_at(rows, i);
 
-		same(row, "start", i * variant->interval_us * 1000);
-		check_interval(row, &want.intervals[i], variant->lg2);
+		same(row, "start", i * variant->options.interval_us * 1000);
+		check_interval(row, &want.intervals[i]);
+		if (!variant->options.granule_lg2)
+			same(row, "delivered", want.intervals[i].delivered);
+		if (variant->options.read)
+			same(row, "cleaned", 0);
+		sum.delivered += want.intervals[i].delivered;
+		sum.splits += want.intervals[i].splits;
+		sum.merges += want.intervals[i].merges;
 	}
+	/* The trace is worth it. */
+	assert_true(sum.delivered > 0 || variant->options.interval_us < 10000);
+	assert_true(sum.splits > 1 || !variant->options.policy);
+	assert_true(sum.merges > 1 || !variant->options.merge_after);
 	assert_string_equal(mdl_json_str(mdl_json_get(json, "format")), format);
 	assert_int_equal(mdl_json_u64(mdl_json_get(json, "passed"), 0), 1);
 	assert_int_equal(mdl_json_u64(mdl_json_get(json, "complete"), 0), 1);
@@ -267,35 +188,20 @@ static void shipped_trace(void **state)
 	}
 }
 
-/* Left dirty, pages add up. */
-static void read_only(void **state)
+/* What is mapped and not touched changes nothing. */
+static void mapped_first(void **state)
 {
-	struct mdl_json *json = replay(any, ARGS("--interval", "100ms", "--mode", "read"));
-	const struct mdl_json *rows = mdl_json_get(json, "intervals");
-	static uint64_t all[ENTRIES];
-	struct counts want;
-	size_t i, nr = 0;
+	static const struct variant variant = { { "--interval", "25ms", "--map", "0:256M" },
+						{ .interval_us = 25000 } };
 
-	count_trace(&want, 100000);
-	assert_int_equal(rows->n, want.nr);
-	for (i = 0; i < want.nr; i++) {
-		const struct count *c = &want.intervals[i];
-
-		assert_true(nr + c->nr_written <= ENTRIES);
-		memcpy(all + nr, c->written, c->nr_written * sizeof(*all));
-		nr = sort_once(all, nr + c->nr_written);
-		same(mdl_json_at(rows, i), "dirty", nr);
-		same(mdl_json_at(rows, i), "cleaned", 0);
-		same(mdl_json_at(rows, i), "working_set", c->nr_touched);
-	}
-	free(want.intervals);
-	mdl_json_free(json);
+	check_shipped(any, &variant);
 }
 
 /* Of 4 GiB in 2048 leaf tables the devices use no more than 8. */
 static void check_pruned(const char *format)
 {
-	static const struct variant variant = { { "--interval", "20ms", "--prune" }, 20000, 0 };
+	static const struct variant variant = { { "--interval", "20ms", "--prune" },
+						{ .interval_us = 20000 } };
 	struct mdl_json *json = replay(format, ARGS("--prune", "--map", "0:4G"));
 	const struct mdl_json *rows = mdl_json_get(json, "intervals");
 	size_t i;
@@ -331,6 +237,8 @@ static void broken(void **state)
 			continue;
 		expect(2, "LOST: page 0xfffff000 was written", NULL,
 		       ARGS("--format", format_at(i), "--break", "skip-invalidate", shipped));
+		expect(2, "LOST: page 0x1100", NULL,
+		       ARGS("--format", format_at(i), "--break", "forget-unmapped", shipped));
 		expect(2, "FAILED: ", NULL,
 		       ARGS("--format", format_at(i), "--break", "skip-invalidate", "--ats",
 			    "--page", "2m", "--quiet", shipped));
@@ -353,7 +261,7 @@ static const struct malformed {
 	unsigned line;
 	const char *why;
 } malformed[] = {
-	{ GOOD "1 a 0x1000 64\n", 2, "4 fields, not the 5 of: time source iova length r|w" },
+	{ GOOD "1 a 0x1000 64\n", 2, "4 fields, not the 5 of: time source iova length r|w|u" },
 	{ "x\n", 1, "1 fields, not the 5 of" },
 	{ GOOD GOOD "# 3\n\n\t \n1 a 0x1000 64 w w\n", 6, "'w' follows the access" },
 	{ GOOD "0.499999999 a 0x1000 64 w\n", 2, "time: '0.499999999' is before that of line 1" },
@@ -385,8 +293,8 @@ static const struct malformed {
 	{ "1 a 0 1.5K w\n", 1, "length: '1.5K' is not a number" },
 	{ "1 a 0 18014398509481984K w\n", 1, "does not fit into 64 bits" },
 	{ "1 a 0xffffffffffffffff 2 w\n", 1, "is past the end of 64 bits" },
-	{ "1 a 0 1 rw\n", 1, "access: 'rw' is neither r nor w" },
-	{ "1 a 0 1 x\n", 1, "access: 'x' is neither r nor w" },
+	{ "1 a 0 1 rw\n", 1, "access: 'rw' is none of r, w, u" },
+	{ "1 a 0 1 x\n", 1, "access: 'x' is none of r, w, u" },
 	{ GOOD S512 S512 "\n", 2, "the line is longer than 1023 bytes" },
 	{ GOOD "#" S512 S512 "\n", 2, "the line is longer than 1023 bytes" },
 	{ GOOD "1 a 0 1", 2, "4 fields, not the 5 of" }, /* cut off */
@@ -451,6 +359,19 @@ static void good_lines(void **state)
 	replay_text("0.0 a 0 1 w\n0.1 b 0 1 w\n", "2 accesses, 2 intervals");
 	replay_text("0.05 a 0 1 w\n0.149999999 b 0 1 w\n", "2 accesses, 1 intervals");
 	replay_text("18446744072.999999999 a 0x1fffff 2 w\n", "1 accesses, 1 intervals");
+}
+
+/* Unmaps of nothing, of pages written before, of far more than is mapped; what comes after is mapped anew. */
+static void unmaps(void **state)
+{
+	static const char text[] =
+		"0 a 0x1000 8K u\n0 a 0x1fff 2 w\n0 a 0x2000 1 U\n0 b 0x2000 1 r\n"
+		"0.1 a 0x2000 1 w\n0.1 a 0 1024G u\n0.1 a 0x2000 8192 w\n";
+
+	replay_text(text, "4 accesses, 2 intervals, 0.08 MiB/s dirtied; 4 pages written, 0 lost");
+	expect(0, "3 unmaps of 2.00 MiB, with 2 dirty pages", NULL, ARGS("--format", any, scratch));
+	expect(0, "PASSED", NULL, ARGS("--format", any, LARGE, "--ats", scratch));
+	expect(0, "PASSED", NULL, ARGS("--format", any, "--mode", "read", scratch));
 }
 
 /* --- The rest ----------------------------------------------------------------------------------*/
@@ -521,14 +442,21 @@ static void command_line(void **state)
 	       ARGS("--format", any, "--map", "0:65G", "-"));
 	expect(1, NULL, "--mode: 'write' is neither clear nor read", ARGS("--mode", "write", "-"));
 	expect(1, NULL, "--page: '8k' is neither 4k nor 2m", ARGS("--page", "8k", "-"));
-	expect(1, NULL, "--break: 'all' is not skip-invalidate", ARGS("--break", "all", "-"));
+	expect(1, NULL, "--break: 'all' is neither skip-invalidate", ARGS("--break", "all", "-"));
 	expect(1, NULL, "--prune is for sweeps that clear",
 	       ARGS("--format", any, "--prune", "--mode", "read", "-"));
 	expect(1, NULL, "--limit: 1M is not between 2M and 16T", ARGS("--limit", "1M", "-"));
 	expect(1, NULL, "--seed: 'x' is not a number", ARGS("--seed", "x", "-"));
 	expect(1, NULL, "unknown option: --frob", ARGS("--frob"));
 	expect(1, NULL, "--json needs a value", ARGS("--json"));
-	expect(0, "time source iova length r|w", NULL, ARGS("--help"));
+	expect(1, NULL, "--policy: 'lazy' is not one of", ARGS("--policy", "lazy", "-"));
+	expect(1, NULL, "--policy, --merge-after: there are no large leaves",
+	       ARGS("--format", any, "--merge-after", "3", "-"));
+	expect(1, NULL, "--policy, --merge-after are for sweeps that clear",
+	       ARGS("--format", any, LARGE, "--policy", "eager", "--mode", "read", "-"));
+	expect(1, NULL, "--merge-after: 0 is not between", ARGS("--merge-after", "0", "-"));
+	expect(0, "time source iova length r|w|u", NULL, ARGS("--help"));
+	expect(0, "time source iova length r|w|u", NULL, ARGS("-h"));
 }
 
 /* All are opened before the trace is replayed; a trace that ends badly leaves whole files. */
@@ -569,19 +497,13 @@ static void files(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shipped_trace),
-		cmocka_unit_test(read_only),
-		cmocka_unit_test(pruned),
-		cmocka_unit_test(broken),
-		cmocka_unit_test(malformed_lines),
-		cmocka_unit_test(nul_bytes),
-		cmocka_unit_test(skipped_lines),
-		cmocka_unit_test(good_lines),
-		cmocka_unit_test(idle),
-		cmocka_unit_test(addresses),
-		cmocka_unit_test(limits),
-		cmocka_unit_test(command_line),
-		cmocka_unit_test(files),
+		cmocka_unit_test(shipped_trace),   cmocka_unit_test(mapped_first),
+		cmocka_unit_test(pruned),	   cmocka_unit_test(broken),
+		cmocka_unit_test(malformed_lines), cmocka_unit_test(nul_bytes),
+		cmocka_unit_test(skipped_lines),   cmocka_unit_test(good_lines),
+		cmocka_unit_test(unmaps),	   cmocka_unit_test(idle),
+		cmocka_unit_test(addresses),	   cmocka_unit_test(limits),
+		cmocka_unit_test(command_line),	   cmocka_unit_test(files),
 	};
 	int i, ret;
 

@@ -12,12 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define bad(...)     args_bad("replay", __VA_ARGS__)
+#define bad(...)	args_bad("replay", __VA_ARGS__)
 
-#define MIN_INTERVAL 1000ull
-#define MAX_INTERVAL (86400 * 1000000000ull)
-#define MAX_LIMIT    (16ull << 40)
-#define MAX_IOTLB    (1u << 20)
+#define MIN_INTERVAL	1000ull
+#define MAX_INTERVAL	(86400 * 1000000000ull)
+#define MAX_LIMIT	(16ull << 40)
+#define MAX_IOTLB	(1u << 20)
+#define MAX_MERGE_AFTER 1000000u
 
 enum {
 	OPT_ATS = 256,
@@ -30,8 +31,10 @@ enum {
 	OPT_JSON,
 	OPT_LIMIT,
 	OPT_MAP,
+	OPT_MERGE_AFTER,
 	OPT_MODE,
 	OPT_PAGE,
+	OPT_POLICY,
 	OPT_PRUNE,
 	OPT_QUIET,
 	OPT_SEED,
@@ -50,8 +53,10 @@ static const struct option long_options[] = {
 	{ "json", required_argument, NULL, OPT_JSON },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "map", required_argument, NULL, OPT_MAP },
+	{ "merge-after", required_argument, NULL, OPT_MERGE_AFTER },
 	{ "mode", required_argument, NULL, OPT_MODE },
 	{ "page", required_argument, NULL, OPT_PAGE },
+	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "prune", no_argument, NULL, OPT_PRUNE },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
 	{ "seed", required_argument, NULL, OPT_SEED },
@@ -70,11 +75,13 @@ static void print_help(void)
 		"The program keeps its own record of what was written and holds every sweep against it.\n"
 		"\n"
 		"TRACE is text, an access a line, - is standard input:\n"
-		"  time source iova length r|w\n"
+		"  time source iova length r|w|u\n"
 		"  0.000125 00:05.0 0xfffff000 64 r\n"
 		"  time    seconds, up to 9 digits after the point; never before that of the line above\n"
 		"  source  who accesses: a bus:device.function or any name\n"
 		"  iova    where, decimal or 0x; length likewise, or with K, M, G\n"
+		"  r|w|u   the device reads or writes memory; u: its driver unmaps the pages, what was\n"
+		"          dirty is delivered with that, and they are mapped elsewhere when touched again\n"
 		"  Blank lines and lines that begin with # are passed over. See docs/replay.md.\n"
 		"\n"
 		"The table:\n"
@@ -82,6 +89,10 @@ static void print_help(void)
 		"  --page 4k|2m      size of its leaves (default 4k). Regions of 2 MiB are mapped when\n"
 		"                    they are first touched, which no figure includes.\n"
 		"  --map IOVA:SIZE   map that from the beginning, touched or not; up to 16 times\n"
+		"  --policy P        of 2m leaves: none (default): they stay; eager: split when mapped;\n"
+		"                    on-dirty: split when a sweep finds them dirty, so that the next one\n"
+		"                    reports no more than what was written\n"
+		"  --merge-after N   merge them again when they were clean for N intervals\n"
 		"  --limit SIZE      map at most so much (default 64G); K, M, G, T are powers of 1024\n"
 		"\n"
 		"The hardware:\n"
@@ -101,7 +112,7 @@ static void print_help(void)
 		"  --json FILE       all figures; - is standard output, all else then goes to standard error\n"
 		"  --quiet           the verdict only\n"
 		"  --skip-bad        count malformed lines and go on, instead of stopping at the first\n"
-		"  --help            this text\n"
+		"  -h, --help        this text\n"
 		"\n"
 		"  time      of the interval's begin, since the first access; *N stands for N intervals\n"
 		"            without any access, of which the first was swept\n"
@@ -114,6 +125,7 @@ static void print_help(void)
 		"\n"
 		"Self-test of the check: violate the protocol, which must lose pages.\n"
 		"  --break skip-invalidate    clean the table and invalidate nothing\n"
+		"  --break forget-unmapped    drop what unmaps say was dirty\n"
 		"\n"
 		"Exit: 0 not one page lost; 1 the command line is wrong; 2 the trace is malformed (the\n"
 		"line is named) or cannot be read, a page was lost, or another check failed; 4 it cannot be\n"
@@ -122,6 +134,7 @@ static void print_help(void)
 		"Examples:\n"
 		"  iodirty replay --interval 50ms --svg heat.svg nic-disk.trace\n"
 		"  sort -s -n a.trace b.trace | iodirty replay --format amd_v1 --page 2m -\n"
+		"  iodirty replay --page 2m --policy on-dirty --merge-after 5 nic-disk.trace\n"
 		"  iodirty replay --format vtd_fs --prune --map 0:64G nic-disk.trace\n",
 	};
 	unsigned i;
@@ -213,6 +226,17 @@ static int set_word(const char *option, const char *text, const char *first, con
 	return 0;
 }
 
+static int set_policy(struct replay_opts *opts, const char *text)
+{
+	static const char *const words[] = { "none", "eager", "on-dirty", NULL };
+	int i = args_word(text, words);
+
+	if (i < 0)
+		return bad("--policy: '%s' is not one of none, eager, on-dirty", text);
+	opts->policy = (enum replay_policy)i;
+	return 0;
+}
+
 static int set_flag(struct replay_opts *opts, int option, const char *value)
 {
 	switch (option) {
@@ -220,9 +244,11 @@ static int set_flag(struct replay_opts *opts, int option, const char *value)
 		opts->ats = true;
 		return 0;
 	case OPT_BREAK:
-		opts->skip_invalidate = true;
-		if (strcmp(value, "skip-invalidate"))
-			return bad("--break: '%s' is not skip-invalidate", value);
+		opts->skip_invalidate |= !strcmp(value, "skip-invalidate");
+		opts->forget_unmapped |= !strcmp(value, "forget-unmapped");
+		if (strcmp(value, "skip-invalidate") && strcmp(value, "forget-unmapped"))
+			return bad("--break: '%s' is neither skip-invalidate nor forget-unmapped",
+				   value);
 		return 0;
 	case OPT_PRUNE:
 		opts->prune = true;
@@ -256,10 +282,15 @@ static int set_option(void *cookie, int option, const char *value)
 		return set_limit(opts, value);
 	case OPT_MAP:
 		return set_map(opts, value);
+	case OPT_MERGE_AFTER:
+		return args_unsigned("replay", "--merge-after", value, 1, MAX_MERGE_AFTER,
+				     &opts->merge_after);
 	case OPT_MODE:
 		return set_word("--mode", value, "clear", "read", &opts->read);
 	case OPT_PAGE:
 		return set_word("--page", value, "4k", "2m", &opts->large);
+	case OPT_POLICY:
+		return set_policy(opts, value);
 	case OPT_SEED:
 		return args_uint("replay", "--seed", value, 0, UINT64_MAX, &opts->seed);
 	case OPT_SVG:
@@ -302,6 +333,10 @@ static int parse(struct replay_opts *opts, int argc, char **argv)
 		return bad("--map: that is more than --limit allows");
 	if (opts->prune && opts->read)
 		return bad("--prune is for sweeps that clear");
+	if ((opts->policy || opts->merge_after) && !opts->large)
+		return bad("--policy, --merge-after: there are no large leaves; try --page 2m");
+	if ((opts->policy || opts->merge_after) && opts->read)
+		return bad("--policy, --merge-after are for sweeps that clear");
 	if (opts->skip_invalidate && opts->read)
 		return bad("--break skip-invalidate: --mode read invalidates nothing anyway");
 	if (!iod_format_ops(opts->format))

@@ -28,6 +28,13 @@
 #define REPLAY_REFUSAL	    240 /* bytes of a text */
 #define REPLAY_SHOWN	    4	/* bad lines, lost pages */
 
+/* What becomes of 2 MiB leaves. */
+enum replay_policy {
+	REPLAY_NONE,	 /* they stay */
+	REPLAY_EAGER,	 /* split as soon as they are mapped */
+	REPLAY_ON_DIRTY, /* split when a sweep finds them dirty */
+};
+
 struct replay_opts {
 	enum iod_format format;
 	const char *trace;
@@ -36,12 +43,16 @@ struct replay_opts {
 	uint64_t limit;	      /* most bytes mapped */
 	uint64_t seed;
 	unsigned iotlb; /* entries */
-	bool large;	/* 2 MiB leaves */
-	bool read;	/* sweep without cleaning */
+	unsigned
+		merge_after; /* intervals that a region stays clean before it is merged; 0: never */
+	enum replay_policy policy;
+	bool large; /* 2 MiB leaves */
+	bool read;  /* sweep without cleaning */
 	bool prune;
 	bool ats; /* an ATC per source instead of one IOTLB */
 	bool skip_bad;
 	bool skip_invalidate; /* the self-test: nobody hears of what was cleaned */
+	bool forget_unmapped; /* another: what unmaps deliver is dropped */
 	bool quiet;
 	const char *svg;
 	const char *json;
@@ -60,9 +71,18 @@ struct replay_opts {
 struct replay_region {
 	uint64_t index; /* iova >> REPLAY_REGION_LG2 */
 	uint64_t pa;
+	uint64_t *pas; /* of each page, where they do not lie side by side; else NULL */
 	uint64_t written[REPLAY_WORDS]; /* since the last sweep that cleaned */
 	uint64_t touched[REPLAY_WORDS]; /* in this interval */
-	uint64_t sources;		/* bit i % 64: source i was here */
+	uint64_t gone[REPLAY_WORDS];	/* not mapped now */
+	uint64_t
+		written_gone[REPLAY_WORDS]; /* written before they were unmapped in this interval */
+	uint64_t delivered[REPLAY_WORDS];   /* what these unmaps say was dirty */
+	struct iod_bitmap delivery;	    /* over delivered[] */
+	uint64_t unmapped_at;		    /* the sync that completes this */
+	bool large;			    /* mapped by one leaf */
+	uint64_t clean;	  /* intervals in a row in which nothing of it was dirty */
+	uint64_t sources; /* bit i % 64: source i was here */
 };
 
 /* Neighbouring regions, which one call sweeps. */
@@ -82,6 +102,11 @@ struct replay_space {
 	size_t nr, max;
 	size_t nr_laid_out; /* regions that the extents know */
 	struct replay_region *recent;
+	struct iod_gather *gather; /* the run's */
+	uint64_t next_pa;
+	uint64_t unmapped; /* pages, in all */
+	uint64_t syncs;	   /* of the gather */
+	uint64_t splits, merges;
 	struct replay_extent *extents;
 	size_t nr_extents;
 	uint64_t *bits; /* of all extents */
@@ -89,7 +114,10 @@ struct replay_space {
 	const char *what; /* what failed, after an error */
 };
 
+/* Then the caller sets the gather. */
 int replay_space_create(struct replay_space *space, const struct replay_opts *opts);
+/* Map what is to be mapped from the beginning. */
+int replay_space_map_first(struct replay_space *space);
 void replay_space_destroy(struct replay_space *space);
 
 /* Whether the format has these addresses; and how to say that it does not. */
@@ -101,12 +129,30 @@ int replay_space_map(struct replay_space *space, uint64_t iova, uint64_t len);
 struct replay_region *replay_space_find(struct replay_space *space, uint64_t index);
 /* Make extents and bitmaps of all regions, sorted; the bitmaps are zeroed. @return 0, -ENOMEM */
 int replay_space_lay_out(struct replay_space *space);
-/* The pages of a region that its extent's bitmap reports. */
-void replay_space_reported(const struct replay_space *space, const struct replay_extent *extent,
+/* The pages of a region that a bitmap reports: its extent's, or its own delivery. */
+void replay_space_reported(const struct replay_space *space, const struct iod_bitmap *bitmap,
 			   const struct replay_region *region, uint64_t words[REPLAY_WORDS]);
+/* Output addresses for a region, used by none so far. */
+uint64_t replay_space_next_pa(struct replay_space *space);
 /* Record the pages that [offset, offset + len) of a region touches. */
 void replay_record(uint64_t words[REPLAY_WORDS], uint64_t offset, uint64_t len);
 unsigned replay_count(const uint64_t words[REPLAY_WORDS]);
+
+/* replay_unmap.c. What fails sets space->what. @return 0, or what the library returned */
+
+/* Whether [inside, + len) of a region is where it was mapped to. */
+bool replay_region_lies(const struct replay_region *region, uint64_t inside, uint64_t len,
+			uint64_t pa);
+/* Unmap the pages that the range touches; what was dirty comes with the next sync. */
+int replay_space_unmap(struct replay_space *space, uint64_t iova, uint64_t len);
+int replay_space_map_again(struct replay_space *space, struct replay_region *region,
+			   uint64_t inside, uint64_t len);
+/* Invalidate; what unmaps deliver is complete. */
+int replay_space_sync(struct replay_space *space);
+int replay_space_born(struct replay_space *space, struct replay_region *region);
+int replay_space_split_dirty(struct replay_space *space, const struct replay_extent *extent,
+			     struct replay_region *region);
+int replay_space_merge_clean(struct replay_space *space, struct replay_region *region);
 
 /* --- Intervals ---------------------------------------------------------------------------------*/
 
@@ -127,7 +173,11 @@ struct replay_interval {
 	uint64_t dirty;	      /* pages that the sweep reports */
 	uint64_t fresh;	   /* of these, pages that the sweep before did not report (--mode read) */
 	uint64_t needless; /* of the dirty ones, pages that were not written */
-	uint64_t lost;	   /* written pages that the sweep does not report */
+	uint64_t lost;	   /* written pages that neither the sweep nor an unmap reports */
+	uint64_t unmaps;   /* lines */
+	uint64_t unmapped, delivered; /* pages; dirty ones that came with unmaps */
+	uint64_t past;		      /* of these, those that are not dirty any more */
+	uint64_t splits, merges;      /* 2 MiB leaves split, or merged again */
 	uint64_t hits, misses;
 	uint64_t items, cleaned, pruned;
 	uint64_t sweep_ns, sync_ns;
@@ -171,7 +221,7 @@ struct replay {
 	struct replay_interval now;
 	struct replay_totals totals;
 	uint64_t first_ns; /* time of the first access */
-	uint64_t seen_hits, seen_misses;
+	uint64_t seen_hits, seen_misses, seen_splits, seen_merges;
 	struct trace_access access; /* under way */
 	unsigned source;
 	bool stopped;		  /* before the end of the trace */

@@ -10,6 +10,7 @@
 
 void replay_json_start(FILE *out, const struct replay *replay)
 {
+	static const char *const policies[] = { "none", "eager", "on-dirty" };
 	const struct replay_opts *opts = replay->opts;
 
 	fprintf(out, "{\n  \"format\": \"%s\", \"mode\": \"%s\", ", iod_format_name(opts->format),
@@ -17,6 +18,8 @@ void replay_json_start(FILE *out, const struct replay *replay)
 	json_number(out, "interval", opts->interval_ns);
 	json_number(out, "page", opts->large ? REPLAY_REGION : REPLAY_PAGE);
 	json_number(out, "granule", opts->granule);
+	fprintf(out, "\"policy\": \"%s\", ", policies[opts->policy]);
+	json_number(out, "merge_after", opts->merge_after);
 	json_number(out, "seed", opts->seed);
 	fprintf(out, "\"ats\": %s, \"prune\": %s,\n  \"intervals\": [",
 		opts->ats ? "true" : "false", opts->prune ? "true" : "false");
@@ -38,6 +41,11 @@ void replay_json_interval(FILE *out, const struct replay *replay, bool first)
 	json_number(out, "dirty", now->dirty);
 	json_number(out, "needless", now->needless);
 	json_number(out, "lost", now->lost);
+	json_number(out, "unmaps", now->unmaps);
+	json_number(out, "unmapped", now->unmapped);
+	json_number(out, "delivered", now->delivered);
+	json_number(out, "splits", now->splits);
+	json_number(out, "merges", now->merges);
 	fprintf(out, "\"dirty_mib_per_s\": %.3f, ", replay_rate(replay->opts, now->fresh, 1));
 	json_number(out, "cache_hits", now->hits);
 	json_number(out, "cache_misses", now->misses);

@@ -53,10 +53,12 @@ void replay_report_start(struct replay_report *report, const struct replay *repl
 	report->bars = term_fits(term, TABLE_WIDTH + 2 + BAR_WIDTH);
 	if (report->json)
 		replay_json_start(report->json, replay);
-	if (opts->skip_invalidate)
+	if (opts->skip_invalidate || opts->forget_unmapped)
 		fprintf(term->out,
-			"%sBREAKING THE PROTOCOL ON PURPOSE (skip invalidate): pages must be lost%s\n",
-			term_paint(term, TERM_RED), term_unpaint(term));
+			"%sBREAKING THE PROTOCOL ON PURPOSE (%s): pages must be lost%s\n",
+			term_paint(term, TERM_RED),
+			opts->skip_invalidate ? "skip invalidate" : "forget unmapped",
+			term_unpaint(term));
 	if (opts->quiet)
 		return;
 	fprintf(term->out,
@@ -199,6 +201,13 @@ static void print_totals(const struct replay_report *report, const struct replay
 		"  %s of the pages reported were not written; caches hit %s; %s ns per entry\n",
 		percent_text(needless, sum->needless, sum->dirty),
 		percent_text(hits, sum->hits, sum->hits + sum->misses), ns_per_entry(entry, sum));
+	if (sum->unmaps)
+		fprintf(out, "  %" PRIu64 " unmaps of %s, with %s dirty pages\n", sum->unmaps,
+			figure_bytes(mapped, sum->unmapped * REPLAY_PAGE),
+			figure_count(touched, sum->delivered));
+	if (sum->splits || sum->merges)
+		fprintf(out, "  %" PRIu64 " large leaves split, %" PRIu64 " merged again\n",
+			sum->splits, sum->merges);
 	if (totals->idle)
 		fprintf(out, "  %" PRIu64 " intervals without any access\n", totals->idle);
 }

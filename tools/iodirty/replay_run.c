@@ -117,7 +117,7 @@ static int move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
 	uint64_t iova = replay->access.iova + offset, inside = iova & (REPLAY_REGION - 1);
 	struct replay_region *region = replay_space_find(&replay->space, iova >> REPLAY_REGION_LG2);
 
-	if (!region || pa != region->pa + inside || len > REPLAY_REGION - inside) {
+	if (!region || !replay_region_lies(region, inside, len, pa)) {
 		replay->totals.misplaced++;
 		return 0;
 	}
@@ -186,6 +186,24 @@ static int do_access(struct replay *replay)
 	return 0;
 }
 
+/* The driver unmaps what its device may have written; all that follows is mapped elsewhere. */
+static int do_unmap(struct replay *replay)
+{
+	uint64_t before = replay->space.unmapped;
+	int ret = find_source(replay, replay->access.source);
+
+	if (ret)
+		return ret;
+	ret = replay_space_unmap(&replay->space, replay->access.iova, replay->access.len);
+	if (ret) {
+		replay_complain(replay, "%s: %s", replay->space.what, strerror(-ret));
+		return EXIT_CANNOT;
+	}
+	replay->now.unmaps++;
+	replay->now.unmapped += replay->space.unmapped - before;
+	return 0;
+}
+
 /* --- The end of an interval --------------------------------------------------------------------*/
 
 static int sweep(struct replay *replay)
@@ -204,7 +222,7 @@ static int sweep(struct replay *replay)
 			.iova = extent->bitmap.base_iova,
 			.len = (uint64_t)extent->nr << REPLAY_REGION_LG2,
 			.bitmap = &extent->bitmap,
-			.gather = replay->gather,
+			.gather = replay->opts->read ? NULL : replay->gather,
 		};
 		int ret = iod_sweep(space->pt, &sweep);
 
@@ -227,10 +245,8 @@ static int sync_caches(struct replay *replay)
 	uint64_t began = figure_now();
 	int ret;
 
-	if (!replay->gather)
-		return 0;
 	iod_gather_get_info(replay->gather, &before);
-	ret = iod_gather_sync(replay->gather);
+	ret = replay_space_sync(&replay->space);
 	iod_gather_get_info(replay->gather, &after);
 	replay->now.sync_ns = figure_now() - began;
 	replay->now.invalidations = after.invalidations - before.invalidations;
@@ -259,24 +275,36 @@ static void check_region(struct replay *replay, const struct replay_extent *exte
 {
 	struct replay_interval *now = &replay->now;
 	uint64_t reported[REPLAY_WORDS], lost[REPLAY_WORDS], needless[REPLAY_WORDS];
-	bool any_lost = false;
+	uint64_t delivered[REPLAY_WORDS] = { 0 }, written[REPLAY_WORDS];
+	bool any_lost = false, any = false;
 	unsigned i;
 
-	replay_space_reported(&replay->space, extent, region, reported);
+	replay_space_reported(&replay->space, &extent->bitmap, region, reported);
+	if (region->delivery.words && !replay->opts->forget_unmapped)
+		replay_space_reported(&replay->space, &region->delivery, region, delivered);
 	for (i = 0; i < REPLAY_WORDS; i++) {
-		lost[i] = region->written[i] & ~reported[i];
-		needless[i] = reported[i] & ~region->written[i];
+		lost[i] = (region->written[i] & ~reported[i]) |
+			  (region->written_gone[i] & ~delivered[i]);
+		now->delivered += (unsigned)__builtin_popcountll(delivered[i]);
+		now->past += (unsigned)__builtin_popcountll(delivered[i] & ~reported[i]);
+		reported[i] |= delivered[i];
+		written[i] = region->written[i] | region->written_gone[i];
+		needless[i] = reported[i] & ~written[i];
 		any_lost |= lost[i] != 0;
+		any |= reported[i] != 0;
 	}
 	if (any_lost)
 		report_lost(replay, region, lost);
+	region->clean = any ? 0 : region->clean + now->nr;
 	now->working_set += replay_count(region->touched);
-	now->written += replay_count(region->written);
+	now->written += replay_count(written);
 	now->dirty += replay_count(reported);
 	now->needless += replay_count(needless);
 	if (replay->heat)
 		replay_heat_add(replay->heat, now->index, region, reported);
 	memset(region->touched, 0, sizeof(region->touched));
+	memset(region->written_gone, 0, sizeof(region->written_gone));
+	memset(region->delivered, 0, sizeof(region->delivered));
 	if (!replay->opts->read)
 		memset(region->written, 0, sizeof(region->written));
 }
@@ -332,6 +360,11 @@ static void add_to_totals(struct replay *replay)
 	sum->fresh += now->fresh;
 	sum->needless += now->needless;
 	sum->lost += now->lost;
+	sum->unmaps += now->unmaps;
+	sum->unmapped += now->unmapped;
+	sum->delivered += now->delivered;
+	sum->splits += now->splits;
+	sum->merges += now->merges;
 	sum->hits += now->hits;
 	sum->misses += now->misses;
 	sum->items += now->items;
@@ -349,6 +382,28 @@ static void add_to_totals(struct replay *replay)
 	replay_hist_add(&totals->sweep_ns, now->sweep_ns, 1);
 }
 
+/* Splits what the sweep found dirty, or merges what was clean for long. */
+static int change_sizes(struct replay *replay, bool merge)
+{
+	struct replay_space *space = &replay->space;
+	size_t i, j;
+	int ret = 0;
+
+	if (merge ? !replay->opts->merge_after : replay->opts->policy != REPLAY_ON_DIRTY)
+		return 0;
+	for (i = 0; i < space->nr_extents && !ret; i++) {
+		const struct replay_extent *extent = &space->extents[i];
+
+		for (j = 0; j < extent->nr && !ret; j++) {
+			struct replay_region *region = space->sorted[extent->first + j];
+
+			ret = merge ? replay_space_merge_clean(space, region)
+				    : replay_space_split_dirty(space, extent, region);
+		}
+	}
+	return ret ? cannot(space->what, ret) : 0;
+}
+
 /* Sweep, sync, and only then look at the bitmap. */
 static int end_interval(struct replay *replay, uint64_t *dirty_before)
 {
@@ -360,13 +415,24 @@ static int end_interval(struct replay *replay, uint64_t *dirty_before)
 	count_cache(replay);
 	ret = sweep(replay);
 	if (!ret)
+		ret = change_sizes(replay, false);
+	if (!ret)
 		ret = sync_caches(replay);
 	if (ret)
 		return ret;
 	check(replay);
-	/* What is never cleaned is reported every time. */
-	now->fresh = replay->opts->read ? now->dirty - *dirty_before : now->dirty;
-	*dirty_before = now->dirty;
+	ret = change_sizes(replay, true);
+	if (ret)
+		return ret;
+	now->splits = replay->space.splits - replay->seen_splits;
+	now->merges = replay->space.merges - replay->seen_merges;
+	replay->seen_splits = replay->space.splits;
+	replay->seen_merges = replay->space.merges;
+	/* What is never cleaned is reported every time, until it is unmapped. */
+	now->fresh = now->dirty;
+	if (replay->opts->read)
+		now->fresh -= *dirty_before < now->dirty ? *dirty_before : now->dirty;
+	*dirty_before = now->dirty - now->past;
 	add_to_totals(replay);
 	if (replay->heat)
 		replay_heat_column(replay->heat, now);
@@ -427,7 +493,9 @@ static int take_access(struct replay *replay, uint64_t *dirty_before)
 		replay->now.nr = 1;
 	}
 	ret = advance(replay, dirty_before);
-	return ret ? ret : do_access(replay);
+	if (ret)
+		return ret;
+	return access->unmap ? do_unmap(replay) : do_access(replay);
 }
 
 static int take_line(struct replay *replay, enum trace_got got, uint64_t *dirty_before)
@@ -487,11 +555,14 @@ int replay_create(struct replay *replay, const struct replay_opts *opts)
 	    replay_hist_create(&replay->totals.dirty_pages) ||
 	    replay_hist_create(&replay->totals.sweep_ns))
 		return cannot("replay", -ENOMEM);
-	if (!opts->read)
-		ret = iod_gather_create(&replay->gather, replay->space.pt, &cfg);
+	ret = iod_gather_create(&replay->gather, replay->space.pt, &cfg);
 	if (!ret && !opts->ats)
 		ret = create_cache(replay, &replay->iotlb);
-	return ret ? cannot("cannot create an IOTLB", ret) : 0;
+	if (ret)
+		return cannot("cannot create an IOTLB", ret);
+	replay->space.gather = replay->gather;
+	ret = replay_space_map_first(&replay->space);
+	return ret ? cannot(replay->space.what, ret) : 0;
 }
 
 void replay_destroy(struct replay *replay)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define FIRST_SLOTS 1024
+#define PA_END	    (1ull << 46) /* fits every format */
 
 static size_t slot_of(const struct replay_space *space, uint64_t index)
 {
@@ -66,7 +67,15 @@ static int make_room(struct replay_space *space)
 
 /* --- Mapping -----------------------------------------------------------------------------------*/
 
-/* Output addresses are handed out in the order of first touch, so they fit every format. */
+/* In the order of first touch; a long trace gets addresses again that it used long ago. */
+uint64_t replay_space_next_pa(struct replay_space *space)
+{
+	uint64_t pa = space->next_pa;
+
+	space->next_pa = (pa + REPLAY_REGION) % PA_END;
+	return pa;
+}
+
 static int map_region(struct replay_space *space, uint64_t index)
 {
 	struct replay_region *region;
@@ -79,7 +88,7 @@ static int map_region(struct replay_space *space, uint64_t index)
 	if (!region)
 		return -ENOMEM;
 	region->index = index;
-	region->pa = (uint64_t)space->nr << REPLAY_REGION_LG2;
+	region->pa = replay_space_next_pa(space);
 	space->what = "cannot map";
 	ret = iod_map(space->pt, index << REPLAY_REGION_LG2, region->pa, REPLAY_REGION,
 		      IOD_PROT_READ | IOD_PROT_WRITE, NULL, NULL);
@@ -89,7 +98,7 @@ static int map_region(struct replay_space *space, uint64_t index)
 	}
 	space->sorted[space->nr++] = region;
 	put_into_slot(space, region);
-	return 0;
+	return replay_space_born(space, region);
 }
 
 bool replay_space_has(const struct replay_space *space, uint64_t iova, uint64_t len)
@@ -123,6 +132,7 @@ int replay_space_map(struct replay_space *space, uint64_t iova, uint64_t len)
 	uint64_t index = iova >> REPLAY_REGION_LG2;
 	uint64_t last = (iova + (len - 1)) >> REPLAY_REGION_LG2;
 	uint64_t most = space->opts->limit >> REPLAY_REGION_LG2;
+	struct replay_region *region;
 	int ret;
 
 	/* Whatever is mapped already, such a range does not fit. */
@@ -130,8 +140,19 @@ int replay_space_map(struct replay_space *space, uint64_t iova, uint64_t len)
 	if (last - index >= most)
 		return -E2BIG;
 	for (; index <= last; index++) {
-		if (replay_space_find(space, index))
+		region = replay_space_find(space, index);
+		if (region) {
+			uint64_t base = index << REPLAY_REGION_LG2;
+			uint64_t from = iova > base ? iova - base : 0;
+			uint64_t to = iova + (len - 1) - base;
+
+			if (to >= REPLAY_REGION)
+				to = REPLAY_REGION - 1;
+			ret = replay_space_map_again(space, region, from, to - from + 1);
+			if (ret)
+				return ret;
 			continue;
+		}
 		space->what = "beyond the limit";
 		if (space->nr >= most)
 			return -E2BIG;
@@ -154,6 +175,9 @@ static int create_table(struct replay_space *space)
 	};
 	int ret;
 
+	/* Large leaves may be split, if only by an unmap. */
+	if (opts->large && (opts->format == IOD_ARM_LPAE_S1 || opts->format == IOD_ARM_LPAE_S2))
+		cfg.features |= IOD_PT_BBM_2;
 	if (opts->prune)
 		cfg.features |= IOD_PT_HW_TABLE_ACCESS;
 	space->what = "cannot create the arena for the page tables";
@@ -174,15 +198,21 @@ static int create_table(struct replay_space *space)
 
 int replay_space_create(struct replay_space *space, const struct replay_opts *opts)
 {
-	unsigned i;
 	int ret;
 
 	memset(space, 0, sizeof(*space));
 	space->opts = opts;
 	space->what = "no memory";
 	ret = make_room(space);
-	if (!ret)
-		ret = create_table(space);
+	return ret ? ret : create_table(space);
+}
+
+int replay_space_map_first(struct replay_space *space)
+{
+	const struct replay_opts *opts = space->opts;
+	unsigned i;
+	int ret = 0;
+
 	for (i = 0; !ret && i < opts->nr_maps; i++) {
 		if (!replay_space_has(space, opts->maps[i].iova, opts->maps[i].len)) {
 			space->what = "--map: not all of it is in the addresses of the format";
@@ -197,8 +227,10 @@ void replay_space_destroy(struct replay_space *space)
 {
 	size_t i;
 
-	for (i = 0; i < space->nr; i++)
+	for (i = 0; i < space->nr; i++) {
+		free(space->sorted[i]->pas);
 		free(space->sorted[i]);
+	}
 	free(space->sorted);
 	free(space->slots);
 	free(space->extents);
@@ -317,7 +349,7 @@ unsigned replay_count(const uint64_t words[REPLAY_WORDS])
 	return n;
 }
 
-void replay_space_reported(const struct replay_space *space, const struct replay_extent *extent,
+void replay_space_reported(const struct replay_space *space, const struct iod_bitmap *bitmap,
 			   const struct replay_region *region, uint64_t words[REPLAY_WORDS])
 {
 	uint64_t granule = space->opts->granule, offset;
@@ -325,13 +357,12 @@ void replay_space_reported(const struct replay_space *space, const struct replay
 
 	/* The bitmap's words are the region's then. */
 	if (granule == REPLAY_PAGE) {
-		memcpy(words,
-		       extent->bitmap.words + (iova - extent->bitmap.base_iova) / 64 / granule,
+		memcpy(words, bitmap->words + (iova - bitmap->base_iova) / 64 / granule,
 		       REPLAY_WORDS * sizeof(*words));
 		return;
 	}
 	memset(words, 0, REPLAY_WORDS * sizeof(*words));
 	for (offset = 0; offset < REPLAY_REGION; offset += granule)
-		if (iod_bitmap_test(&extent->bitmap, iova + offset))
+		if (iod_bitmap_test(bitmap, iova + offset))
 			replay_record(words, offset, granule);
 }

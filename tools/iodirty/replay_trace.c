@@ -224,8 +224,9 @@ static bool parse_access(struct trace *trace, char *const *fields, struct trace_
 	if (access->iova + (access->len - 1) < access->iova)
 		return wrong(trace, "length: '%s' from '%s' on is past the end of 64 bits",
 			     shown(fields[FIELD_LEN], show), fields[FIELD_IOVA]);
-	if (!strchr("rRwW", rw[0]) || rw[1])
-		return wrong(trace, "access: '%s' is neither r nor w", shown(rw, show));
+	if (!strchr("rRwWuU", rw[0]) || rw[1])
+		return wrong(trace, "access: '%s' is none of r, w, u", shown(rw, show));
+	access->unmap = rw[0] == 'u' || rw[0] == 'U';
 	access->write = rw[0] == 'w' || rw[0] == 'W';
 	access->source = fields[FIELD_SOURCE];
 	return true;
@@ -244,7 +245,7 @@ enum trace_got trace_next(struct trace *trace, struct trace_access *access)
 		nr = split(trace->text, fields);
 	} while (!nr || fields[0][0] == '#');
 	if (nr < FIELDS) {
-		wrong(trace, "%u fields, not the 5 of: time source iova length r|w", nr);
+		wrong(trace, "%u fields, not the 5 of: time source iova length r|w|u", nr);
 		return TRACE_MALFORMED;
 	}
 	if (nr > FIELDS) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Traces of DMA accesses, one a line: time source iova length r|w. docs/replay.md specifies them.
+ * Traces of DMA accesses and unmaps, one a line: time source iova length r|w|u. docs/replay.md specifies them.
  * A trace is read as it comes: nothing of it is kept but the line in hand.
  */
 #ifndef IODIRTY_REPLAY_TRACE_H
@@ -19,6 +19,7 @@ struct trace_access {
 	uint64_t iova;
 	uint64_t len; /* at least 1; iova + len is at most 2^64 */
 	bool write;
+	bool unmap;	    /* no access: the driver takes the mapping away */
 	const char *source; /* valid until the next line is read */
 };
 
