@@ -92,6 +92,8 @@ int iod_dirty_log_create(struct iod_dirty_log **out, const struct iod_dirty_log_
 	log->base = cfg.iova;
 	log->granule_lg2 = ctz64(cfg.granule);
 	log->nbits = cfg.len >> log->granule_lg2;
+	/* Two granules are the whole space. */
+	log->nowhere_bm = (struct iod_bitmap){ 0, 2, &log->nowhere, 63, 0 };
 	ret = log_alloc(log, cfg.staging);
 	if (!ret)
 		ret = pthread_mutex_init(&log->lock, NULL) ? -ENOMEM : 0;
@@ -109,15 +111,19 @@ int iod_dirty_log_create(struct iod_dirty_log **out, const struct iod_dirty_log_
 static int table_invalidate(void *cookie, const struct iod_inv *inv, size_t nr)
 {
 	struct log_table *t = cookie;
+	int ret = t->mute || !t->ops.invalidate ? 0 : t->ops.invalidate(t->cookie, inv, nr);
 
-	return t->mute || !t->ops.invalidate ? 0 : t->ops.invalidate(t->cookie, inv, nr);
+	t->op_failed = t->op_failed || ret;
+	return ret;
 }
 
 static int table_sync(void *cookie)
 {
 	struct log_table *t = cookie;
+	int ret = t->mute || !t->ops.sync ? 0 : t->ops.sync(t->cookie);
 
-	return t->mute || !t->ops.sync ? 0 : t->ops.sync(t->cookie);
+	t->op_failed = t->op_failed || ret;
+	return ret;
 }
 
 static const struct iod_inv_ops table_ops = {
@@ -177,8 +183,8 @@ static bool overlaps(const struct iod_dirty_log *log, const struct iod_dirty_log
 	const struct log_table *t;
 
 	for (t = log->tables; t; t = t->next) {
-		from = log_addr(log, t->first) - t->delta;
-		to = from + (((t->last - t->first + 1) << log->granule_lg2) - 1);
+		from = log_table_iova(log, t);
+		to = from + (log_table_len(log, t) - 1);
 		if (t->pt == arg->pt && first <= to && last >= from)
 			return true;
 	}
@@ -212,6 +218,27 @@ static void log_disclaim(const struct iod_dirty_log *log, struct iod_pgtable *pt
 	__atomic_store_n(&pt->log, NULL, __ATOMIC_RELAXED);
 }
 
+static void table_release(struct iod_dirty_log *log, struct log_table *t)
+{
+	iod_log_policy_free(log, t);
+	iod_log_unmap_fini(log, t);
+	if (t->gather)
+		iod_gather_destroy(t->gather);
+	iod_zfree(&log->allocator, t, sizeof(*t));
+}
+
+/* What unmapping needs, and a policy that is in force. A table that it does not fit is tracked without. */
+static int table_prepare(struct iod_dirty_log *log, struct log_table *t)
+{
+	int ret = iod_log_unmap_init(log, t);
+
+	if (!ret && log->started) {
+		ret = iod_log_policy_table(log, t);
+		log->split_due = log->split_due || log->policy == IOD_SPLIT_EAGER;
+	}
+	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
 static int table_add(struct iod_dirty_log *log, const struct iod_dirty_log_table *arg)
 {
 	struct iod_gather_cfg gcfg = { .size = sizeof(gcfg), .ops = &table_ops };
@@ -229,8 +256,11 @@ static int table_add(struct iod_dirty_log *log, const struct iod_dirty_log_table
 			gcfg.ops = NULL;
 		ret = iod_gather_create(&t->gather, t->pt, &gcfg);
 	}
+	if (!ret)
+		ret = table_prepare(log, t);
 	if (ret) {
-		iod_zfree(&log->allocator, t, sizeof(*t));
+		if (t)
+			table_release(log, t);
 		return ret;
 	}
 	t->next = log->tables;
@@ -264,14 +294,14 @@ static void table_free(struct iod_dirty_log *log, struct log_table **at)
 
 	*at = t->next;
 	log_disclaim(log, t->pt);
-	iod_gather_destroy(t->gather);
-	iod_zfree(&log->allocator, t, sizeof(*t));
+	table_release(log, t);
 }
 
 static int table_let_go(struct iod_dirty_log *log, struct log_table *t, bool discard)
 {
 	t->mute = discard;
-	return discard ? iod_gather_sync(t->gather) : iod_log_table_harvest(log, t);
+	return discard ? iod_log_table_sync(log, t)
+		       : iod_log_table_harvest(log, t, t->first, t->last, true);
 }
 
 /* All its windows, or none: after an error the table is in the log as it was. */
@@ -320,7 +350,7 @@ int iod_dirty_log_destroy(struct iod_dirty_log *log)
 		return -EINVAL;
 	pthread_mutex_lock(&log->lock);
 	for (t = log->tables; t && !ret; t = t->next)
-		ret = iod_gather_sync(t->gather);
+		ret = iod_log_table_sync(log, t);
 	while (!ret && log->tables)
 		table_free(log, &log->tables);
 	pthread_mutex_unlock(&log->lock);
@@ -333,17 +363,76 @@ int iod_dirty_log_destroy(struct iod_dirty_log *log)
 
 /* ---- start, stop ---- */
 
-static int log_start(struct iod_dirty_log *log, uint32_t flags)
+static int start_check(const struct iod_dirty_log_start *arg)
+{
+	const uint32_t both = IOD_DIRTY_LOG_INITIALLY_DIRTY | IOD_DIRTY_LOG_RESUME;
+
+	if (arg->flags & ~both || arg->flags == both || arg->policy > IOD_SPLIT_ON_DIRTY ||
+	    arg->resize_flags & ~(IOD_RESIZE_ALLOW_FAULTS | IOD_RESIZE_BREAK) ||
+	    arg->merge_after > IOD_DIRTY_LOG_MERGE_AFTER_MAX ||
+	    (arg->page_size && !is_pow2(arg->page_size)))
+		return -EINVAL;
+	/* What goes with a policy means nothing without one. */
+	if (!arg->policy && (arg->page_size | arg->merge_after | arg->resize_flags | arg->budget))
+		return -EINVAL;
+	return 0;
+}
+
+/* Takes the policy to all tables, or to none. */
+static int start_policy(struct iod_dirty_log *log, const struct iod_dirty_log_start *arg)
 {
 	struct log_table *t;
 	int ret = 0;
 
+	log->policy = arg->policy;
+	log->page_size = arg->page_size;
+	log->merge_after = arg->merge_after;
+	log->budget = arg->budget;
+	log->split_due = arg->policy == IOD_SPLIT_EAGER;
+	log->merge_due = log->mature = false;
+	/* Without a policy those of the last one stay, for merging what it split. */
+	if (arg->policy)
+		log->resize_flags = arg->resize_flags;
+	for (t = log->tables; t && !ret; t = t->next)
+		ret = iod_log_policy_table(log, t);
+	return ret;
+}
+
+/* Everything is clean, or dirty, or as it was; pages are split as far as the budget goes. */
+static int start_tables(struct iod_dirty_log *log, const struct iod_dirty_log_start *arg)
+{
+	struct log_table *t;
+	uint64_t items = 0;
+	int ret = 0;
+
+	for (t = log->tables; t && !ret; t = t->next)
+		ret = t->unsettled ? iod_log_table_sync(log, t) : 0;
+	if (!ret && !(arg->flags & IOD_DIRTY_LOG_RESUME))
+		iod_log_pending_reset(log, arg->flags & IOD_DIRTY_LOG_INITIALLY_DIRTY);
+	if (!ret && log->split_due)
+		ret = iod_log_split_due(log, arg->budget, &items);
+	if (ret == -ENOMEM && !iod_log_op_failed(log)) {
+		log->resize_errors++; /* it can be tried again */
+		ret = 0;
+	}
+	for (t = arg->flags ? NULL : log->tables; t && !ret; t = t->next)
+		ret = iod_log_table_discard(log, t);
+	return ret;
+}
+
+static int log_start(struct iod_dirty_log *log, const struct iod_dirty_log_start *arg)
+{
+	int ret;
+
 	if (log->started)
 		return -EBUSY;
-	if (!(flags & IOD_DIRTY_LOG_RESUME))
-		iod_log_pending_reset(log, flags & IOD_DIRTY_LOG_INITIALLY_DIRTY);
-	for (t = flags ? NULL : log->tables; t && !ret; t = t->next)
-		ret = iod_log_table_discard(log, t);
+	ret = start_policy(log, arg);
+	if (!ret)
+		ret = start_tables(log, arg);
+	if (ret) {
+		log->policy = IOD_SPLIT_NONE;
+		log->split_due = false;
+	}
 	__atomic_store_n(&log->started, !ret, __ATOMIC_RELAXED);
 	return ret;
 }
@@ -354,27 +443,40 @@ int iod_dirty_log_start(struct iod_dirty_log *log, const struct iod_dirty_log_st
 	int ret = !log || rcu_inside() ? -EINVAL : 0;
 
 	if (!ret && user)
-		ret = iod_struct_in(&arg, sizeof(arg), user, sizeof(arg));
+		ret = iod_struct_in(&arg, sizeof(arg), user,
+				    offsetof(struct iod_dirty_log_start, policy) +
+					    sizeof(arg.policy));
+	if (!ret)
+		ret = start_check(&arg);
 	if (ret)
 		return ret;
-	if (arg.reserved || arg.flags & ~(IOD_DIRTY_LOG_INITIALLY_DIRTY | IOD_DIRTY_LOG_RESUME) ||
-	    arg.flags == (IOD_DIRTY_LOG_INITIALLY_DIRTY | IOD_DIRTY_LOG_RESUME))
-		return -EINVAL;
 	pthread_mutex_lock(&log->lock);
-	ret = log_start(log, arg.flags);
+	ret = log_start(log, &arg);
 	pthread_mutex_unlock(&log->lock);
 	return ret;
+}
+
+static int log_stop(struct iod_dirty_log *log, bool merge)
+{
+	uint64_t items = 0;
+
+	if (!log->started)
+		return -EINVAL;
+	__atomic_store_n(&log->started, false, __ATOMIC_RELAXED);
+	log->policy = IOD_SPLIT_NONE;
+	log->split_due = log->mature = false;
+	log->merge_due = merge;
+	return merge ? iod_log_merge_due(log, 0, &items) : 0;
 }
 
 int iod_dirty_log_stop(struct iod_dirty_log *log, uint32_t flags)
 {
 	int ret;
 
-	if (!log || flags || rcu_inside())
+	if (!log || flags & ~IOD_DIRTY_LOG_MERGE || rcu_inside())
 		return -EINVAL;
 	pthread_mutex_lock(&log->lock);
-	ret = log->started ? 0 : -EINVAL;
-	__atomic_store_n(&log->started, false, __ATOMIC_RELAXED);
+	ret = log_stop(log, flags & IOD_DIRTY_LOG_MERGE);
 	pthread_mutex_unlock(&log->lock);
 	return ret;
 }
@@ -419,6 +521,17 @@ int iod_dirty_log_rollback(struct iod_dirty_log *log, const struct iod_bitmap *b
 	return 0;
 }
 
+int iod_dirty_log_set_provider(struct iod_dirty_log *log, iod_dirty_provider_fn fn, void *cookie)
+{
+	if (!log || rcu_inside())
+		return -EINVAL;
+	pthread_mutex_lock(&log->lock);
+	log->provider = fn;
+	log->provider_cookie = cookie;
+	pthread_mutex_unlock(&log->lock);
+	return 0;
+}
+
 int iod_dirty_log_get_info(struct iod_dirty_log *log, struct iod_dirty_log_info *user)
 {
 	struct iod_dirty_log_info info = { .size = sizeof(info) };
@@ -432,9 +545,18 @@ int iod_dirty_log_get_info(struct iod_dirty_log *log, struct iod_dirty_log_info 
 	info.memory = (log->nr_words + log->nr_hints + 2 * log->stage_words) * 8;
 	pthread_mutex_lock(&log->lock);
 	info.held = iod_log_pending_count(log);
-	for (t = log->tables; t; t = t->next)
+	for (t = log->tables; t; t = t->next) {
 		info.windows++;
+		info.memory += t->own ? ((t->last - t->first) / 64 + 1) * 8 : 0;
+		info.memory += t->rs.nr_regions * sizeof(*t->rs.region);
+	}
 	info.started = log->started;
+	info.policy = log->policy;
+	info.splits = log->splits;
+	info.merges = log->merges;
+	info.resize_errors = log->resize_errors;
+	info.resize_left = iod_log_resize_left(log);
 	pthread_mutex_unlock(&log->lock);
-	return iod_struct_out(user, &info, sizeof(info), sizeof(info));
+	return iod_struct_out(user, &info, sizeof(info),
+			      offsetof(struct iod_dirty_log_info, policy) + sizeof(info.policy));
 }

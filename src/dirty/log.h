@@ -8,6 +8,7 @@
  * hint     one bit per block of pending words that may not be zero: most of pending is, and is large
  * stage    the chunk at hand, in the lock; all zero between calls. Its word 0 is the pending word in
  *          which the chunk begins.
+ * region   what one leaf table of a page table maps: what splitting is remembered by
  */
 #ifndef IOD_DIRTY_LOG_H
 #define IOD_DIRTY_LOG_H
@@ -28,6 +29,29 @@
 #define LOG_BLOCK_WORDS 512u
 #define LOG_BLOCK_BITS	(LOG_BLOCK_WORDS * UINT64_C(64))
 
+/* A region: what the policy did there (log_policy.c). */
+struct log_region {
+	uint8_t was; /* log2 of the largest page that was split there and is not merged yet; 0: none */
+	uint8_t state; /* syncs in which it was clean, or: */
+};
+#define LOG_REGION_DIRTY  255u /* dirty lately */
+#define LOG_REGION_AHEAD  253u /* dirty in the pass that is about to come there */
+#define LOG_REGION_MERGED 254u /* one page again, or part of one; the whole `was` is not yet */
+
+/* How a table's pages are resized. */
+struct log_resizing {
+	bool on;	      /* there are sizes to split, and it may be done */
+	uint8_t split_lg2;    /* into pages of this */
+	uint8_t next_lg2;     /* the smallest size in use that is larger */
+	uint8_t region_lg2;   /* bytes of a region */
+	uint64_t first, last; /* the window, addresses of the table; regions end there */
+	uint64_t base;	      /* of region 0, were it whole */
+	uint64_t nr_regions;
+	struct log_region *region;
+	uint64_t at;	   /* eager splitting: bytes of the window dealt with */
+	uint64_t merge_at; /* merging at the end: where in a run the budget ended; 0: nowhere */
+};
+
 struct log_table {
 	struct log_table *next;
 	struct iod_pgtable *pt;
@@ -38,6 +62,18 @@ struct log_table {
 	uint64_t delta;	      /* address of the log = address of the table + this (mod 2^64) */
 	bool mute;	      /* given up: invalidations are not passed on */
 	bool final_due;	      /* of the sync at hand: not looked at yet */
+	bool op_failed;	      /* an op of the gather, since this was reset */
+	bool resized;	      /* pages were split in the pass at hand */
+	/* The gather may hold what must be complete before the table is swept again: invalidations of
+	 * other sizes than the sweep's own, marks in detached tables. */
+	bool unsettled;
+	struct log_resizing rs;
+	/* Unmapping: what iod_unmap_dirty() and its gather record into, with the bits concerned until
+	 * the gather was synced. It is pending, or where pending has no address that begins a word, own. */
+	struct iod_bitmap unmap_bm;
+	uint64_t *own;
+	uint64_t um_first, um_last;
+	bool um_open;
 };
 
 struct iod_dirty_log {
@@ -50,7 +86,19 @@ struct iod_dirty_log {
 	uint64_t stage_words;	     /* of stage, and of odd: a power of two */
 	pthread_mutex_t lock;	     /* what follows, the stage, and taking from pending */
 	struct log_table *tables;
+	iod_dirty_provider_fn provider;
+	void *provider_cookie;
 	bool started;
+	bool stage_used; /* the chunk at hand: some table's bits are in the stage */
+	/* The policy, as started, and what of it is due. */
+	uint32_t policy, merge_after, resize_flags;
+	uint64_t page_size, budget;
+	bool split_due, merge_due;
+	bool mature; /* some region is to be merged */
+	uint64_t splits, merges, resize_errors;
+	/* Unmapping outside of windows: recorded here, read by nobody. */
+	struct iod_bitmap nowhere_bm;
+	_Alignas(8) uint64_t nowhere;
 };
 
 /* Pieces of a bit range that the stage holds at a time. */
@@ -62,6 +110,17 @@ struct log_chunk {
 static inline uint64_t log_addr(const struct iod_dirty_log *log, uint64_t bit)
 {
 	return log->base + (bit << log->granule_lg2);
+}
+
+/* The window in the table's own addresses. */
+static inline uint64_t log_table_iova(const struct iod_dirty_log *log, const struct log_table *t)
+{
+	return log_addr(log, t->first) - t->delta;
+}
+
+static inline uint64_t log_table_len(const struct iod_dirty_log *log, const struct log_table *t)
+{
+	return (t->last - t->first + 1) << log->granule_lg2;
 }
 
 /* The chunk that begins at first, of a range that ends at last. */
@@ -89,6 +148,8 @@ void iod_log_pending_set(struct iod_dirty_log *log, uint64_t first, uint64_t las
 void iod_log_pending_or(struct iod_dirty_log *log, uint64_t index, uint64_t bits);
 /* stage |= pending of the chunk, which is emptied if asked for. */
 void iod_log_pending_read(struct iod_dirty_log *log, const struct log_chunk *c, bool take);
+/* Words of these bits may not be zero. */
+void iod_log_pending_hint(struct iod_dirty_log *log, uint64_t first, uint64_t last);
 /* pending &= ~stage. */
 void iod_log_pending_drop(struct iod_dirty_log *log, const struct log_chunk *c);
 /* Everything clean, or everything dirty. */
@@ -98,12 +159,21 @@ uint64_t iod_log_pending_count(const struct iod_dirty_log *log);
 void iod_log_stage_keep(struct iod_dirty_log *log, const struct log_chunk *c, uint64_t j);
 void iod_log_stage_zero(struct iod_dirty_log *log, const struct log_chunk *c);
 
+/* ---- log_sync.c ---- */
+
+/* Takes what pending holds of a range and sets it in the bitmap, which covers it; how many granules. */
+uint64_t iod_log_hand_out(struct iod_dirty_log *log, uint64_t first, uint64_t last,
+			  struct iod_bitmap *bm);
+/* Lets the provider mark what it has in a range. */
+int iod_log_ask_provider(struct iod_dirty_log *log, uint64_t iova, uint64_t len);
+
 /* ---- log_sweep.c ---- */
 
 /* What one call does to the tables. */
 struct log_pass {
 	struct iod_dirty_log *log;
 	enum iod_sweep_mode mode;
+	bool policy;	      /* the policy is followed: pages may be split, regions are watched */
 	uint32_t flags;	      /* IOD_SWEEP_* for each sweep; _FINAL: see log_table.final_due */
 	uint64_t first, last; /* the whole range */
 	const struct iod_bitmap *clear; /* IOD_SWEEP_CLEAR_BY_BITMAP: the caller's */
@@ -117,7 +187,66 @@ void iod_log_load(const struct iod_dirty_log *log, const struct iod_bitmap *bm, 
 		  uint64_t last, uint64_t bit0, uint64_t *dst);
 /* Cleans everything in the window of a table, forgets what was dirty, invalidates and waits. */
 int iod_log_table_discard(struct iod_dirty_log *log, struct log_table *t);
-/* Takes what is dirty in the window of a table into pending. */
-int iod_log_table_harvest(struct iod_dirty_log *log, struct log_table *t);
+/* Takes what is dirty in bits [first, last] of a table's window into pending. */
+int iod_log_table_harvest(struct iod_dirty_log *log, struct log_table *t, uint64_t first,
+			  uint64_t last, bool final);
+/* Whether any bit of [iova, last], addresses of the bitmap, is set. */
+bool iod_log_any(const struct iod_bitmap *bm, uint64_t iova, uint64_t last);
+/* Whether anything in [iova, last] of a table is dirty; true as well if that cannot be known. */
+bool iod_log_table_is_dirty(struct log_table *t, uint64_t iova, uint64_t last);
+/* Syncs a table's gather, and files what that brought to light. */
+int iod_log_table_sync(struct iod_dirty_log *log, struct log_table *t);
+/* The same for all windows of a page table that need it before the table is looked at. */
+int iod_log_settle(struct iod_dirty_log *log, const struct iod_pgtable *pt);
+
+/* ---- log_policy.c ---- */
+
+/* Takes the log's policy to a table. @return 0; -EOPNOTSUPP it cannot be followed there; -ENOMEM */
+int iod_log_policy_table(struct iod_dirty_log *log, struct log_table *t);
+void iod_log_policy_free(struct iod_dirty_log *log, struct log_table *t);
+/* Splits the large pages whose bits are set: bm, of [iova, last] of the table, says what was dirty. */
+int iod_log_split_swept(struct iod_dirty_log *log, struct log_table *t, const struct iod_bitmap *bm,
+			uint64_t iova, uint64_t last);
+/* Splits the large pages that are dirty now and whose bits are set, before they are cleaned. */
+int iod_log_split_marked(struct iod_dirty_log *log, struct log_table *t,
+			 const struct iod_bitmap *bm, uint64_t iova, uint64_t last);
+/* Splits all that is large, within a budget. As iod_split_range(). */
+int iod_log_split_all(struct iod_dirty_log *log, struct log_table *t, uint64_t iova, uint64_t last,
+		      struct iod_resize *r);
+/* What a pass saw of [iova, last] of a table: which regions were clean. */
+void iod_log_watch(const struct log_pass *p, struct log_table *t, const struct iod_bitmap *bm,
+		   uint64_t iova, uint64_t last);
+/* A page that was dirty was taken at the end of a chunk, at `end`, and reaches into chunks to come. */
+void iod_log_watch_ahead(struct log_table *t, uint64_t iova, uint64_t last, uint64_t end);
+/* Merges what was clean long enough. *items are added. As iod_merge_range(). */
+int iod_log_merge_mature(struct iod_dirty_log *log, uint64_t budget, uint64_t *items);
+/* Merges what was split in a table. *items are added. As iod_merge_range(). */
+int iod_log_merge_all(struct iod_dirty_log *log, struct log_table *t, uint64_t budget,
+		      uint64_t *items);
+/* What was split in [iova, last] is not there any more. */
+void iod_log_forget(struct log_table *t, uint64_t iova, uint64_t last);
+/* Bytes of regions that are to be merged: all, or those that were clean long enough. */
+uint64_t iod_log_merge_left(const struct iod_dirty_log *log, bool mature);
+/* The first mapping of [iova, last]. */
+bool iod_log_next_mapping(const struct iod_pgtable *pt, uint64_t iova, uint64_t last,
+			  struct iod_mapping *m);
+
+/* ---- log_resize.c ---- */
+
+/* Eager splitting that is due, within a budget; 0: no limit. *items are added. */
+int iod_log_split_due(struct iod_dirty_log *log, uint64_t budget, uint64_t *items);
+/* Merging that is due. */
+int iod_log_merge_due(struct iod_dirty_log *log, uint64_t budget, uint64_t *items);
+/* Whether the last call into the engine failed by what a gather's op returned. */
+bool iod_log_op_failed(const struct iod_dirty_log *log);
+uint64_t iod_log_resize_left(const struct iod_dirty_log *log);
+
+/* ---- log_unmap.c ---- */
+
+/* A window's part of it. @return 0, -ENOMEM */
+int iod_log_unmap_init(struct iod_dirty_log *log, struct log_table *t);
+void iod_log_unmap_fini(struct iod_dirty_log *log, struct log_table *t);
+/* The table's gather was synced: what was recorded is pending now. */
+void iod_log_unmap_collect(struct iod_dirty_log *log, struct log_table *t);
 
 #endif

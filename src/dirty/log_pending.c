@@ -51,6 +51,14 @@ void iod_log_pending_set(struct iod_dirty_log *log, uint64_t first, uint64_t las
 		iod_log_pending_or(log, i, iod_bitmap_word_mask(i, first, last));
 }
 
+void iod_log_pending_hint(struct iod_dirty_log *log, uint64_t first, uint64_t last)
+{
+	uint64_t block;
+
+	for (block = first / LOG_BLOCK_BITS; block <= last / LOG_BLOCK_BITS; block++)
+		hint_set(log, block);
+}
+
 /* The words of a block that the chunk touches. */
 static void block_words(const struct log_chunk *c, uint64_t block, uint64_t *from, uint64_t *to)
 {

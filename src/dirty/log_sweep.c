@@ -55,8 +55,9 @@ void iod_log_load(const struct iod_dirty_log *log, const struct iod_bitmap *bm, 
 
 /* ---- one piece of one table ---- */
 
+/* *large: dirty pages that are larger than the bitmap's granule. */
 static int sweep(const struct log_pass *p, struct log_table *t, uint64_t iova, uint64_t len,
-		 struct iod_bitmap *bm)
+		 struct iod_bitmap *bm, uint64_t *large)
 {
 	struct iod_sweep s = {
 		.size = sizeof(s),
@@ -66,8 +67,10 @@ static int sweep(const struct log_pass *p, struct log_table *t, uint64_t iova, u
 		.len = len,
 		.bitmap = bm,
 	};
-	int ret;
+	int ret = iod_log_settle(p->log, t->pt);
 
+	if (ret)
+		return ret;
 	if (t->final_due)
 		s.flags |= IOD_SWEEP_FINAL;
 	if ((s.flags & IOD_SWEEP_PRUNE) &&
@@ -79,7 +82,15 @@ static int sweep(const struct log_pass *p, struct log_table *t, uint64_t iova, u
 	ret = iod_sweep(t->pt, &s);
 	if (!ret)
 		t->final_due = false;
+	*large = s.large;
 	return ret;
+}
+
+bool iod_log_any(const struct iod_bitmap *bm, uint64_t iova, uint64_t last)
+{
+	uint64_t len;
+
+	return !iod_bitmap_next(bm, &iova, &len) && iova <= last;
 }
 
 /* stage |= n bits of odd, which begin at bit b of the log; odd is zero then. */
@@ -98,38 +109,6 @@ static void odd_to_stage(struct iod_dirty_log *log, const struct log_chunk *c, u
 		if (shift && word >> (64 - shift))
 			log->stage[at / 64 + j + 1] |= iod_le64(word >> (64 - shift));
 	}
-}
-
-/*
- * The stage as the table's sweep is to see it begins up to 63 granules before the piece. A table whose
- * window begins at address 0 has no such address: it gets a bitmap of its own.
- */
-static int sweep_piece(const struct log_pass *p, struct log_table *t, const struct log_chunk *c)
-{
-	struct iod_dirty_log *log = p->log;
-	uint64_t first = c->first > t->first ? c->first : t->first;
-	uint64_t last = c->last < t->last ? c->last : t->last;
-	uint64_t iova, n = last - first + 1, skew = first % 64;
-	struct iod_bitmap bm = { .granule_lg2 = log->granule_lg2 };
-	int ret;
-
-	if (first > last)
-		return 0;
-	iova = log_addr(log, first) - t->delta;
-	if (skew > iova >> log->granule_lg2) {
-		if (p->mode == IOD_SWEEP_CLEAR_BY_BITMAP)
-			iod_log_load(log, p->clear, first, last, first, log->odd);
-		bm.words = log->odd;
-		skew = 0;
-	} else {
-		bm.words = &log->stage[first / 64 - c->word];
-	}
-	bm.base_iova = iova - (skew << log->granule_lg2);
-	bm.nbits = skew + n;
-	ret = sweep(p, t, iova, n << log->granule_lg2, &bm);
-	if (bm.words == log->odd)
-		odd_to_stage(log, c, first, n);
-	return ret;
 }
 
 /* ---- pages over the end of a chunk ---- */
@@ -157,7 +136,7 @@ static bool straddler(const struct log_pass *p, const struct log_table *t,
 static int sweep_straddler(const struct log_pass *p, struct log_table *t, const struct log_chunk *c)
 {
 	_Alignas(8) uint64_t word = 0;
-	uint64_t first, last, off;
+	uint64_t first, last, off, large;
 	struct log_pass one = *p;
 	struct iod_mapping m;
 	struct iod_bitmap bm;
@@ -176,13 +155,130 @@ static int sweep_straddler(const struct log_pass *p, struct log_table *t, const 
 		iod_log_pending_set(p->log, first > c->first ? first : c->first, last);
 	}
 	one.flags &= ~IOD_SWEEP_PRUNE;
-	ret = sweep(&one, t, m.iova, m.len, &bm);
-	if (!p->clear && word)
-		iod_log_pending_set(p->log, first, last);
+	ret = sweep(&one, t, m.iova, m.len, &bm, &large);
+	if (p->clear || !word)
+		return ret;
+	iod_log_pending_set(p->log, first, last);
+	if (!p->policy || !t->rs.on)
+		return ret;
+	if (!ret && m.len > BIT64(t->rs.split_lg2))
+		ret = iod_log_split_swept(p->log, t, &bm, m.iova, m.iova + (m.len - 1));
+	iod_log_watch_ahead(t, m.iova, m.iova + (m.len - 1), log_addr(p->log, c->last) - t->delta);
 	return ret;
 }
 
+/* ---- a chunk of one table ---- */
+
+/* The policy's part of a sweep: before it, and after it. bm is of [iova, last] and more. */
+static int before_sweep(const struct log_pass *p, struct log_table *t, const struct iod_bitmap *bm,
+			uint64_t iova, uint64_t last)
+{
+	if (!p->policy || !t->rs.on || p->mode != IOD_SWEEP_CLEAR_BY_BITMAP)
+		return 0;
+	/* In the caller's bits there is no telling afterwards what was dirty in this table. */
+	return iod_log_split_marked(p->log, t, bm, iova, last);
+}
+
+static int after_sweep(const struct log_pass *p, struct log_table *t, const struct iod_bitmap *bm,
+		       uint64_t iova, uint64_t last, uint64_t large)
+{
+	if (!p->policy || !t->rs.on || p->mode == IOD_SWEEP_CLEAR_BY_BITMAP)
+		return 0;
+	iod_log_watch(p, t, bm, iova, last);
+	if (!large || p->mode == IOD_SWEEP_READ)
+		return 0;
+	return iod_log_split_swept(p->log, t, bm, iova, last);
+}
+
+static int sweep_with(const struct log_pass *p, struct log_table *t, const struct log_chunk *c,
+		      struct iod_bitmap *bm, uint64_t iova, uint64_t len)
+{
+	uint64_t last = iova + (len - 1), large = 0;
+	int ret = before_sweep(p, t, bm, iova, last);
+
+	if (!ret)
+		ret = sweep(p, t, iova, len, bm, &large);
+	if (!ret)
+		ret = sweep_straddler(p, t, c);
+	return ret ? ret : after_sweep(p, t, bm, iova, last, large);
+}
+
+/* Whether what the sweep sets must be told from what other tables set in this chunk. */
+static bool wants_own_bits(const struct log_pass *p, const struct log_table *t)
+{
+	return p->policy && t->rs.on && p->log->stage_used && p->mode != IOD_SWEEP_CLEAR_BY_BITMAP;
+}
+
+/*
+ * The stage as the table's sweep is to see it begins up to 63 granules before the piece. A table whose
+ * window begins at address 0 has no such address: it gets a bitmap of its own.
+ */
+static int sweep_piece(const struct log_pass *p, struct log_table *t, const struct log_chunk *c)
+{
+	struct iod_dirty_log *log = p->log;
+	uint64_t first = c->first > t->first ? c->first : t->first;
+	uint64_t last = c->last < t->last ? c->last : t->last;
+	uint64_t iova, n = last - first + 1, skew = first % 64;
+	struct iod_bitmap bm = { .granule_lg2 = log->granule_lg2 };
+	int ret;
+
+	if (first > last)
+		return 0;
+	iova = log_addr(log, first) - t->delta;
+	if (skew > iova >> log->granule_lg2 || wants_own_bits(p, t)) {
+		if (p->mode == IOD_SWEEP_CLEAR_BY_BITMAP)
+			iod_log_load(log, p->clear, first, last, first, log->odd);
+		bm.words = log->odd;
+		skew = 0;
+	} else {
+		bm.words = &log->stage[first / 64 - c->word];
+	}
+	bm.base_iova = iova - (skew << log->granule_lg2);
+	bm.nbits = skew + n;
+	ret = sweep_with(p, t, c, &bm, iova, n << log->granule_lg2);
+	if (bm.words == log->odd)
+		odd_to_stage(log, c, first, n);
+	log->stage_used = true;
+	return ret;
+}
+
+bool iod_log_table_is_dirty(struct log_table *t, uint64_t iova, uint64_t last)
+{
+	_Alignas(8) uint64_t word = 0; /* two granules are the whole space */
+	struct iod_bitmap bm = { 0, 2, &word, 63, 0 };
+	struct iod_sweep s = { .size = sizeof(s),
+			       .mode = IOD_SWEEP_READ,
+			       .flags = IOD_SWEEP_SKIP_UNTRACKED,
+			       .iova = iova,
+			       .len = last - iova + 1,
+			       .bitmap = &bm };
+
+	return iod_sweep(t->pt, &s) || word;
+}
+
 /* ---- all tables ---- */
+
+int iod_log_table_sync(struct iod_dirty_log *log, struct log_table *t)
+{
+	int ret = iod_gather_sync(t->gather);
+
+	if (ret)
+		return ret;
+	t->unsettled = false;
+	iod_log_unmap_collect(log, t);
+	return 0;
+}
+
+int iod_log_settle(struct iod_dirty_log *log, const struct iod_pgtable *pt)
+{
+	struct log_table *t;
+	int ret = 0;
+
+	for (t = log->tables; t && !ret; t = t->next)
+		if (t->unsettled && t->pt == pt)
+			ret = iod_log_table_sync(log, t);
+	return ret;
+}
 
 static bool meets(const struct log_pass *p, const struct log_table *t, const struct log_chunk *c)
 {
@@ -194,29 +290,31 @@ int iod_log_sweep_chunk(const struct log_pass *p, const struct log_chunk *c)
 	struct log_table *t;
 	int ret = 0;
 
-	for (t = p->log->tables; t && !ret; t = t->next) {
-		if (!meets(p, t, c))
-			continue;
-		ret = sweep_piece(p, t, c);
-		if (!ret)
-			ret = sweep_straddler(p, t, c);
-	}
+	p->log->stage_used = false;
+	for (t = p->log->tables; t && !ret; t = t->next)
+		if (meets(p, t, c))
+			ret = sweep_piece(p, t, c);
 	/* Also what an earlier pass cleaned and could not invalidate: the gathers remember. */
 	for (t = p->log->tables; t && !ret; t = t->next)
 		if (meets(p, t, c))
-			ret = iod_gather_sync(t->gather);
+			ret = iod_log_table_sync(p->log, t);
+	for (t = p->log->tables; p->policy && t; t = t->next) {
+		t->unsettled = t->unsettled || (ret && t->resized);
+		t->resized = false;
+	}
 	return ret;
 }
 
-int iod_log_table_harvest(struct iod_dirty_log *log, struct log_table *t)
+int iod_log_table_harvest(struct iod_dirty_log *log, struct log_table *t, uint64_t first,
+			  uint64_t last, bool final)
 {
 	struct log_pass p = {
-		.log = log, .mode = IOD_SWEEP_CLEAR, .first = t->first, .last = t->last, .only = t
+		.log = log, .mode = IOD_SWEEP_CLEAR, .first = first, .last = last, .only = t
 	};
 	struct log_chunk c = log_chunk_at(log, p.first, p.last);
 	int ret;
 
-	t->final_due = true; /* the last look that anybody takes */
+	t->final_due = final; /* the last look that anybody takes */
 	for (;; c = log_chunk_at(log, c.last + 1, p.last)) {
 		ret = iod_log_sweep_chunk(&p, &c);
 		iod_log_stage_keep(log, &c, 0);
@@ -232,9 +330,9 @@ int iod_log_table_discard(struct iod_dirty_log *log, struct log_table *t)
 	struct log_pass p = { .log = log, .mode = IOD_SWEEP_CLEAR };
 	_Alignas(8) uint64_t nowhere = 0; /* two granules are the whole space */
 	struct iod_bitmap bm = { 0, 2, &nowhere, 63, 0 };
+	uint64_t large;
 	int ret;
 
-	ret = sweep(&p, t, log_addr(log, t->first) - t->delta,
-		    (t->last - t->first + 1) << log->granule_lg2, &bm);
-	return ret ? ret : iod_gather_sync(t->gather);
+	ret = sweep(&p, t, log_table_iova(log, t), log_table_len(log, t), &bm, &large);
+	return ret ? ret : iod_log_table_sync(log, t);
 }

@@ -155,6 +155,15 @@ static int sync_chunk(const struct log_pass *p, struct log_sink *s, const struct
 	return ret;
 }
 
+/* After all was handed out: what fails is for later. */
+static void merge(struct iod_dirty_log *log)
+{
+	uint64_t items = 0;
+
+	if (iod_log_merge_mature(log, log->budget, &items))
+		log->resize_errors++;
+}
+
 /* All chunks; *done is the number of granules, from the first on, that were handed out. */
 static int sync_range(const struct log_pass *p, struct log_sink *s, uint64_t *done)
 {
@@ -173,6 +182,25 @@ static int sync_range(const struct log_pass *p, struct log_sink *s, uint64_t *do
 		ret = closed;
 	}
 	return ret;
+}
+
+uint64_t iod_log_hand_out(struct iod_dirty_log *log, uint64_t first, uint64_t last,
+			  struct iod_bitmap *bm)
+{
+	struct log_chunk c = log_chunk_at(log, first, last);
+	struct log_sink sink = { .bm = bm };
+
+	for (;; c = log_chunk_at(log, c.last + 1, last)) {
+		iod_log_pending_read(log, &c, true);
+		sink_stage(log, &sink, &c, true); /* what it cannot take stays */
+		if (c.last == last)
+			return sink.dirty;
+	}
+}
+
+int iod_log_ask_provider(struct iod_dirty_log *log, uint64_t iova, uint64_t len)
+{
+	return log->provider ? log->provider(log->provider_cookie, log, iova, len) : 0;
 }
 
 /* [iova, iova + len) as bits, for a call that walks the tables. */
@@ -220,7 +248,11 @@ static int sync_locked(struct iod_dirty_log *log, struct iod_dirty_log_sync *arg
 		p.flags |= IOD_SWEEP_PRUNE;
 	if (arg->flags & IOD_DIRTY_SYNC_SKIP_UNTRACKED)
 		p.flags |= IOD_SWEEP_SKIP_UNTRACKED;
+	/* Nobody will look again after a final pass. */
+	p.policy = log->policy && !(arg->flags & IOD_DIRTY_SYNC_FINAL);
 	ret = pass_range(&p, arg->iova, arg->len, arg->bitmap);
+	if (!ret)
+		ret = iod_log_ask_provider(log, arg->iova, arg->len);
 	if (ret)
 		return ret;
 	for (t = log->tables; t; t = t->next)
@@ -228,6 +260,8 @@ static int sync_locked(struct iod_dirty_log *log, struct iod_dirty_log_sync *arg
 	ret = sync_range(&p, &sink, &granules);
 	for (t = log->tables; t; t = t->next)
 		t->final_due = false;
+	if (!ret && p.policy && p.mode == IOD_SWEEP_CLEAR)
+		merge(log);
 	arg->done = granules << log->granule_lg2;
 	arg->next_iova = arg->iova + arg->done;
 	arg->dirty = sink.dirty;
@@ -291,7 +325,10 @@ static int clear_chunk(const struct log_pass *p, const struct log_chunk *c)
 static int clear_locked(struct iod_dirty_log *log, uint64_t iova, uint64_t len,
 			const struct iod_bitmap *bitmap, uint64_t *done)
 {
-	struct log_pass p = { .log = log, .mode = IOD_SWEEP_CLEAR_BY_BITMAP, .clear = bitmap };
+	struct log_pass p = { .log = log,
+			      .mode = IOD_SWEEP_CLEAR_BY_BITMAP,
+			      .clear = bitmap,
+			      .policy = log->policy };
 	struct log_chunk c;
 	int ret = log->started ? pass_range(&p, iova, len, bitmap) : -EINVAL;
 
@@ -304,8 +341,11 @@ static int clear_locked(struct iod_dirty_log *log, uint64_t iova, uint64_t len,
 		if (done)
 			*done += (c.last - c.first + 1) << log->granule_lg2;
 		if (c.last == p.last)
-			return 0;
+			break;
 	}
+	if (p.policy)
+		merge(log);
+	return 0;
 }
 
 int iod_dirty_log_clear(struct iod_dirty_log *log, uint64_t iova, uint64_t len,

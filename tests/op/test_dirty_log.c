@@ -488,7 +488,7 @@ static void bad_sync(struct iodt *t)
 	assert_int_equal(iod_dirty_log_start(r.log, &start), -EINVAL);
 	start.flags = 3;
 	assert_int_equal(iod_dirty_log_start(r.log, &start), -EINVAL);
-	start = (struct iod_dirty_log_start){ .size = sizeof(start), .reserved = 1 };
+	start = (struct iod_dirty_log_start){ .size = sizeof(start), .policy = 3 };
 	assert_int_equal(iod_dirty_log_start(r.log, &start), -EINVAL);
 	logrig_start(&r, IOD_DIRTY_LOG_INITIALLY_DIRTY);
 	assert_int_equal(iod_dirty_log_stop(r.log, 1), -EINVAL);
