@@ -4,6 +4,9 @@
  * that syncs in every way there is, and somebody who plugs a second window in and out. Every frame has a
  * version; at the end all copies must be of the last one.
  *
+ * With policies, too: pages are split and merged under all of them, while somebody maps other pages, has
+ * them written, and unmaps them through the log, which must say that they were.
+ *
  * The twin's agents never hear of an invalidation, and must lose a frame.
  */
 #include "conc.h"
@@ -11,11 +14,14 @@
 #define FRAMES	   512
 #define HOT	   24
 #define TWIN_TRIES 20
+#define CHURN	   8 /* pages of a window that come and go */
 
 struct logged {
 	struct conc c;
 	struct iod_dirty_log *log;
 	uint64_t iova, pa, frames;
+	uint64_t churn; /* the table's address of that window; the log's is behind all frames */
+	bool policy, churns;
 	struct iodt_bits bits;
 	uint32_t version[FRAMES], copy[FRAMES]; /* version: atomic */
 };
@@ -102,12 +108,33 @@ static void copy_reported(struct logged *l)
 			copy_frame(l, i);
 }
 
+/* Stops, with everything merged, and goes on with another policy. */
+static void restart(struct conc_thread *self)
+{
+	struct logged *l = self->arg;
+	struct iod_dirty_log_start arg = { .size = sizeof(arg), .flags = IOD_DIRTY_LOG_RESUME };
+	int ret = iod_dirty_log_stop(l->log, IOD_DIRTY_LOG_MERGE);
+
+	arg.policy = 1 + (uint32_t)conc_below(self, 2);
+	arg.merge_after = (uint32_t)conc_below(self, 3);
+	arg.budget = conc_below(self, 2) * 100;
+	if (!ret)
+		ret = iod_dirty_log_start(l->log, &arg);
+	if (ret)
+		conc_fail(&l->c, "restart: %d", ret);
+}
+
 static void migration(struct conc_thread *self)
 {
 	struct logged *l = self->arg;
 	uint64_t first = conc_below(self, l->frames), n = 1 + conc_below(self, l->frames - first);
-	unsigned int way = (unsigned int)conc_below(self, 4);
+	unsigned int way = (unsigned int)conc_below(self, l->policy ? 5 : 4);
 	int ret;
+
+	if (way == 4) {
+		restart(self);
+		return;
+	}
 
 	if (!conc_below(self, 3)) {
 		first = 0;
@@ -149,6 +176,49 @@ static void plugger(struct conc_thread *self)
 		conc_fail(&l->c, "plug: %d", ret);
 }
 
+static int no_data(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
+{
+	return 0;
+}
+
+/* Pages come, are written, and go; the log says which were written. */
+static void churner(struct conc_thread *self)
+{
+	struct logged *l = self->arg;
+	struct iod_dirty_log_unmap u = { .size = sizeof(u), .pt = l->c.t->pt };
+	uint64_t page = l->c.page, i, wrote = 0;
+	struct iodt_bits b;
+	int ret;
+
+	if (!l->churns || l->c.deaf) /* a device of the twin writes nowhere, then */
+		return;
+	iodt_bits_init(&b, l->frames * page, CHURN * page, page);
+	u.iova = l->churn;
+	u.len = CHURN * page;
+	u.bitmap = &b.bm;
+	ret = iod_map(u.pt, l->churn, l->pa + 2 * FRAMES * page, u.len, IODT_RW, self->gather,
+		      NULL);
+	for (i = 0; i < CHURN && !ret; i++) {
+		if (conc_below(self, 2))
+			continue;
+		wrote |= IODT_BIT(i);
+		ret = iod_iotlb_dma(l->c.agent[self->id % CONC_AGENTS], u.pt, l->churn + i * page,
+				    1, IOD_ACCESS_WRITE, no_data, NULL, NULL, NULL);
+	}
+	if (!ret)
+		do /* the log may just be stopped */
+			ret = iod_dirty_log_unmap(l->log, &u);
+		while (ret == -EINVAL && !conc_stopped(&l->c));
+	for (i = 0; i < CHURN && !ret; i++)
+		if ((wrote >> i & 1) && !iodt_bits_get(&b, (l->frames + i) * page))
+			conc_fail(&l->c, "written page was unmapped as clean");
+	if (!ret && u.unmapped != u.len)
+		conc_fail(&l->c, "unmapped %#jx", (uintmax_t)u.unmapped);
+	if (ret && !conc_stopped(&l->c))
+		conc_fail(&l->c, "churn: %d", ret);
+	iodt_bits_free(&b);
+}
+
 /* ---- the test ---- */
 
 static int to_agents(void *cookie, const struct iod_inv *inv, size_t nr)
@@ -162,9 +232,24 @@ static int to_agents(void *cookie, const struct iod_inv *inv, size_t nr)
 	return ret;
 }
 
-/* @large: leaves as large as they come, or only the smallest. */
-static void logged_open(struct logged *l, const struct iodt *t, bool deaf, bool large)
+/* A second window, if there is room behind the frames. */
+static void add_churn(struct logged *l, struct iod_dirty_log_table *win, uint64_t have)
 {
+	l->churn = l->iova + (l->frames + FRAMES) * l->c.page;
+	if (have < l->churn || have - l->churn < CHURN * l->c.page)
+		return;
+	l->churns = true;
+	win->iova = l->frames * l->c.page;
+	win->table_iova = l->churn;
+	win->len = CHURN * l->c.page;
+	iodt_assert_ok(iod_dirty_log_add_table(l->log, win));
+}
+
+/* @large: leaves as large as they come, or only the smallest. */
+static void logged_open(struct logged *l, const struct iodt *t, bool deaf, bool large, bool policy)
+{
+	struct iod_dirty_log_start start = { .size = sizeof(start), .policy = IOD_SPLIT_ON_DIRTY };
+
 	struct iod_inv_ops ops = { .size = sizeof(ops), .invalidate = to_agents };
 	struct iod_dirty_log_cfg cfg = { .size = sizeof(cfg), .staging = 8 };
 	struct iod_dirty_log_table win = { .size = sizeof(win), .ops = &ops, .cookie = l };
@@ -179,19 +264,22 @@ static void logged_open(struct logged *l, const struct iodt *t, bool deaf, bool 
 	if (l->frames > FRAMES || !l->frames)
 		l->frames = FRAMES;
 	cfg.granule = l->c.page;
-	cfg.len = l->frames * l->c.page;
+	cfg.len = (l->frames + CHURN) * l->c.page;
 	win.pt = l->c.t->pt;
 	win.table_iova = l->iova;
-	win.len = cfg.len;
-	iodt_bits_init(&l->bits, 0, cfg.len, l->c.page);
-	iodt_assert_ok(iod_map(win.pt, l->iova, l->pa, cfg.len, IODT_RW, NULL, NULL));
+	win.len = l->frames * l->c.page;
+	iodt_bits_init(&l->bits, 0, win.len, l->c.page);
+	iodt_assert_ok(iod_map(win.pt, l->iova, l->pa, win.len, IODT_RW, NULL, NULL));
 	iodt_assert_ok(iod_dirty_log_create(&l->log, &cfg));
 	iodt_assert_ok(iod_dirty_log_add_table(l->log, &win));
-	iodt_assert_ok(iod_dirty_log_start(l->log, NULL));
+	add_churn(l, &win, have);
+	l->policy = policy;
+	iodt_assert_ok(iod_dirty_log_start(l->log, policy ? &start : NULL));
 }
 
 static unsigned int logged_close(struct logged *l)
 {
+	struct iod_dirty_log_info info = { .size = sizeof(info) };
 	unsigned int lost = 0;
 	uint64_t i;
 
@@ -200,22 +288,26 @@ static unsigned int logged_close(struct logged *l)
 	copy_reported(l);
 	for (i = 0; i < l->frames; i++)
 		lost += l->copy[i] != l->version[i];
+	iodt_assert_ok(iod_dirty_log_stop(l->log, IOD_DIRTY_LOG_MERGE));
+	iodt_assert_ok(iod_dirty_log_get_info(l->log, &info));
+	assert_true(info.merges || !info.splits);
 	iodt_assert_ok(iod_dirty_log_destroy(l->log));
 	iodt_bits_free(&l->bits);
 	conc_close(&l->c);
 	return lost;
 }
 
-static unsigned int run_once(const struct iodt *t, bool deaf, bool large, double seconds)
+static unsigned int run_once(const struct iodt *t, bool deaf, bool large, bool policy,
+			     double seconds)
 {
 	static struct logged l;
 	struct conc_thread threads[] = {
-		{ .fn = device }, { .fn = device },    { .fn = marker },
-		{ .fn = marker }, { .fn = migration }, { .fn = plugger },
+		{ .fn = device },    { .fn = device },	{ .fn = marker },  { .fn = marker },
+		{ .fn = migration }, { .fn = plugger }, { .fn = churner },
 	};
 	unsigned int i;
 
-	logged_open(&l, t, deaf, large);
+	logged_open(&l, t, deaf, large, policy);
 	for (i = 0; i < IODT_ARRAY_SIZE(threads); i++)
 		threads[i].arg = &l;
 	conc_run(&l.c, threads, IODT_ARRAY_SIZE(threads), seconds);
@@ -226,8 +318,28 @@ static unsigned int run_once(const struct iodt *t, bool deaf, bool large, double
 
 static void nothing_lost(struct iodt *t)
 {
-	assert_int_equal(run_once(t, false, false, conc_seconds()), 0);
-	assert_int_equal(run_once(t, false, true, conc_seconds()), 0);
+	assert_int_equal(run_once(t, false, false, false, conc_seconds()), 0);
+	assert_int_equal(run_once(t, false, true, false, conc_seconds()), 0);
+}
+
+/* ARM, as hardware that bears everything. */
+static struct iodt bearing_all(const struct iodt *t, struct iodt_variant *v)
+{
+	struct iodt like = *t;
+
+	*v = *t->v;
+	if (t->caps & IODT_ARM)
+		v->features |= IOD_PT_BBM_2;
+	like.v = v;
+	return like;
+}
+
+static void policies_lose_nothing(struct iodt *t)
+{
+	struct iodt_variant v;
+	struct iodt like = bearing_all(t, &v);
+
+	assert_int_equal(run_once(&like, false, true, true, conc_seconds()), 0);
 }
 
 static void twin_deaf_devices(struct iodt *t)
@@ -235,7 +347,18 @@ static void twin_deaf_devices(struct iodt *t)
 	unsigned int i, lost = 0;
 
 	for (i = 0; i < TWIN_TRIES && !lost; i++)
-		lost = run_once(t, true, false, 0.05);
+		lost = run_once(t, true, false, false, 0.05);
+	assert_true(lost > 0);
+}
+
+static void twin_deaf_to_policies(struct iodt *t)
+{
+	struct iodt_variant v;
+	struct iodt like = bearing_all(t, &v);
+	unsigned int i, lost = 0;
+
+	for (i = 0; i < TWIN_TRIES && !lost; i++)
+		lost = run_once(&like, true, true, true, 0.05);
 	assert_true(lost > 0);
 }
 
@@ -243,6 +366,8 @@ int main(int argc, char **argv)
 {
 	static const struct iodt_test tests[] = {
 		{ "nothing_lost", IODT_DIRTY | IODT_PLAIN, 0, nothing_lost },
+		{ "policies_lose_nothing", IODT_DIRTY | IODT_PLAIN, 0, policies_lose_nothing },
+		{ "twin_deaf_to_policies", IODT_DIRTY | IODT_PLAIN, 0, twin_deaf_to_policies },
 		{ "twin_deaf_devices", IODT_DIRTY | IODT_PLAIN, 0, twin_deaf_devices },
 	};
 
