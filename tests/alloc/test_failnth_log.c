@@ -83,9 +83,125 @@ static void working_allocates_nothing(struct iodt *t)
 	iodt_bits_free(&b);
 }
 
+/* ---- with a policy: what fails is tried again, and loses nothing ---- */
+
+/* A leaf table's worth in one page, on hardware that bears its splitting. */
+static struct iodt *open_large(const struct iodt *t, struct iodt_variant *v)
+{
+	struct iodt *own;
+
+	*v = *t->v;
+	if (t->caps & IODT_ARM)
+		v->features |= IOD_PT_BBM_2;
+	own = iodt_open(v);
+	assert_non_null(own);
+	iodt_map(own, v->first, iodt_table_span(v), iodt_table_span(v), IODT_RW);
+	return own;
+}
+
+static void sync_reports(struct iodt *t, struct iod_dirty_log *log, struct iodt_bits *b)
+{
+	struct iod_dirty_log_sync s = { .size = sizeof(s),
+					.len = iodt_table_span(t->v),
+					.bitmap = &b->bm };
+
+	iodt_bits_zero(b);
+	iodt_dma_write(t, t->v->first);
+	iodt_assert_ok(iod_dirty_log_sync(log, &s)); /* whatever became of the policy */
+	assert_true(iodt_bits_get(b, 0));
+}
+
+static void unmap_delivers(struct iodt *t, struct iod_dirty_log *log, struct iodt_bits *b)
+{
+	struct iod_dirty_log_unmap u = { .size = sizeof(u),
+					 .pt = t->pt,
+					 .iova = t->v->first,
+					 .len = iodt_table_span(t->v),
+					 .bitmap = &b->bm };
+	int ret;
+
+	iodt_bits_zero(b);
+	iodt_dma_write(t, u.iova);
+	ret = iod_dirty_log_unmap(log, &u);
+	if (ret) {
+		assert_int_equal(ret, -ENOMEM);
+		assert_int_equal(u.unmapped | iodt_bits_count(b), 0);
+		iodt_assert_ok(iod_dirty_log_unmap(log, &u));
+	}
+	assert_int_equal(u.unmapped, u.len);
+	assert_true(iodt_bits_get(b, 0));
+	iodt_expect_unmap(t, u.iova, u.len);
+}
+
+/* Returns whether the allocation failed that was to. */
+static bool policy_with_failure(struct iodt *t, uint32_t policy, uint64_t fail)
+{
+	struct iod_dirty_log_start start = { .size = sizeof(start), .policy = policy };
+	struct iod_dirty_log_cfg cfg = { .size = sizeof(cfg),
+					 .len = iodt_table_span(t->v),
+					 .granule = t->page,
+					 .allocator = &t->alloc.ops };
+	struct iod_dirty_log_table win = { .size = sizeof(win),
+					   .pt = t->pt,
+					   .table_iova = t->v->first };
+	struct iod_dirty_log_resize rs = { .size = sizeof(rs) };
+	struct iod_dirty_log *log;
+	struct iodt_bits b;
+	uint64_t calls;
+	int ret;
+
+	start.merge_after = 1;
+	iodt_bits_init(&b, 0, cfg.len, t->page);
+	iodt_assert_ok(iod_dirty_log_create(&log, &cfg));
+	iodt_assert_ok(iod_dirty_log_add_table(log, &win));
+	t->alloc.fail_at = t->alloc.calls + fail;
+	ret = iod_dirty_log_start(log, &start);
+	assert_true(!ret || ret == -ENOMEM);
+	if (ret)
+		iodt_assert_ok(iod_dirty_log_start(log, &start));
+	sync_reports(t, log, &b);
+	iodt_assert_ok(iod_dirty_log_resize(log, &rs));
+	sync_reports(t, log, &b);
+	ret = iod_dirty_log_stop(log, IOD_DIRTY_LOG_MERGE);
+	assert_true(!ret || ret == -ENOMEM);
+	if (ret)
+		iodt_assert_ok(iod_dirty_log_resize(log, &rs));
+	assert_int_equal(iodt_walk(t, t->v->first).size, iodt_table_span(t->v));
+	start.flags = IOD_DIRTY_LOG_RESUME;
+	iodt_assert_ok(iod_dirty_log_start(log, &start));
+	unmap_delivers(t, log, &b);
+	calls = t->alloc.calls;
+	fail = t->alloc.fail_at;
+	t->alloc.fail_at = 0;
+	iodt_assert_ok(iod_dirty_log_destroy(log));
+	iodt_bits_free(&b);
+	return fail <= calls;
+}
+
+static void policies(struct iodt *t)
+{
+	struct iodt_variant v;
+	struct iodt *own;
+	uint32_t policy;
+	uint64_t n;
+	bool failed;
+
+	if (!(t->v->sizes & iodt_table_span(t->v)))
+		return;
+	for (policy = IOD_SPLIT_EAGER; policy <= IOD_SPLIT_ON_DIRTY; policy++)
+		for (n = 1, failed = true; failed; n++) {
+			assert_in_range(n, 1, MAX_CALLS);
+			own = open_large(t, &v);
+			failed = policy_with_failure(own, policy, n);
+			assert_int_equal(iodt_close(own), 0);
+			assert_true(failed || n > 2);
+		}
+}
+
 static const struct iodt_test tests[] = {
 	{ "creating", IODT_DIRTY | IODT_PLAIN, 0, creating },
 	{ "too_large", IODT_DIRTY | IODT_PLAIN, 0, too_large },
+	{ "policies", IODT_DIRTY | IODT_PLAIN, 0, policies },
 	{ "working_allocates_nothing", IODT_DIRTY | IODT_PLAIN, 0, working_allocates_nothing },
 };
 
