@@ -89,6 +89,7 @@ struct iod_dirty_log {
 	iod_dirty_provider_fn provider;
 	void *provider_cookie;
 	bool started;
+	bool unsettled;	 /* some table may be */
 	bool stage_used; /* the chunk at hand: some table's bits are in the stage */
 	/* The policy, as started, and what of it is due. */
 	uint32_t policy, merge_after, resize_flags;
@@ -110,6 +111,12 @@ struct log_chunk {
 static inline uint64_t log_addr(const struct iod_dirty_log *log, uint64_t bit)
 {
 	return log->base + (bit << log->granule_lg2);
+}
+
+static inline void log_unsettle(struct iod_dirty_log *log, struct log_table *t, bool is)
+{
+	t->unsettled = t->unsettled || is;
+	log->unsettled = log->unsettled || is;
 }
 
 /* The window in the table's own addresses. */

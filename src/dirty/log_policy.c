@@ -253,6 +253,31 @@ static bool next_part(const struct log_table *t, const struct iod_bitmap *bm, ui
 	return false;
 }
 
+/* Splits what is large in a run that was dirty; but what hardware does not track gains nothing by it. */
+static int split_run(struct iod_dirty_log *log, struct log_table *t, uint64_t from, uint64_t to)
+{
+	uint64_t at = from, end;
+	struct iod_mapping m;
+	bool some = false;
+	int ret = 0;
+
+	while (!ret && next_large(t, t->rs.next_lg2, &at, to, &m)) {
+		end = m.iova + (m.len - 1);
+		if (m.dirty != IOD_DIRTY_UNTRACKED) {
+			some = true;
+		} else {
+			if (some)
+				ret = split_now(log, t, from, m.iova - 1);
+			some = false;
+			from = end + 1;
+		}
+		if (end >= to)
+			break;
+		at = end + 1;
+	}
+	return ret || !some ? ret : split_now(log, t, from, to);
+}
+
 int iod_log_split_swept(struct iod_dirty_log *log, struct log_table *t, const struct iod_bitmap *bm,
 			uint64_t iova, uint64_t last)
 {
@@ -260,7 +285,7 @@ int iod_log_split_swept(struct iod_dirty_log *log, struct log_table *t, const st
 	int ret = 0;
 
 	while (!ret && next_part(t, bm, iova, last, &at, &from, &to))
-		ret = split_now(log, t, from, to);
+		ret = split_run(log, t, from, to);
 	return ret;
 }
 
@@ -385,7 +410,7 @@ static int merge_run(struct iod_dirty_log *log, struct log_table *t, uint64_t io
 	ret = iod_merge_range(t->pt, r);
 	log->merges += r->entries;
 	/* Marks may lie in tables that were cut off: they come to light when the gather is synced. */
-	t->unsettled = t->unsettled || ret;
+	log_unsettle(log, t, ret);
 	return ret;
 }
 
@@ -464,7 +489,7 @@ static int merge_mature_table(struct iod_dirty_log *log, struct log_table *t, ui
 	*all = *all && i >= rs->nr_regions;
 	/* Frees the tables. What fails here is known to the next look at this table. */
 	sync = iod_log_table_sync(log, t);
-	t->unsettled = t->unsettled || sync;
+	log_unsettle(log, t, sync);
 	return ret ? ret : sync;
 }
 
@@ -530,7 +555,7 @@ int iod_log_merge_all(struct iod_dirty_log *log, struct log_table *t, uint64_t b
 			break;
 	}
 	sync = iod_log_table_sync(log, t);
-	t->unsettled = t->unsettled || sync;
+	log_unsettle(log, t, sync);
 	return ret ? ret : sync;
 }
 

@@ -66,7 +66,7 @@ int iod_log_split_due(struct iod_dirty_log *log, uint64_t budget, uint64_t *item
 			continue;
 		t->resized = false;
 		sync = iod_log_table_sync(log, t);
-		t->unsettled = t->unsettled || sync;
+		log_unsettle(log, t, sync);
 		ret = ret ? ret : sync;
 	}
 	if (!ret && !iod_log_resize_left(log))

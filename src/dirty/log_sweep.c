@@ -274,9 +274,14 @@ int iod_log_settle(struct iod_dirty_log *log, const struct iod_pgtable *pt)
 	struct log_table *t;
 	int ret = 0;
 
-	for (t = log->tables; t && !ret; t = t->next)
-		if (t->unsettled && t->pt == pt)
+	if (!log->unsettled)
+		return 0;
+	log->unsettled = false;
+	for (t = log->tables; t; t = t->next) {
+		if (!ret && t->unsettled && t->pt == pt)
 			ret = iod_log_table_sync(log, t);
+		log->unsettled = log->unsettled || t->unsettled;
+	}
 	return ret;
 }
 
@@ -299,7 +304,7 @@ int iod_log_sweep_chunk(const struct log_pass *p, const struct log_chunk *c)
 		if (meets(p, t, c))
 			ret = iod_log_table_sync(p->log, t);
 	for (t = p->log->tables; p->policy && t; t = t->next) {
-		t->unsettled = t->unsettled || (ret && t->resized);
+		log_unsettle(p->log, t, ret && t->resized);
 		t->resized = false;
 	}
 	return ret;

@@ -57,7 +57,6 @@ static void recording(struct log_table *t, uint64_t first, uint64_t last)
 	t->um_first = t->um_open && t->um_first < first ? t->um_first : first;
 	t->um_last = t->um_open && t->um_last > last ? t->um_last : last;
 	t->um_open = true;
-	t->unsettled = true;
 }
 
 void iod_log_unmap_collect(struct iod_dirty_log *log, struct log_table *t)
@@ -142,7 +141,7 @@ static int unmap_part(struct iod_dirty_log *log, struct iod_dirty_log_unmap *arg
 	int ret;
 
 	if (!(u.flags & IOD_UNMAP_DRY_RUN)) {
-		t->unsettled = true;
+		log_unsettle(log, t, true);
 		if (part->t)
 			recording(t, part->first_bit, part->last_bit);
 	}
@@ -227,7 +226,7 @@ static int unmap_stopped(struct iod_dirty_log *log, struct iod_dirty_log_unmap *
 	if (ret)
 		return ret;
 	arg->next_iova = arg->iova + arg->len;
-	t->unsettled = true;
+	log_unsettle(log, t, true);
 	for (w = log->tables; w; w = w->next)
 		if (w->pt == arg->pt)
 			iod_log_forget(w, arg->iova, arg->iova + (arg->len - 1));
