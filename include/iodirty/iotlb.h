@@ -37,6 +37,21 @@ extern "C" {
 /** Sets Accessed in no table entry, in no format: an agent that breaks what IOD_PT_HW_TABLE_ACCESS
  *  declares of all (an SMMU without HAFT, a legacy-mode context entry beside PASIDs with SSADE). */
 #define IOD_IOTLB_NEVER_TABLE_ACCESS (1u << 4)
+/**
+ * Takes the level masks of an IOD_INV_RANGE literally, as hardware may that is given level hints (Arm TTL), and
+ * keeps what they do not name. Without the flag levels are not looked at.
+ *
+ * - Translations: if leaf_levels is not 0, only those are dropped whose leaf was met at one of these levels
+ *   (a run: the level of its items).
+ * - Walk cache: if table_levels is not 0, only those tables are forgotten that were met by way of a table entry
+ *   at one of these levels. What is remembered of a table comes from the entry that points to it (one level
+ *   above it, or more where levels are skipped). So an invalidation for a detached subtree names the level of
+ *   the entry that was cut off and those of all table entries inside. With IOD_INV_LEAF_ONLY no table is.
+ * - A mask of 0 says that the levels are not known: everything of its kind that the range touches goes. So do
+ *   IOD_INV_DOMAIN and IOD_INV_ALL, whatever their masks say.
+ * - With IOD_IOTLB_ATC translations go whatever their level: ATS invalidations carry none.
+ */
+#define IOD_IOTLB_EXACT_LEVELS (1u << 5)
 
 /** Configuration. Zero means the default. */
 struct iod_iotlb_cfg {

@@ -13,6 +13,7 @@
  * - A write through one that was clean walks again and marks (bits.md A1.11 rule 11). So
  *   does an access that it does not permit: permission may be raised without an invalidation.
  * - Refused accesses leave nothing in the caches.
+ * - With IOD_IOTLB_EXACT_LEVELS each entry is known by the level that an invalidation names it by.
  *
  * One lock is held over every access and over the data that iod_iotlb_dma() moves with it. So
  * an invalidation, which takes it too, returns when everything that used the old entries is
@@ -30,7 +31,7 @@
 
 #define TLB_FLAGS                                                                                 \
 	(IOD_IOTLB_ATC | IOD_IOTLB_LATE_DIRTY | IOD_IOTLB_SPECULATE | IOD_IOTLB_NO_TABLE_ACCESS | \
-	 IOD_IOTLB_NEVER_TABLE_ACCESS)
+	 IOD_IOTLB_NEVER_TABLE_ACCESS | IOD_IOTLB_EXACT_LEVELS)
 #define TLB_ACCESS (IOD_ACCESS_READ | IOD_ACCESS_WRITE | IOD_ACCESS_EXEC | IOD_ACCESS_PRIV)
 
 /* One walk in this many is followed by a speculative one; a power of two. */
@@ -151,8 +152,18 @@ int iod_iotlb_destroy(struct iod_iotlb *tlb)
 
 /* ---- walks ---- */
 
+/* Level of the entry by way of which the table at a level was met; of the one that the walk began at, that
+ * is remembered with it. */
+static unsigned tlb_met_from(const struct pt_hw_walk *w, unsigned level, unsigned start_from)
+{
+	while (++level <= w->top.level)
+		if (w->table_pa[level])
+			return level;
+	return start_from;
+}
+
 static void tlb_cache_tables(struct iod_iotlb *tlb, const struct iod_pgtable *pt,
-			     const struct pt_hw_walk *w)
+			     const struct pt_hw_walk *w, unsigned start_from)
 {
 	struct tlb_entry entry = { .domain = pt->domain };
 	unsigned level;
@@ -166,6 +177,7 @@ static void tlb_cache_tables(struct iod_iotlb *tlb, const struct iod_pgtable *pt
 		entry.pa = w->table_pa[level];
 		entry.prot = w->table_deny[level];
 		entry.level = (uint8_t)level;
+		entry.hint = (uint8_t)tlb_met_from(w, level, start_from);
 		iod_tlb_insert(&tlb->tables, &entry, &tlb->rng);
 	}
 }
@@ -178,6 +190,7 @@ static int tlb_walk(struct iod_iotlb *tlb, struct iod_pgtable *pt, struct pt_hw_
 		    struct iod_fault *fault)
 {
 	const struct tlb_entry *table = iod_tlb_lookup(&tlb->tables, pt->domain, w->iova);
+	unsigned start_from = 0;
 	int ret;
 
 	w->table_access = !(tlb->flags & IOD_IOTLB_NO_TABLE_ACCESS);
@@ -188,13 +201,14 @@ static int tlb_walk(struct iod_iotlb *tlb, struct iod_pgtable *pt, struct pt_hw_
 		w->start_pa = table->pa;
 		w->start_level = table->level;
 		w->start_deny = table->prot;
+		start_from = table->hint;
 		tlb->stats.walk_hits++;
 	}
 	ret = pt->engine->hw_walk(pt, w, fault);
 	tlb->stats.set_access += w->set_access;
 	tlb->stats.set_dirty += w->set_dirty_bits;
 	if (!ret)
-		tlb_cache_tables(tlb, pt, w);
+		tlb_cache_tables(tlb, pt, w, start_from);
 	return ret;
 }
 
@@ -211,6 +225,7 @@ static void tlb_cache_leaf(struct iod_iotlb *tlb, const struct iod_pgtable *pt,
 		.pa = w->pa - (w->iova & low_mask(w->page_lg2)),
 		.prot = w->prot,
 		.lg2 = (uint8_t)w->page_lg2,
+		.hint = (uint8_t)w->level,
 		.dirty = w->dirty,
 	};
 	if ((tlb->flags & IOD_IOTLB_ATC) && !w->dirty)
@@ -468,6 +483,17 @@ static bool tlb_inv_valid(const struct iod_inv *inv)
 	return inv->kind == IOD_INV_ALL || inv->kind == IOD_INV_DOMAIN;
 }
 
+/* The lock is held. */
+static void tlb_invalidate_one(struct iod_iotlb *tlb, const struct iod_inv *inv)
+{
+	bool exact = (tlb->flags & IOD_IOTLB_EXACT_LEVELS) && inv->kind == IOD_INV_RANGE;
+	bool leaves = exact && !(tlb->flags & IOD_IOTLB_ATC);
+
+	iod_tlb_invalidate(&tlb->leaves, inv, leaves ? inv->leaf_levels : 0);
+	if (!(inv->flags & IOD_INV_LEAF_ONLY))
+		iod_tlb_invalidate(&tlb->tables, inv, exact ? inv->table_levels : 0);
+}
+
 int iod_iotlb_invalidate(void *cookie, const struct iod_inv *inv, size_t nr)
 {
 	struct iod_iotlb *tlb = cookie;
@@ -482,11 +508,8 @@ int iod_iotlb_invalidate(void *cookie, const struct iod_inv *inv, size_t nr)
 	word_add(&tlb->waiting, 1);
 	pthread_mutex_lock(&tlb->lock);
 	word_sub(&tlb->waiting, 1);
-	for (i = 0; i < nr; i++) {
-		iod_tlb_invalidate(&tlb->leaves, &inv[i]);
-		if (!(inv[i].flags & IOD_INV_LEAF_ONLY))
-			iod_tlb_invalidate(&tlb->tables, &inv[i]);
-	}
+	for (i = 0; i < nr; i++)
+		tlb_invalidate_one(tlb, &inv[i]);
 	tlb->stats.invalidations += nr;
 	pthread_mutex_unlock(&tlb->lock);
 	return 0;

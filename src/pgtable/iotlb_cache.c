@@ -118,12 +118,14 @@ static bool tlb_covered(const struct tlb_entry *entry, const struct iod_inv *inv
 	       (entry->iova <= inv->last && inv->iova <= (entry->iova | low_mask(entry->lg2)));
 }
 
-void iod_tlb_invalidate(struct tlb_cache *cache, const struct iod_inv *inv)
+void iod_tlb_invalidate(struct tlb_cache *cache, const struct iod_inv *inv, uint32_t hints)
 {
+	struct tlb_entry *entry;
 	uint32_t i;
 
 	for (i = 0; i < cache->nr; i++) {
-		if (cache->entries[i].lg2 && tlb_covered(&cache->entries[i], inv))
-			iod_tlb_drop(cache, &cache->entries[i]);
+		entry = &cache->entries[i];
+		if (entry->lg2 && tlb_covered(entry, inv) && (!hints || (hints >> entry->hint & 1)))
+			iod_tlb_drop(cache, entry);
 	}
 }

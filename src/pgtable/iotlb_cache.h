@@ -16,7 +16,9 @@ struct tlb_entry {
 	uint32_t prot; /* permissions; or what the levels above the table deny */
 	uint8_t lg2;   /* log2 of the bytes covered, below 64; 0: no entry here */
 	uint8_t level; /* of the table */
-	bool dirty;    /* a write through it touches no table */
+	uint8_t hint; /* level that invalidations call it by: the leaf's; or that of the entry which
+			  points to the table */
+	bool dirty;   /* a write through it touches no table */
 };
 
 struct tlb_cache {
@@ -39,8 +41,8 @@ void iod_tlb_insert(struct tlb_cache *cache, const struct tlb_entry *entry, uint
 
 void iod_tlb_drop(struct tlb_cache *cache, struct tlb_entry *entry);
 
-/** Drop whatever @p inv covers, wholly or in part. */
-void iod_tlb_invalidate(struct tlb_cache *cache, const struct iod_inv *inv);
+/** Drop whatever @p inv covers, wholly or in part; of the levels in @p hints only, if that is not 0. */
+void iod_tlb_invalidate(struct tlb_cache *cache, const struct iod_inv *inv, uint32_t hints);
 
 /** The next number of a seeded sequence (splitmix64). */
 uint64_t iod_tlb_random(uint64_t *rng);

@@ -465,12 +465,12 @@ static void create_args(void **state)
 
 	iodt_assert_ok(try_create(1, 1, 1, 0));
 	iodt_assert_ok(try_create(2, 0, 2, 0));
-	iodt_assert_ok(try_create(1024, 1024, 64, 31));
+	iodt_assert_ok(try_create(1024, 1024, 64, 63));
 	assert_int_equal(try_create(3, 0, 0, 0), -EINVAL);
 	assert_int_equal(try_create(8, 3, 0, 0), -EINVAL);
 	assert_int_equal(try_create(8, 16, 0, 0), -EINVAL);
 	assert_int_equal(try_create(8, 2, 5, 0), -EINVAL);
-	assert_int_equal(try_create(8, 2, 4, 32), -EINVAL);
+	assert_int_equal(try_create(8, 2, 4, 64), -EINVAL);
 }
 
 static void create_allocations(void **state)
