@@ -252,7 +252,7 @@ static bool fits(const struct iodt_variant *v, const struct iodt_test *test)
 	uint32_t caps = iodt_caps(v);
 
 	return iod_format_ops(v->format) && (caps & test->need) == test->need &&
-	       !(caps & test->without);
+	       !(caps & test->without) && (!v->resize || test->need & IODT_RESIZE);
 }
 
 static size_t plan(struct run *run, struct CMUnitTest *unit, const struct iodt_test *tests,

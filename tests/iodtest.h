@@ -55,6 +55,9 @@
 #define IODT_MIDDLING	(1u << 14) /* 1 GiB of input addresses or more */
 #define IODT_PLAIN	(1u << 15) /* one of the few that slow tests run on */
 #define IODT_PRUNE	(1u << 16) /* hardware sets Accessed in table entries, by declaration */
+#define IODT_HITLESS	(1u << 17) /* sizes change without a fault: all but ARM below BBM level 1 */
+#define IODT_NT		(1u << 18) /* ... by way of nT: ARM at BBM level 1 */
+#define IODT_RESIZE	(1u << 19) /* all have it: the test is about page sizes that change */
 
 /* One format in one configuration, and the facts about it, written from the specifications. */
 struct iodt_variant {
@@ -74,6 +77,7 @@ struct iodt_variant {
 	/* fields of CD, STE, context or PASID entry, DTE */
 	uint8_t tg, sl0, mode;
 	bool plain;
+	bool resize; /* like another but for what resizing does: for tests that need IODT_RESIZE */
 };
 
 extern const struct iodt_variant iodt_variants[];

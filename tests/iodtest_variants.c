@@ -16,6 +16,8 @@
 #define HD	     IOD_PT_HW_DIRTY
 #define HA	     IOD_PT_HW_ACCESS
 #define HAFT	     IOD_PT_HW_TABLE_ACCESS
+#define BBM1	     IOD_PT_BBM_1
+#define BBM2	     IOD_PT_BBM_2
 
 /*
  * The last arguments of each: page sizes, and more initializers.
@@ -115,6 +117,21 @@ const struct iodt_variant iodt_variants[] = {
 	S1("64k-ias48-oas52", HD, 65536, 1, 48, 3, ARM_64K_ALL | IODT_BIT(42), .oas = 52),
 	S1("64k-ias52-oas52", HD, 65536, 1, 52, 3, ARM_64K_ALL | IODT_BIT(42), .oas = 52),
 	S1U("64k-ias42", HD, 65536, 3, 42, 2, ARM_64K_ALL),
+	/* break-before-make levels 1 and 2 (SMMU_IDR3.BBML) */
+	S1("4k-ias48-bbm1", HD | BBM1, 4096, 0, 48, 4, ARM_4K_ALL, .resize = true),
+	S1("4k-ias48-bbm2", HD | BBM2, 4096, 0, 48, 4, ARM_4K_ALL, .plain = true, .resize = true),
+	S1("4k-ias39-bbm1-haft", HD | HAFT | BBM1, 4096, 0, 39, 3, ARM_4K_ALL, .resize = true),
+	S1("4k-ias40-bbm2-haft", HD | HAFT | BBM1 | BBM2, 4096, 0, 40, 4, ARM_4K_ALL,
+	   .resize = true),
+	S1("4k-ias48-bbm2-nohttu", BBM2, 4096, 0, 48, 4, ARM_4K_ALL, .resize = true),
+	S1("4k-4k1g-bbm1", HD | BBM1, 4096, 0, 39, 3, IODT_4K | IODT_1G,
+	   .pgsizes = IODT_4K | IODT_1G, .resize = true),
+	S1("16k-ias47-bbm1-haft", HD | HAFT | BBM1, 16384, 2, 47, 3, ARM_16K_ALL, .resize = true),
+	S1("16k-ias37-bbm2", HD | BBM2, 16384, 2, 37, 3, ARM_16K_ALL),
+	S1("64k-ias48-bbm1", HD | BBM1, 65536, 1, 48, 3, ARM_64K_ALL, .resize = true),
+	S1("64k-ias48-oas52-bbm2-haft", HD | HAFT | BBM2, 65536, 1, 48, 3,
+	   ARM_64K_ALL | IODT_BIT(42), .oas = 52, .resize = true),
+	S1U("4k-ias39-bbm2", HD | BBM2, 4096, 2, 39, 3, ARM_4K_ALL, .resize = true),
 	/* 32-bit LPAE: T0SZ = 32 - ias in three bits */
 	S1("lpae32-ias32", IOD_PT_LPAE32, 0, 0, 32, 3, ARM_4K_ALL & ~IODT_16G),
 	/* A1.4, 4K. S2SL0: 0 L2, 1 L1, 2 L0, 3 L3 (small) */
@@ -147,6 +164,19 @@ const struct iodt_variant iodt_variants[] = {
 	S2("64k-ias42", HD, 65536, 1, 42, 2, 1, 1, ARM_64K_ALL),
 	S2("64k-ias33", HD, 65536, 1, 33, 1, 0, 16, IODT_64K | IODT_2M),
 	S2("64k-ias29", HD, 65536, 1, 29, 1, 0, 1, IODT_64K | IODT_2M),
+	S2("4k-ias40-bbm1", HD | BBM1, 4096, 0, 40, 3, 1, 2, ARM_4K_ALL, .plain = true,
+	   .resize = true),
+	S2("4k-ias48-bbm2", HD | BBM2, 4096, 0, 48, 4, 2, 1, ARM_4K_ALL, .resize = true),
+	S2("4k-ias48-bbm1-haft", HD | HAFT | BBM1, 4096, 0, 48, 4, 2, 1, ARM_4K_ALL,
+	   .resize = true),
+	S2("4k-ias34-bbm2-haft", HD | HAFT | BBM2, 4096, 0, 34, 2, 0, 16,
+	   IODT_4K | IODT_64K | IODT_2M | IODT_32M),
+	S2("16k-ias40-bbm1", HD | BBM1, 16384, 2, 40, 2, 1, 16, ARM_16K_ALL, .resize = true),
+	S2("16k-ias47-bbm2-haft", HD | HAFT | BBM2, 16384, 2, 47, 3, 2, 1, ARM_16K_ALL,
+	   .resize = true),
+	S2("64k-ias48-oas52-bbm1-haft", HD | HAFT | BBM1, 65536, 1, 48, 3, 2, 1,
+	   ARM_64K_ALL | IODT_BIT(42), .oas = 52, .resize = true),
+	S2("64k-ias42-bbm2", HD | BBM2, 65536, 1, 42, 2, 1, 1, ARM_64K_ALL, .resize = true),
 	S2("64k-ias48-oas52", HD | HAFT, 65536, 1, 48, 3, 2, 1, ARM_64K_ALL | IODT_BIT(42),
 	   .oas = 52),
 	/* VMSAv8-32: four level-2 tables side by side */
@@ -262,7 +292,7 @@ uint32_t iodt_caps(const struct iodt_variant *v)
 {
 	bool arm = v->format == IOD_ARM_LPAE_S1 || v->format == IOD_ARM_LPAE_S2;
 	uint64_t span = v->last - v->first;
-	uint32_t caps = size_caps(v);
+	uint32_t caps = size_caps(v) | IODT_RESIZE;
 
 	if (v->features & HD || v->format == IOD_VTD_FS || v->format == IOD_AMD_V2)
 		caps |= IODT_DIRTY;
@@ -288,6 +318,10 @@ uint32_t iodt_caps(const struct iodt_variant *v)
 		caps |= IODT_UPPER;
 	if (v->features & HAFT)
 		caps |= IODT_PRUNE;
+	if (!arm || v->features & (BBM1 | BBM2))
+		caps |= IODT_HITLESS;
+	if (arm && (v->features & (BBM1 | BBM2)) == BBM1)
+		caps |= IODT_NT;
 	if (v->plain)
 		caps |= IODT_PLAIN;
 	return caps;

@@ -131,7 +131,7 @@ static void iotlb_create(void **state)
 		{ .size = sizeof(bad[0]), .ways = 3 },
 		{ .size = sizeof(bad[0]), .entries = 4, .ways = 8 },
 		{ .size = sizeof(bad[0]), .walk_entries = 5 },
-		{ .size = sizeof(bad[0]), .flags = 1u << 5 },
+		{ .size = sizeof(bad[0]), .flags = IOD_IOTLB_EXACT_LEVELS << 1 },
 		{ .size = sizeof(bad[0]), .flags = 1u << 31 },
 	};
 	struct {

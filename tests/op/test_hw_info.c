@@ -134,6 +134,8 @@ static void geometry(struct iodt *t)
 
 	if (features & IOD_PT_HW_DIRTY || t->v->format == IOD_VTD_FS || t->v->format == IOD_AMD_V2)
 		features |= IOD_PT_HW_DIRTY | IOD_PT_HW_ACCESS;
+	if (features & IOD_PT_BBM_2)
+		features |= IOD_PT_BBM_1;
 	assert_int_equal(info.format, t->v->format);
 	assert_int_equal(info.features, features);
 	assert_int_equal(info.domain, 0x1234);
