@@ -12,8 +12,8 @@
 struct rsz_page {
 	uint64_t iova, size, pa;
 	uint32_t prot; /* as asked for, without IOD_PROT_DIRTY */
-	bool a;
-	int d; /* as struct mdl_leaf has it */
+	int a;	       /* 1, 0; -1: either */
+	int d;	       /* as struct mdl_leaf has it */
 };
 
 struct rsz_pages {
