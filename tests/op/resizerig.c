@@ -207,7 +207,7 @@ void rsz_check(struct rsz *r)
 	verify(r);
 }
 
-struct rsz_page *rsz_at(struct rsz *r, uint64_t iova)
+static struct rsz_page *rsz_page_at(const struct rsz *r, uint64_t iova)
 {
 	size_t lo = 0, hi = r->now.nr, mid;
 
@@ -219,6 +219,11 @@ struct rsz_page *rsz_at(struct rsz *r, uint64_t iova)
 			hi = mid;
 	}
 	return lo < r->now.nr && r->now.p[lo].iova <= iova ? &r->now.p[lo] : NULL;
+}
+
+struct rsz_page *rsz_at(struct rsz *r, uint64_t iova)
+{
+	return rsz_page_at(r, iova);
 }
 
 size_t rsz_sizes(const struct iodt_variant *v, uint64_t sizes[64])
@@ -242,39 +247,8 @@ static uint64_t size_upto(const struct iodt_variant *v, uint64_t limit)
 	return fit ? iodt_pow2_floor(fit) : 0;
 }
 
-/* Sizes in use whose items lie at one level. */
-static uint64_t level_sizes(const struct iodt_variant *v, uint32_t level)
-{
-	uint64_t sizes[64], at = 0;
-	size_t i, nr = rsz_sizes(v, sizes);
-
-	for (i = 0; i < nr; i++)
-		at |= iodt_item_level(v, sizes[i]) == level ? sizes[i] : 0;
-	return at;
-}
-
-/*
- * What a page that is too large is written anew as: if a run, in its own table, otherwise in the highest
- * table below that has pages. Pages that are small enough, the largest of those, or single items.
- */
-static uint64_t next_size(const struct iodt_variant *v, uint64_t size, uint64_t limit)
-{
-	uint32_t level = iodt_item_level(v, size) + (iodt_item_size(v, size) != size);
-	uint64_t at, fit;
-
-	while (level--) {
-		at = level_sizes(v, level) & (size - 1);
-		fit = at & (limit | (limit - 1));
-		if (fit)
-			return iodt_pow2_floor(fit);
-		if (at && iodt_item_size(v, at & -at) == (at & -at))
-			return at & -at;
-	}
-	return 0;
-}
-
-/* A page that the range touches comes apart as long as it is too large; what comes to lie outside stays as
- * large as it is then. */
+/* A page that the range touches comes apart, into the next smaller size, as long as it is too large; what
+ * comes to lie outside stays as large as it is then. */
 static void split_page(const struct rsz *r, struct rsz_pages *out, const struct rsz_page *p,
 		       uint64_t iova, uint64_t last, uint64_t limit)
 {
@@ -285,7 +259,7 @@ static void split_page(const struct rsz *r, struct rsz_pages *out, const struct 
 		push(out, p);
 		return;
 	}
-	smaller = next_size(r->t->v, p->size, limit);
+	smaller = size_upto(r->t->v, p->size >> 1);
 	/* all of it inside: no need to go step by step */
 	if (p->iova >= iova && page_last(p) <= last)
 		smaller = limit;
@@ -409,12 +383,34 @@ static void check_results(const struct iod_resize *z)
 	assert_true(z->done && z->done <= z->len);
 }
 
-/* What is expected when a split of the whole range has come to `next`. */
+/* When a split has come to `next`: what lies before is done, of what lies behind any part may be. */
 static void split_upto(const struct rsz *before, const struct rsz *whole, uint64_t iova,
 		       uint64_t next, uint64_t page_size, struct rsz *out)
 {
-	copy_pages(&out->now, &before->now);
-	rsz_want_split(out, iova, next - iova, page_size);
+	struct iodt_leaves l;
+	size_t i, k = 0;
+
+	out->now = (struct rsz_pages){ 0 };
+	iodt_leaves(out->t, &l);
+	for (i = 0; i < whole->now.nr; i++) {
+		const struct rsz_page *p = &whole->now.p[i];
+
+		if (p->iova >= iova && p->iova - iova >= next - iova)
+			break;
+		push(&out->now, p);
+	}
+	while (k < l.nr && i && l.leaf[k].iova <= page_last(&whole->now.p[i - 1]))
+		k++;
+	for (; k < l.nr; k++) {
+		struct rsz_page p = *rsz_page_at(before, l.leaf[k].iova);
+
+		p.pa += l.leaf[k].iova - p.iova;
+		p.iova = l.leaf[k].iova;
+		p.size = l.leaf[k].size;
+		p.a = -1;
+		push(&out->now, &p);
+	}
+	iodt_leaves_free(&l);
 }
 
 /* Of a merge: of what it makes, that before `next`; the rest as it was. */
