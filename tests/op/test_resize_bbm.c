@@ -457,6 +457,8 @@ static void fails_at(struct iodt *t, bool merge, bool sync, uint32_t flags)
 		iodt_sync(t);
 		nothing_lost(&b, &b.r.now);
 		assert_int_equal(iodt_walk(t, iova).size, merge ? size : t->page);
+		if (t->caps & IODT_NT && block(t))
+			assert_int_equal(merge ? iodt_walk(t, iova).pte & NT : 0, 0);
 		iodt_unmap(t, iova, 2 * size);
 		bbm_close(&b);
 	}
