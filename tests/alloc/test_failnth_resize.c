@@ -17,7 +17,7 @@ struct way {
 /* The largest page to take apart: a few tables' worth. */
 static uint64_t largest(const struct iodt *t)
 {
-	uint64_t limit = 16 * iodt_table_span(t->v), span = t->v->last - t->v->first;
+	uint64_t limit = 4 * iodt_table_span(t->v), span = t->v->last - t->v->first;
 
 	while (limit > span / 8)
 		limit >>= 1;

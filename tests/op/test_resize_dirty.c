@@ -1,64 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Dirty and Accessed over splits and merges: nothing is lost, nothing clean becomes dirty, hardware marks
- * whatever it still sees. iod_gather_harvest() is wrapped: without it, a mark in a detached table is lost.
+ * whatever it still sees, sweeps that skip find it.
  */
-#include "resizerig.h"
-
-struct iod_gather;
-
-void __real_iod_gather_harvest(struct iod_gather *g);
-void __wrap_iod_gather_harvest(struct iod_gather *g);
-
-static bool no_harvest;
-
-void __wrap_iod_gather_harvest(struct iod_gather *g)
-{
-	if (!no_harvest)
-		__real_iod_gather_harvest(g);
-}
-
-/* Hardware that obeys what the test's gather asks for, and may do something before it does. */
-struct hw {
-	struct iod_iotlb *tlb;
-	uint64_t write_at; /* written to before the next invalidation is obeyed */
-	bool write, wrote;
-};
-
-static int hw_access(struct iodt *t, uint64_t iova, uint32_t access)
-{
-	struct hw *hw = t->priv;
-
-	return iod_iotlb_access(hw->tlb, t->pt, iova, access, NULL, NULL);
-}
-
-static void obey(struct iodt *t, const struct iod_inv *inv, size_t nr)
-{
-	struct hw *hw = t->priv;
-
-	if (hw->write) {
-		hw->write = false;
-		hw->wrote = !hw_access(t, hw->write_at, IOD_ACCESS_WRITE);
-	}
-	iodt_assert_ok(iod_iotlb_invalidate(hw->tlb, inv, nr));
-}
-
-static void hw_open(struct hw *hw, struct iodt *t)
-{
-	struct iod_iotlb_cfg cfg = { .size = sizeof(cfg), .flags = IOD_IOTLB_EXACT_LEVELS };
-
-	*hw = (struct hw){ 0 };
-	iodt_assert_ok(iod_iotlb_create(&hw->tlb, &cfg));
-	t->priv = hw;
-	t->log.hook = obey;
-}
-
-static void hw_close(struct hw *hw, struct iodt *t)
-{
-	iodt_sync(t);
-	t->log.hook = NULL;
-	iodt_assert_ok(iod_iotlb_destroy(hw->tlb));
-}
+#include "resizehw.h"
 
 /* A page size of this variant that is not too large to be written out in full; 0: only one size. */
 static uint64_t large_size(const struct iodt *t)
@@ -142,32 +87,6 @@ static void born_dirty(struct iodt *t)
 	forget(t, &r, iova, size);
 }
 
-/* Whether a sweep that cleans reports exactly the given page, or (all) every one of the range. */
-static void sweep_finds(struct iodt *t, uint32_t flags, uint64_t iova, uint64_t len, uint64_t at,
-			bool all)
-{
-	struct iod_sweep s;
-	struct iodt_bits b;
-
-	iodt_bits_init(&b, iova, len, t->page);
-	s = iodt_sweep_arg(t, IOD_SWEEP_CLEAR, iova, len, &b);
-	s.flags = flags;
-	iodt_assert_ok(iod_sweep(t->pt, &s));
-	assert_int_equal(s.done, len);
-	assert_int_equal(iodt_bits_count(&b), all ? len / t->page : 1);
-	assert_true(iodt_bits_get(&b, at));
-	iodt_bits_free(&b);
-	iodt_sync(t);
-}
-
-static void split(struct iodt *t, uint64_t iova, uint64_t len, uint64_t page_size)
-{
-	struct iod_resize z = rsz_arg(t, iova, len, page_size);
-
-	iodt_assert_ok(iod_split_range(t->pt, &z));
-	assert_int_equal(z.done, len);
-}
-
 /* Not tracked: reported by every sweep, before and after, and never cleaned. */
 static void untracked_parts(struct iodt *t)
 {
@@ -176,10 +95,10 @@ static void untracked_parts(struct iodt *t)
 	if (!size)
 		return;
 	iodt_map(t, iova, 0, size, IODT_RW | IOD_PROT_UNTRACKED);
-	split(t, iova, size, 0);
+	hw_split(t, iova, size, 0);
 	iodt_sync(t);
-	sweep_finds(t, 0, iova, size, iova, true);
-	sweep_finds(t, 0, iova, size, iova, true);
+	hw_sweep_finds(t, 0, iova, size, iova, true);
+	hw_sweep_finds(t, 0, iova, size, iova, true);
 	iodt_verify(t);
 }
 
@@ -197,13 +116,13 @@ static void written_through_a_clean_translation(struct iodt *t)
 	hw_open(&hw, t);
 	iodt_map(t, iova, 0, size, IODT_RW);
 	iodt_assert_ok(hw_access(t, iova, IOD_ACCESS_READ));
-	split(t, iova, size, 0);
+	hw_split(t, iova, size, 0);
 	/* reads may go on through the old translation */
 	iodt_assert_ok(hw_access(t, at, IOD_ACCESS_READ));
 	iodt_assert_ok(hw_access(t, at, IOD_ACCESS_WRITE));
-	sweep_finds(t, 0, iova, size, at, false);
+	hw_sweep_finds(t, 0, iova, size, at, false);
 	iodt_assert_ok(hw_access(t, iova, IOD_ACCESS_WRITE));
-	sweep_finds(t, 0, iova, size, iova, false);
+	hw_sweep_finds(t, 0, iova, size, iova, false);
 	hw_close(&hw, t);
 }
 
@@ -218,12 +137,12 @@ static void written_through_a_dirty_translation(struct iodt *t)
 	hw_open(&hw, t);
 	iodt_map(t, iova, 0, size, IODT_RW);
 	iodt_assert_ok(hw_access(t, iova, IOD_ACCESS_WRITE));
-	split(t, iova, size, 0);
+	hw_split(t, iova, size, 0);
 	iodt_assert_ok(hw_access(t, at, IOD_ACCESS_WRITE));
 	/* what the sweep cleaned is invalidated with the large page */
-	sweep_finds(t, 0, iova, size, at, true);
+	hw_sweep_finds(t, 0, iova, size, at, true);
 	iodt_assert_ok(hw_access(t, at, IOD_ACCESS_WRITE));
-	sweep_finds(t, 0, iova, size, at, false);
+	hw_sweep_finds(t, 0, iova, size, at, false);
 	hw_close(&hw, t);
 }
 
@@ -246,12 +165,12 @@ static void swept_with_another_gather(struct iodt *t)
 	iodt_assert_ok(hw_access(t, iova, IOD_ACCESS_WRITE));
 	cfg.cookie = hw.tlb;
 	iodt_assert_ok(iod_gather_create(&t->gather, t->pt, &cfg));
-	split(t, iova, size, 0);
+	hw_split(t, iova, size, 0);
 	other = t->gather;
 	t->gather = own;
-	sweep_finds(t, 0, iova, size, at, true);
+	hw_sweep_finds(t, 0, iova, size, at, true);
 	iodt_assert_ok(hw_access(t, at, IOD_ACCESS_WRITE));
-	sweep_finds(t, 0, iova, size, at, false);
+	hw_sweep_finds(t, 0, iova, size, at, false);
 	iodt_assert_ok(iod_gather_sync(other));
 	iodt_assert_ok(iod_gather_destroy(other));
 	hw_close(&hw, t);
@@ -270,7 +189,7 @@ static void merge_marked(struct iodt *t, uint64_t size, uint64_t at, bool dirty)
 	for (k = 1; k < nr && sizes[k] <= size; k++) {
 		rsz_open(&r, t);
 		rsz_map(&r, iova, iodt_pa(t->v, size, 1), size, IODT_RW);
-		split(t, iova, size, 0);
+		hw_split(t, iova, size, 0);
 		iodt_sync(t);
 		if (dirty)
 			iodt_mark_item(t, iova + at, 0);
@@ -308,7 +227,7 @@ static void merged_from_runs(struct iodt *t)
 			continue;
 		rsz_open(&r, t);
 		rsz_map(&r, iova, 0, sizes[k], IODT_RW);
-		split(t, iova, sizes[k], size);
+		hw_split(t, iova, sizes[k], size);
 		iodt_sync(t);
 		iodt_mark_item(t, iova + sizes[k] - size,
 			       (unsigned int)(size / iodt_item_size(t->v, size) - 1));
@@ -320,70 +239,10 @@ static void merged_from_runs(struct iodt *t)
 	}
 }
 
-/* The smallest page that stands for whole tables, if small enough. */
-static uint64_t table_size(const struct iodt *t)
-{
-	uint64_t sizes[64];
-	size_t k, nr = rsz_sizes(t->v, sizes);
-
-	for (k = 0; k < nr && sizes[k] <= IODT_1G; k++)
-		if (iodt_item_level(t->v, sizes[k]) && sizes[k] < t->v->last - t->v->first)
-			return sizes[k];
-	return 0;
-}
-
-/*
- * Merge, while a walk cache still leads into the table that is cut off: what hardware marks there, after the
- * swap and before it obeys, is in the live entry when the merge returns. Returns whether it is.
- */
-static bool mark_in_a_detached_table(struct iodt *t, bool harvest)
-{
-	uint64_t size = table_size(t), iova = t->v->first + size;
-	struct iod_resize z;
-	struct mdl_leaf leaf;
-	struct hw hw;
-
-	if (!size)
-		skip();
-	hw_open(&hw, t);
-	iodt_map(t, iova, 0, size, IODT_RW);
-	split(t, iova, size, 0);
-	iodt_sync(t);
-	iodt_assert_ok(hw_access(t, iova, IOD_ACCESS_READ));
-	hw.write_at = iova + (size / 2 & -t->page);
-	hw.write = true;
-	no_harvest = !harvest;
-	z = rsz_arg(t, iova, size, 0);
-	iodt_assert_ok(iod_merge_range(t->pt, &z));
-	no_harvest = false;
-	assert_true(hw.wrote);
-	leaf = iodt_walk(t, iova);
-	assert_int_equal(leaf.size, size);
-	if (leaf.d == 1)
-		sweep_finds(t, 0, iova, size, iova, true);
-	/* and from now on it is found whatever the harvest does */
-	iodt_assert_ok(hw_access(t, iova, IOD_ACCESS_WRITE));
-	assert_int_equal(iodt_walk(t, iova).d, 1);
-	iodt_verify(t);
-	hw_close(&hw, t);
-	return leaf.d == 1;
-}
-
-static void marks_in_detached_tables_are_found(struct iodt *t)
-{
-	assert_true(mark_in_a_detached_table(t, true));
-}
-
-/* The twin: detached tables are not looked at again. Where entries are broken first, another way is taken. */
-static void twin_without_harvest_loses(struct iodt *t)
-{
-	assert_false(mark_in_a_detached_table(t, false));
-}
-
 /* Hardware holds translations of the parts: they are gone when the merge has returned. */
 static void written_through_old_parts(struct iodt *t)
 {
-	uint64_t size = table_size(t), iova = t->v->first + size;
+	uint64_t size = hw_table_size(t), iova = t->v->first + size;
 	struct iod_resize z;
 	struct hw hw;
 
@@ -391,17 +250,17 @@ static void written_through_old_parts(struct iodt *t)
 		return;
 	hw_open(&hw, t);
 	iodt_map(t, iova, 0, size, IODT_RW);
-	split(t, iova, size, 0);
+	hw_split(t, iova, size, 0);
 	iodt_sync(t);
 	iodt_assert_ok(hw_access(t, iova, IOD_ACCESS_WRITE));
-	sweep_finds(t, 0, iova, size, iova, false);
+	hw_sweep_finds(t, 0, iova, size, iova, false);
 	iodt_assert_ok(hw_access(t, iova, IOD_ACCESS_WRITE));
 	z = rsz_arg(t, iova, size, 0);
 	iodt_assert_ok(iod_merge_range(t->pt, &z));
 	iodt_assert_ok(hw_access(t, iova, IOD_ACCESS_WRITE));
-	sweep_finds(t, 0, iova, size, iova, true);
+	hw_sweep_finds(t, 0, iova, size, iova, true);
 	iodt_assert_ok(hw_access(t, iova + size / 2, IOD_ACCESS_WRITE));
-	sweep_finds(t, 0, iova, size, iova, true);
+	hw_sweep_finds(t, 0, iova, size, iova, true);
 	hw_close(&hw, t);
 }
 
@@ -423,7 +282,7 @@ static void finds_nothing(struct iodt *t, uint64_t iova, uint64_t len)
 
 static void pruned_after_a_split(struct iodt *t)
 {
-	uint64_t size = table_size(t), iova = t->v->first + size, at = iova + size - t->page;
+	uint64_t size = hw_table_size(t), iova = t->v->first + size, at = iova + size - t->page;
 	struct hw hw;
 
 	if (!size)
@@ -432,12 +291,12 @@ static void pruned_after_a_split(struct iodt *t)
 	iodt_map(t, iova, 0, size, IODT_RW);
 	finds_nothing(t, iova, size);
 	iodt_assert_ok(hw_access(t, iova, IOD_ACCESS_WRITE));
-	split(t, iova, size, 0);
+	hw_split(t, iova, size, 0);
 	iodt_sync(t);
-	sweep_finds(t, IOD_SWEEP_PRUNE, iova, size, at, true);
+	hw_sweep_finds(t, IOD_SWEEP_PRUNE, iova, size, at, true);
 	finds_nothing(t, iova, size);
 	iodt_assert_ok(hw_access(t, at, IOD_ACCESS_WRITE));
-	sweep_finds(t, IOD_SWEEP_PRUNE, iova, size, at, false);
+	hw_sweep_finds(t, IOD_SWEEP_PRUNE, iova, size, at, false);
 	finds_nothing(t, iova, size);
 	hw_close(&hw, t);
 }
@@ -445,7 +304,7 @@ static void pruned_after_a_split(struct iodt *t)
 /* The large page is clean and stays in hardware's cache over the split: no walk sets Accessed. */
 static void pruned_before_the_split_is_synced(struct iodt *t)
 {
-	uint64_t size = table_size(t), iova = t->v->first + size, at = iova + size - t->page;
+	uint64_t size = hw_table_size(t), iova = t->v->first + size, at = iova + size - t->page;
 	struct hw hw;
 
 	if (!size)
@@ -453,18 +312,18 @@ static void pruned_before_the_split_is_synced(struct iodt *t)
 	hw_open(&hw, t);
 	iodt_map(t, iova, 0, size, IODT_RW);
 	iodt_assert_ok(hw_access(t, iova, IOD_ACCESS_READ));
-	split(t, iova, size, 0);
+	hw_split(t, iova, size, 0);
 	iodt_assert_ok(hw_access(t, at, IOD_ACCESS_WRITE));
-	sweep_finds(t, IOD_SWEEP_PRUNE, iova, size, at, false);
+	hw_sweep_finds(t, IOD_SWEEP_PRUNE, iova, size, at, false);
 	iodt_assert_ok(hw_access(t, at, IOD_ACCESS_WRITE));
-	sweep_finds(t, IOD_SWEEP_PRUNE, iova, size, at, false);
+	hw_sweep_finds(t, IOD_SWEEP_PRUNE, iova, size, at, false);
 	finds_nothing(t, iova, size);
 	hw_close(&hw, t);
 }
 
 static void pruned_after_a_merge(struct iodt *t)
 {
-	uint64_t sizes[64], size = table_size(t), iova = t->v->first + size, at;
+	uint64_t sizes[64], size = hw_table_size(t), iova = t->v->first + size, at;
 	size_t k, nr = rsz_sizes(t->v, sizes);
 	struct iod_resize z;
 	struct iodt_bits b;
@@ -475,7 +334,7 @@ static void pruned_after_a_merge(struct iodt *t)
 		return;
 	hw_open(&hw, t);
 	iodt_map(t, iova, 0, size, IODT_RW);
-	split(t, iova, size, 0);
+	hw_split(t, iova, size, 0);
 	iodt_sync(t);
 	at = iova + size - t->page;
 	for (k = 1; k < nr && sizes[k] <= size; k++) {
@@ -507,10 +366,6 @@ static const struct iodt_test tests[] = {
 	{ "swept_with_another_gather", NEED, 0, swept_with_another_gather },
 	{ "merged_is_dirty_if_any_part_was", NEED, 0, merged_is_dirty_if_any_part_was },
 	{ "merged_from_runs", NEED | IODT_RUNS, 0, merged_from_runs },
-	{ "marks_in_detached_tables_are_found", NEED | IODT_HUGE, 0,
-	  marks_in_detached_tables_are_found },
-	{ "twin_without_harvest_loses", NEED | IODT_HUGE | IODT_HITLESS, 0,
-	  twin_without_harvest_loses },
 	{ "written_through_old_parts", NEED | IODT_HUGE, 0, written_through_old_parts },
 	{ "pruned_after_a_split", NEED | IODT_PRUNE, 0, pruned_after_a_split },
 	{ "pruned_before_the_split_is_synced", NEED | IODT_PRUNE, 0,

@@ -77,7 +77,8 @@ static void a_page_out_of_the_largest(struct iodt *t)
 	struct rsz r;
 	size_t i;
 
-	if (size - 1 > t->v->last - t->v->first || size > IODT_BIT(47))
+	/* AMD: up to 256 GiB, as 512 GiB, between two sizes in use, is none */
+	if (size - 1 > t->v->last - t->v->first || size > IODT_BIT(38))
 		size = largest_of(t, 1);
 	iova = t->v->last - (size - 1);
 	at[0] = iova;
@@ -262,7 +263,7 @@ static void budget(struct iodt *t)
 			size = sizes[k];
 	if (size == t->page)
 		return;
-	for (budget = 1; budget < 4096; budget *= 16) {
+	for (budget = 1; budget < 4096; budget *= 50) {
 		rsz_open(&r, t);
 		rsz_map(&r, iova, 0, 2 * size, IODT_RW);
 		rsz_map(&r, iova + 3 * size, 3 * size, (n - 1) * size, IOD_PROT_READ);
