@@ -198,9 +198,9 @@ void adv_check(struct adv_actor *self)
 	uint32_t p, f, i;
 
 	for (i = 0; i < w->nr_actors; i++)
-		if (w->actor[i].sweeping)
+		if (!w->cfg.steps || w->actor[i].sweeping)
 			return;
-	for (p = 0; p < w->pages && w->cfg.steps; p++) {
+	for (p = 0; p < w->pages; p++) {
 		f = w->pg[p].frame;
 		if (!w->pg[p].mapped || w->good[f] <= w->copy[f] || is_underway(w, self, p))
 			continue;

@@ -33,7 +33,7 @@ static void run_twin(const struct iodt_variant *v, enum adv_twin twin)
 	if (cfg.trace)
 		return;
 	cfg.broken = cfg.only_losses = false;
-	for (n = 0; n < CONTROLS; n++) {
+	for (n = 0; n < iodt_scale(CONTROLS); n++) {
 		/* the one that was caught first, then those before it */
 		cfg.seed = first + (found - 1 + SEEDS - n) % SEEDS;
 		adv_determ(&cfg, &res);
