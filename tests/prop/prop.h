@@ -28,6 +28,12 @@ enum prop_twin {
 	PROP_EARLY_COPY,  /* pages are copied before the sync */
 	PROP_PLAIN_CLEAR, /* load, clean, store */
 	PROP_PARTIAL,	  /* a page partly inside the range is cleaned */
+	/* of splits, merges, and unmaps with dirty */
+	PROP_RESIZED,	      /* nothing broken, but what the twins below do otherwise */
+	PROP_BORN_CLEAN,      /* the parts of a split page are born clean */
+	PROP_NO_HARVEST,      /* detached tables are not looked at again */
+	PROP_MERGE_LEAF_ONLY, /* the invalidation of a merge keeps walk caches */
+	PROP_UNMAP_EARLY,     /* an unmap's bitmap is read, and pages copied, before the sync */
 	/* of pruned sweeps */
 	PROP_PRUNED,	   /* nothing broken, but what the twins below do otherwise */
 	PROP_NO_STEP2,	   /* the invalidation between taking Accessed and scanning is skipped */
@@ -62,13 +68,17 @@ struct prop_leaf {
 	uint64_t iova, last, pa;
 	uint32_t prot;	/* as asked for */
 	bool must, may; /* dirty for certain; dirty perhaps */
-	bool before;	/* must, when a pruned sweep began */
+	bool before;	/* must, when a pruned sweep or a change of sizes began */
 	bool lag; /* hardware may hold a translation that says dirty, while the leaf is clean */
 };
 
 struct prop_leaves {
 	struct prop_leaf *leaf; /* in order of iova */
 	size_t nr, cap;
+};
+
+struct prop_range {
+	uint64_t iova, len;
 };
 
 /* A piece of address space, by iova (and what it translates to), or by output address alone. */
@@ -87,10 +97,21 @@ struct prop_write {
 	uint64_t iova, frame;
 };
 
+/* What an unmap with dirty removed, and where it reports: complete at the next sync. */
+struct prop_report {
+	struct iod_bitmap bm;
+	uint64_t *bits, *before; /* now; as the caller gave it */
+	uint64_t words;
+	bool untracked;		   /* those are reported, too */
+	bool told;		   /* (a twin's) was read too early */
+	struct prop_leaves leaves; /* the parts inside the range */
+};
+
 #define PROP_AGENTS  4
 #define PROP_ANCHORS 12
 #define PROP_HOT     8
 #define PROP_BITS    65536u
+#define PROP_REPORTS 24
 
 struct prop {
 	struct prop_cfg cfg;
@@ -111,6 +132,15 @@ struct prop {
 	struct prop_write *behind;
 	size_t nr_behind, cap_behind;
 	bool uncertain; /* some leaf has must != may */
+	/* inside a call that changes sizes: what is written meanwhile (must: for certain) */
+	bool resizing, merging;
+	struct prop_leaves marks, old, plan;
+	/* inside a call: where accesses may be refused, and what may be served already */
+	bool unsure, opening;
+	struct prop_extent window;
+	struct prop_range resized; /* the last */
+	struct prop_report *report[PROP_REPORTS];
+	unsigned int nr_reports;
 	/* invalidations on their way */
 	struct iod_inv *inv;
 	size_t nr_inv, cap_inv;
@@ -178,9 +208,11 @@ void prop_burst(struct prop *p); /* a few, in the middle of something else */
 void prop_invalidate(struct prop *p, uint64_t iova, uint64_t last); /* at once */
 
 /* prop_sweep.c */
-struct prop_range {
-	uint64_t iova, len;
-};
+void prop_set_bits(uint64_t *mem, uint64_t from, uint64_t to);
+uint64_t prop_bit_of(const struct iod_bitmap *bm, uint64_t iova);
+/* Bits of [first, last] of a leaf: what they stand for is to be copied. */
+void prop_report_leaf(struct prop *p, const struct iod_bitmap *bm, const uint64_t *bits,
+		      const struct prop_leaf *leaf, uint64_t first, uint64_t last);
 void prop_sweep(struct prop *p, enum iod_sweep_mode mode, uint32_t flags, struct prop_range r,
 		unsigned int lg2);
 void prop_sweep_all(struct prop *p); /* everything that is mapped, nothing moves */
@@ -192,7 +224,57 @@ void prop_plain_take(struct prop *p);
 void prop_map(struct prop *p, struct prop_range r, uint64_t pa, uint32_t prot);
 void prop_unmap(struct prop *p, struct prop_range r, uint32_t flags);
 void prop_sync(struct prop *p, bool flush);
+void prop_synced(struct prop *p); /* if nothing waits in the gather any more */
 uint64_t prop_unmap_all(struct prop *p);
+
+/* Right answers of a call: 0 if there are none. */
+struct prop_wants {
+	int ret[4];
+	unsigned int nr;
+	bool or_done; /* or 0 */
+};
+void prop_want(struct prop_wants *w, int ret);
+bool prop_wanted(const struct prop_wants *w, int ret);
+struct prop_wants prop_unmap_wants(const struct prop *p, struct prop_range r, uint32_t flags,
+				   uint64_t bytes);
+size_t prop_end_at(const struct prop *p, uint64_t last); /* first leaf behind */
+uint64_t prop_bytes_in(const struct prop *p, struct prop_range r, size_t from, size_t to);
+/* Leaves @from to @to, inside the range, are gone; what is left of those at its edges is found out. */
+void prop_unmapped(struct prop *p, struct prop_range r, size_t from, size_t to);
+
+static inline uint64_t prop_size(const struct prop_leaf *leaf)
+{
+	return leaf->last - leaf->iova + 1;
+}
+
+/* prop_resize.c */
+bool prop_breaks(const struct prop *p); /* hardware needs break-before-make */
+/* Around a call that may change sizes in [first, last], or take away what is there. */
+void prop_begin(struct prop *p, uint64_t first, uint64_t last, bool faults);
+void prop_end(struct prop *p);
+/* Leaves @from to @to are in p->old. What is there now of [first, last], into p->fresh. */
+void prop_find(struct prop *p, uint64_t first, uint64_t last);
+void prop_keep_old(struct prop *p, size_t from, size_t to);
+bool prop_was_marked(const struct prop *p, uint64_t first, uint64_t last, bool sure);
+/* The smallest that a part at @iova of a split leaf may be, if it is outside of [first, last]. */
+uint64_t prop_least(const struct prop *p, uint64_t iova, const struct prop_leaf *of, uint64_t first,
+		    uint64_t last);
+void prop_split(struct prop *p, struct prop_range r, uint64_t size, uint32_t flags);
+void prop_merge(struct prop *p, struct prop_range r, uint64_t size, uint32_t flags);
+
+/* prop_gen_resize.c */
+void prop_gen_resize(struct prop *p);
+void prop_twin_resize(struct prop *p);
+
+/* prop_unmap.c */
+void prop_unmap_dirty(struct prop *p, struct prop_range r, uint32_t flags, unsigned int lg2);
+/* An unmap will report it. */
+bool prop_reports_have(const struct prop *p, const struct prop_write *w);
+void prop_reports_wrote(struct prop *p, uint64_t iova, uint64_t len);
+void prop_reports_settle(struct prop *p);
+void prop_reports_free(struct prop *p);
+void prop_gen_unmap_dirty(struct prop *p);
+void prop_twin_unmap(struct prop *p);
 
 /* prop_verify.c */
 void prop_translate(struct prop *p, uint64_t iova);
@@ -201,6 +283,15 @@ void prop_verify(struct prop *p);
 /* prop_gen.c */
 void prop_gen_init(struct prop *p);
 uint64_t prop_gen_iova(struct prop *p);
+uint64_t prop_gen_size(struct prop *p);
+struct prop_range prop_gen_leaves(struct prop *p, size_t most);
+/* Ends moved by a few pages: into neighbours, into holes, into pages. */
+void prop_gen_nudge(struct prop *p, struct prop_range *r);
+/* Cut so that it ends inside the input space, but for a few. */
+void prop_gen_clip(struct prop *p, struct prop_range *r);
+struct prop_range prop_gen_unmap_range(struct prop *p);
+/* Devices will often go there. */
+void prop_gen_heat(struct prop *p, struct prop_range r);
 void prop_gen_map(struct prop *p);
 void prop_gen_unmap(struct prop *p);
 void prop_gen_sweep(struct prop *p);

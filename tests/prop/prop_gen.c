@@ -48,7 +48,7 @@ void prop_gen_init(struct prop *p)
 }
 
 /* Small sizes more often than large ones. */
-static uint64_t some_size(struct prop *p)
+uint64_t prop_gen_size(struct prop *p)
 {
 	uint64_t i = prop_below(p, p->nr_sizes);
 
@@ -69,7 +69,7 @@ uint64_t prop_gen_iova(struct prop *p)
 	unsigned int tries = 0;
 
 	do {
-		size = some_size(p);
+		size = prop_gen_size(p);
 		iova = p->anchor[prop_below(p, p->nr_anchors)];
 		iova += some_steps(p, size, 2);
 		if (prop_chance(p, 60))
@@ -78,8 +78,7 @@ uint64_t prop_gen_iova(struct prop *p)
 	return iova;
 }
 
-/* Cut so that it ends inside the input space, but for a few. */
-static void clip(struct prop *p, struct prop_range *r)
+void prop_gen_clip(struct prop *p, struct prop_range *r)
 {
 	const struct iodt_variant *v = p->v;
 	uint64_t end = v->hole_first && r->iova < v->hole_first ? v->hole_first - 1 : v->last;
@@ -104,15 +103,14 @@ static struct prop_range leaves_range(struct prop *p, size_t i, size_t j)
 	return r;
 }
 
-static struct prop_range some_leaves(struct prop *p, size_t most)
+struct prop_range prop_gen_leaves(struct prop *p, size_t most)
 {
 	size_t i = (size_t)prop_below(p, p->leaves.nr), j = i + (size_t)prop_below(p, most);
 
 	return leaves_range(p, i, j < p->leaves.nr ? j : p->leaves.nr - 1);
 }
 
-/* Ends moved by a few pages: into neighbours, into holes, into pages. */
-static void nudge(struct prop *p, struct prop_range *r)
+void prop_gen_nudge(struct prop *p, struct prop_range *r)
 {
 	uint64_t page = p->t->page, last = r->iova + (r->len - 1), by;
 	struct prop_range was = *r;
@@ -124,7 +122,7 @@ static void nudge(struct prop *p, struct prop_range *r)
 	if (prop_valid(p, r->iova, last + by))
 		last += by;
 	r->len = last - r->iova + 1;
-	if (r->len > MAX_SPAN) /* around the end of the 64-bit space */
+	if (!r->len || r->len > MAX_SPAN) /* around the end of the 64-bit space */
 		*r = was;
 }
 
@@ -160,7 +158,7 @@ static uint32_t some_prot(struct prop *p)
 
 static struct prop_range map_range(struct prop *p)
 {
-	uint64_t size = some_size(p), page = p->t->page;
+	uint64_t size = prop_gen_size(p), page = p->t->page;
 	struct prop_range r = { prop_gen_iova(p), 0 };
 
 	if (p->leaves.nr && prop_chance(p, 40))
@@ -175,14 +173,14 @@ static struct prop_range map_range(struct prop *p)
 		r.len = page * (1 + prop_below(p, 600));
 	else
 		r.len = size + page * prop_below(p, 20);
-	clip(p, &r);
+	prop_gen_clip(p, &r);
 	return r;
 }
 
 /* The same offset in a page of some size, so that large leaves fit; sometimes it does not. */
 static uint64_t some_pa(struct prop *p, struct prop_range *r)
 {
-	uint64_t most = IODT_BIT(iodt_out_bits(p->v)), size = some_size(p), pa;
+	uint64_t most = IODT_BIT(iodt_out_bits(p->v)), size = prop_gen_size(p), pa;
 
 	if (prop_chance(p, 75))
 		size = iodt_largest(p->v);
@@ -224,21 +222,41 @@ void prop_gen_map(struct prop *p)
 
 /* ---- unmap ---- */
 
-void prop_gen_unmap(struct prop *p)
+struct prop_range prop_gen_unmap_range(struct prop *p)
 {
 	size_t most = p->leaves.nr > MAX_LEAVES ? p->leaves.nr : 1 + prop_below(p, 24);
 	struct prop_range r = { 0 };
 
 	if (p->leaves.nr && prop_chance(p, 85)) {
-		r = some_leaves(p, most);
+		r = prop_gen_leaves(p, most);
 		if (prop_chance(p, 30))
-			nudge(p, &r);
+			prop_gen_nudge(p, &r);
 	} else {
 		r.iova = prop_gen_iova(p);
-		r.len = some_size(p) * (1 + prop_below(p, 3));
-		clip(p, &r);
+		r.len = prop_gen_size(p) * (1 + prop_below(p, 3));
+		prop_gen_clip(p, &r);
 	}
-	prop_unmap(p, r, prop_chance(p, 25) ? IOD_UNMAP_NO_HOLES : 0);
+	return r;
+}
+
+void prop_gen_unmap(struct prop *p)
+{
+	uint32_t flags = prop_chance(p, 25) ? IOD_UNMAP_NO_HOLES : 0;
+
+	if (!flags && prop_chance(p, 40) && iod_format_ops(p->v->format)->split_range)
+		flags |= IOD_UNMAP_SPLIT;
+	if (prop_chance(p, 50) && iod_format_ops(p->v->format)->split_range)
+		flags |= IOD_UNMAP_ALLOW_FAULTS;
+	prop_unmap(p, prop_gen_unmap_range(p), flags);
+}
+
+void prop_gen_heat(struct prop *p, struct prop_range r)
+{
+	unsigned int i;
+
+	for (i = 0; r.len && i < PROP_HOT; i++)
+		if (prop_chance(p, 60))
+			p->hot[i] = r.iova + prop_below(p, r.len);
 }
 
 /* ---- sweep ---- */
@@ -267,13 +285,13 @@ void prop_gen_sweep(struct prop *p)
 	uint32_t flags = 0;
 
 	if (p->leaves.nr && prop_chance(p, 80)) {
-		r = some_leaves(p, prop_chance(p, 80) ? 20 : p->leaves.nr);
+		r = prop_gen_leaves(p, prop_chance(p, 80) ? 20 : p->leaves.nr);
 		if (prop_chance(p, 50))
-			nudge(p, &r);
+			prop_gen_nudge(p, &r);
 	} else {
 		r.iova = prop_gen_iova(p);
-		r.len = some_size(p) * (1 + prop_below(p, 3));
-		clip(p, &r);
+		r.len = prop_gen_size(p) * (1 + prop_below(p, 3));
+		prop_gen_clip(p, &r);
 	}
 	mode = modes[prop_below(p, IODT_ARRAY_SIZE(modes))];
 	if (p->cfg.twin >= PROP_PRUNED)

@@ -28,12 +28,13 @@ static void deliver(struct prop *p, const struct iod_inv *inv, size_t nr)
 static void deliver_one(struct prop *p, const struct iod_inv *inv)
 {
 	bool step2 = p->pruning && inv->table_levels;
+	bool merge = p->cfg.twin == PROP_MERGE_LEAF_ONLY && p->merging && inv->table_levels;
 	struct iod_inv leaf_only = *inv;
 	unsigned int i;
 
 	if (step2 && p->cfg.twin == PROP_NO_STEP2)
 		return;
-	if (step2 && p->cfg.twin == PROP_LEAF_ONLY) {
+	if ((step2 && p->cfg.twin == PROP_LEAF_ONLY) || merge) {
 		leaf_only.flags |= IOD_INV_LEAF_ONLY;
 		leaf_only.table_levels = 0;
 		inv = &leaf_only;
@@ -117,6 +118,7 @@ void prop_invalidate(struct prop *p, uint64_t iova, uint64_t last)
 struct iod_gather *prop_hw_gather(struct prop *p)
 {
 	static const uint32_t ranges[] = { 2, 3, 8, 0 };
+	static const uint64_t pending[] = { 0, 0, 1, 20000, 300000 };
 	struct iod_inv_ops ops = {
 		.size = sizeof(ops),
 		.invalidate = p->queued ? queue_inv : obey_inv,
@@ -126,6 +128,8 @@ struct iod_gather *prop_hw_gather(struct prop *p)
 	struct iod_gather *gather = NULL;
 
 	cfg.max_ranges = ranges[prop_below(p, IODT_ARRAY_SIZE(ranges))];
+	if (!p->cfg.twin)
+		cfg.max_pending = pending[prop_below(p, IODT_ARRAY_SIZE(pending))];
 	if (iod_gather_create(&gather, p->pt, &cfg))
 		prop_fail(p, "no gather");
 	return gather;
@@ -229,28 +233,64 @@ static bool served_stale(const struct prop *p, const struct piece *piece, uint32
 	return false;
 }
 
+/* Inside a call that maps, unmaps, or breaks before it makes: it may have come so far, or not. */
+static bool unsure(const struct prop *p, uint64_t iova)
+{
+	return p->unsure && iova >= p->window.iova && iova <= p->window.last;
+}
+
+static bool served_new(const struct prop *p, const struct piece *piece, uint32_t access)
+{
+	const struct prop_extent *w = &p->window;
+
+	return p->opening && served_by(p, w->iova, w->last, w->pa, w->prot, piece, access);
+}
+
 /* @walked: the table was walked for it, or a fresh walk's answer was cached since the last sync. */
-static void granted(struct prop *p, const struct piece *piece, uint32_t access, bool walked)
+static void granted_part(struct prop *p, const struct piece *piece, uint32_t access, bool walked)
 {
 	struct prop_leaf *leaf = prop_lookup(p, piece->iova);
 	bool current =
 		leaf && served_by(p, leaf->iova, leaf->last, leaf->pa, leaf->prot, piece, access);
+	bool sure;
 
-	PROP_CHECK(p, current || served_stale(p, piece, access),
+	PROP_CHECK(p, current || served_stale(p, piece, access) || served_new(p, piece, access),
 		   "iova %#jx len %#jx access %u goes to %#jx", (uintmax_t)piece->iova,
 		   (uintmax_t)piece->len, access, (uintmax_t)piece->pa);
 	if (!(access & IOD_ACCESS_WRITE))
 		return;
+	sure = current && (!leaf->lag || (walked && !p->stale.nr));
 	prop_wrote(p, piece->iova, piece->pa, piece->len);
+	prop_reports_wrote(p, piece->iova, piece->len);
+	if (p->resizing)
+		prop_leaf_push(&p->marks, &(struct prop_leaf){
+						  .iova = piece->iova,
+						  .last = piece->iova + (piece->len - 1),
+						  .must = sure,
+					  });
 	if (current)
-		prop_mark(p, leaf, !leaf->lag || (walked && !p->stale.nr));
+		prop_mark(p, leaf, sure);
+}
+
+/* Page by page: a page that was split may be used as a whole until the sync. */
+static void granted(struct prop *p, const struct piece *piece, uint32_t access, bool walked)
+{
+	uint64_t off, len;
+	struct piece part;
+
+	for (off = 0; off < piece->len && !p->res->failed; off += len) {
+		len = p->t->page - ((piece->iova + off) & (p->t->page - 1));
+		len = len > piece->len - off ? piece->len - off : len;
+		part = (struct piece){ piece->iova + off, piece->pa + off, len };
+		granted_part(p, &part, access, walked);
+	}
 }
 
 static void refused(struct prop *p, uint64_t iova, uint32_t access, enum iod_fault_reason reason)
 {
 	const struct prop_leaf *leaf = prop_lookup(p, iova);
 
-	if (p->stale.nr)
+	if (p->stale.nr || unsure(p, iova))
 		return;
 	PROP_CHECK(p, !leaf || !permits(p, leaf->prot, access),
 		   "iova %#jx access %u refused for reason %d", (uintmax_t)iova, access, reason);
@@ -272,6 +312,11 @@ static void by_walker(struct prop *p, struct dma *d)
 	const struct prop_leaf *want = prop_lookup(p, d->iova);
 	bool may = want && permits(p, want->prot, d->access);
 
+	if (unsure(p, d->iova)) {
+		if (fault == MDL_OK)
+			granted(p, &piece, d->access, true);
+		return;
+	}
 	PROP_CHECK(p, (fault == MDL_OK) == may, "the model at %#jx write %d: %s",
 		   (uintmax_t)d->iova, write, mdl_fault_name(fault));
 	if (fault != MDL_OK)
@@ -280,7 +325,7 @@ static void by_walker(struct prop *p, struct dma *d)
 		   (uintmax_t)d->iova, (uintmax_t)piece.pa);
 	if (!write)
 		return;
-	prop_wrote(p, piece.iova, piece.pa, 1);
+	granted(p, &piece, d->access, true);
 	prop_mark(p, prop_lookup(p, d->iova), true);
 }
 
@@ -371,6 +416,6 @@ void prop_burst(struct prop *p)
 
 	if (p->quiet || !prop_chance(p, 50))
 		return;
-	for (n = (unsigned int)prop_below(p, 4); n; n--)
+	for (n = (unsigned int)prop_below(p, p->resizing ? 8 : 4); n; n--)
 		prop_dma(p);
 }

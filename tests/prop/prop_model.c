@@ -237,7 +237,8 @@ void prop_check_reported(struct prop *p, size_t nr, uint64_t iova, uint64_t last
 	join_pending(&p->pending);
 	for (i = 0; i < nr && !p->res->failed; i++) {
 		w = &p->behind[i];
-		if (w->iova < iova || w->iova > last || copied(&p->pending, w->frame))
+		if (w->iova < iova || w->iova > last || copied(&p->pending, w->frame) ||
+		    prop_reports_have(p, w))
 			continue;
 		leaf = prop_lookup(p, w->iova);
 		if (leaf && (leaf->pa + (w->iova - leaf->iova)) >> 12 == w->frame &&

@@ -38,7 +38,8 @@ bool prop_chance(struct prop *p, unsigned int percent)
 /* A twin has filled its table: from here on the model's flags mean nothing, only losses count. */
 static bool lenient(const struct prop *p)
 {
-	return p->cfg.twin > PROP_CONTROL && p->cfg.twin != PROP_PRUNED && p->res->op >= POPULATE;
+	return p->cfg.twin > PROP_CONTROL && p->cfg.twin != PROP_RESIZED &&
+	       p->cfg.twin != PROP_PRUNED && p->res->op >= POPULATE;
 }
 
 void prop_fail(struct prop *p, const char *fmt, ...)
@@ -104,9 +105,13 @@ static void some_operation(struct prop *p)
 
 	if (p->res->op % VERIFY_EVERY == VERIFY_EVERY - 1)
 		prop_verify(p);
-	else if (dice < 58)
+	else if (dice < 56)
 		prop_dma(p);
-	else if (dice < 74)
+	else if (dice < 60)
+		prop_gen_unmap_dirty(p);
+	else if (dice < 66)
+		prop_gen_resize(p);
+	else if (dice < 76)
 		map_or_unmap(p);
 	else if (dice < 84)
 		prop_gen_sweep(p);
@@ -116,7 +121,7 @@ static void some_operation(struct prop *p)
 		prop_translate(p, p->leaves.nr && prop_chance(p, 70)
 					  ? p->leaves.leaf[prop_below(p, p->leaves.nr)].last
 					  : prop_gen_iova(p));
-	settle = dice >= 58 && dice < 84 && !lag_allowed(p);
+	settle = dice >= 56 && dice < 84 && !lag_allowed(p);
 	if (settle && !p->res->failed)
 		prop_sync(p, prop_chance(p, 30));
 }
@@ -127,6 +132,10 @@ static void twin_operation(struct prop *p)
 
 	if (p->res->op < POPULATE)
 		prop_gen_map(p);
+	else if (p->cfg.twin >= PROP_RESIZED && p->cfg.twin <= PROP_UNMAP_EARLY && dice < 20)
+		dice % 2 || !p->leaves.nr ? prop_gen_map(p) : prop_twin_resize(p);
+	else if (p->cfg.twin >= PROP_RESIZED && p->cfg.twin <= PROP_UNMAP_EARLY && dice < 30)
+		prop_twin_unmap(p);
 	else if (dice < 65)
 		prop_dma(p);
 	else if (dice < 80)
@@ -196,6 +205,7 @@ static bool open_all(struct prop *p)
 static void close_all(struct prop *p)
 {
 	prop_hw_close(p);
+	prop_reports_free(p);
 	if (p->t && iodt_close(p->t))
 		prop_fail(p, "something is left over");
 	free(p->bits);
@@ -203,6 +213,9 @@ static void close_all(struct prop *p)
 	free(p->hi);
 	free(p->leaves.leaf);
 	free(p->fresh.leaf);
+	free(p->old.leaf);
+	free(p->plan.leaf);
+	free(p->marks.leaf);
 	free(p->stale.ext);
 	free(p->pending.ext);
 	free(p->behind);

@@ -19,7 +19,7 @@ struct pass {
 
 /* ---- bits by hand: bit i is bit i % 8 of byte i / 8 ---- */
 
-static void set_bits(uint64_t *mem, uint64_t from, uint64_t to)
+void prop_set_bits(uint64_t *mem, uint64_t from, uint64_t to)
 {
 	unsigned char *b = (unsigned char *)mem;
 
@@ -51,7 +51,7 @@ static uint64_t stretch(const uint64_t *mem, uint64_t i, uint64_t to)
 	return i;
 }
 
-static uint64_t bit_of(const struct iod_bitmap *bm, uint64_t iova)
+uint64_t prop_bit_of(const struct iod_bitmap *bm, uint64_t iova)
 {
 	return (iova - bm->base_iova) >> bm->granule_lg2;
 }
@@ -60,7 +60,7 @@ static uint64_t bit_of(const struct iod_bitmap *bm, uint64_t iova)
 
 static bool all_given(const struct pass *s, const struct prop_leaf *leaf)
 {
-	uint64_t from = bit_of(&s->bm, leaf->iova), to = bit_of(&s->bm, leaf->last);
+	uint64_t from = prop_bit_of(&s->bm, leaf->iova), to = prop_bit_of(&s->bm, leaf->last);
 
 	return get_bit(s->p->bits, from) && stretch(s->p->bits, from, to) > to;
 }
@@ -106,9 +106,9 @@ static void one_leaf(struct pass *s, struct prop_leaf *leaf, uint64_t chunk_last
 		return;
 	}
 	if (must || (untracked && !pruned))
-		set_bits(p->lo, bit_of(&s->bm, first), bit_of(&s->bm, last));
+		prop_set_bits(p->lo, prop_bit_of(&s->bm, first), prop_bit_of(&s->bm, last));
 	if (leaf->may || untracked)
-		set_bits(p->hi, bit_of(&s->bm, first), bit_of(&s->bm, last));
+		prop_set_bits(p->hi, prop_bit_of(&s->bm, first), prop_bit_of(&s->bm, last));
 	if (leaf->may && inside && s->mode == IOD_SWEEP_CLEAR && pruned)
 		settle_pruned(s, leaf);
 	else if (leaf->may && inside && s->mode == IOD_SWEEP_CLEAR)
@@ -154,22 +154,22 @@ static void check_bits(struct pass *s)
 	}
 }
 
-/* The part of a leaf that a bit is set for, and that is inside the range of the sweep. */
-static void report_leaf(struct pass *s, const struct prop_leaf *leaf, uint64_t first, uint64_t last)
+void prop_report_leaf(struct prop *p, const struct iod_bitmap *bm, const uint64_t *bits,
+		      const struct prop_leaf *leaf, uint64_t first, uint64_t last)
 {
-	uint64_t i = bit_of(&s->bm, first), to = bit_of(&s->bm, last), end;
-	uint64_t at, at_last, base = s->bm.base_iova;
-	unsigned int lg2 = s->bm.granule_lg2;
+	uint64_t i = prop_bit_of(bm, first), to = prop_bit_of(bm, last), end;
+	uint64_t at, at_last, base = bm->base_iova;
+	unsigned int lg2 = bm->granule_lg2;
 
 	for (; i <= to; i = end) {
-		end = stretch(s->p->bits, i, to);
-		if (!get_bit(s->p->bits, i))
+		end = stretch(bits, i, to);
+		if (!get_bit(bits, i))
 			continue;
 		at = base + (i << lg2);
 		at = at < first ? first : at;
 		at_last = base + ((end - 1) << lg2) + (IODT_BIT(lg2) - 1);
 		at_last = at_last > last ? last : at_last;
-		prop_extent_push(&s->p->pending,
+		prop_extent_push(&p->pending,
 				 &(struct prop_extent){ .iova = at,
 							.last = at_last,
 							.pa = leaf->pa + (at - leaf->iova) });
@@ -186,8 +186,9 @@ static void report(struct pass *s, uint64_t last)
 		leaf = &p->leaves.leaf[i];
 		if (leaf->iova > last)
 			break;
-		report_leaf(s, leaf, leaf->iova < s->all ? s->all : leaf->iova,
-			    leaf->last > last ? last : leaf->last);
+		prop_report_leaf(p, &s->bm, p->bits, leaf,
+				 leaf->iova < s->all ? s->all : leaf->iova,
+				 leaf->last > last ? last : leaf->last);
 	}
 	if (p->cfg.twin == PROP_EARLY_COPY)
 		prop_copy(p);
@@ -204,12 +205,12 @@ static void preset(struct pass *s)
 
 	memset(p->bits, 0, (s->words + 1) * 8);
 	if (some && prop_chance(p, 30)) {
-		set_bits(p->bits, 0, s->bm.nbits - 1);
+		prop_set_bits(p->bits, 0, s->bm.nbits - 1);
 	} else if (some) {
 		for (i = prop_below(p, 9); i < s->bm.nbits; i = end + 1 + prop_below(p, 5)) {
 			end = i + prop_below(p, 40);
 			end = end >= s->bm.nbits ? s->bm.nbits - 1 : end;
-			set_bits(p->bits, i, end);
+			prop_set_bits(p->bits, i, end);
 		}
 	}
 	memcpy(p->lo, p->bits, (s->words + 1) * 8);

@@ -8,6 +8,18 @@
 #define OPERATIONS 3000
 #define SEEDS	   8
 
+void __real_iod_gather_harvest(struct iod_gather *gather);
+void __wrap_iod_gather_harvest(struct iod_gather *gather);
+
+static bool skip_harvest;
+
+/* Detached tables are looked at, or not. */
+void __wrap_iod_gather_harvest(struct iod_gather *gather)
+{
+	if (!skip_harvest)
+		__real_iod_gather_harvest(gather);
+}
+
 static uint64_t first_seed(void)
 {
 	const char *seed = getenv("IOD_SEED");
@@ -106,6 +118,34 @@ static void pruned_plain_store(struct iodt *t)
 	must_lose(t, PROP_PLAIN_TAKE);
 }
 
+static void resized_control(struct iodt *t)
+{
+	control_of(t, PROP_RESIZED);
+}
+
+static void children_born_clean(struct iodt *t)
+{
+	must_lose(t, PROP_BORN_CLEAN);
+}
+
+static void no_harvest(struct iodt *t)
+{
+	skip_harvest = true;
+	must_lose(t, PROP_NO_HARVEST);
+	skip_harvest = false;
+}
+
+static void merge_leaf_only(struct iodt *t)
+{
+	if (iod_format_ops(t->v->format)->merge_range)
+		must_lose(t, PROP_MERGE_LEAF_ONLY);
+}
+
+static void unmap_copied_early(struct iodt *t)
+{
+	must_lose(t, PROP_UNMAP_EARLY);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct iodt_test tests[] = {
@@ -115,6 +155,13 @@ int main(int argc, char **argv)
 		{ "copy_before_sync", IODT_DIRTY | IODT_PLAIN, 0, copy_before_sync },
 		{ "plain_store", IODT_DIRTY | IODT_PLAIN, 0, plain_store },
 		{ "partial_page", IODT_DIRTY | IODT_PLAIN | IODT_HUGE, 0, partial_page },
+		{ "resized_control", IODT_DIRTY | IODT_PLAIN | IODT_HUGE, 0, resized_control },
+		{ "children_born_clean", IODT_DIRTY | IODT_PLAIN | IODT_HUGE, 0,
+		  children_born_clean },
+		{ "no_harvest", IODT_DIRTY | IODT_PLAIN | IODT_HUGE, 0, no_harvest },
+		{ "merge_leaf_only", IODT_DIRTY | IODT_PLAIN | IODT_HUGE, 0, merge_leaf_only },
+		{ "unmap_copied_early", IODT_DIRTY | IODT_PLAIN | IODT_HUGE, 0,
+		  unmap_copied_early },
 		{ "pruned_control", IODT_PRUNE | IODT_TABLES, 0, pruned_control },
 		{ "pruned_without_step_2", IODT_PRUNE | IODT_TABLES, 0, pruned_without_step_2 },
 		{ "pruned_keeping_walk_caches", IODT_PRUNE | IODT_TABLES, 0,
