@@ -264,6 +264,7 @@ void prop_merge(struct prop *p, struct prop_range r, uint64_t size, uint32_t fla
 
 /* prop_gen_resize.c */
 void prop_gen_resize(struct prop *p);
+bool prop_gen_may_cut(struct prop *p, struct prop_range r);
 void prop_twin_resize(struct prop *p);
 
 /* prop_unmap.c */

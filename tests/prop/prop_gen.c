@@ -242,12 +242,16 @@ struct prop_range prop_gen_unmap_range(struct prop *p)
 void prop_gen_unmap(struct prop *p)
 {
 	uint32_t flags = prop_chance(p, 25) ? IOD_UNMAP_NO_HOLES : 0;
+	struct prop_range r;
 
 	if (!flags && prop_chance(p, 40) && iod_format_ops(p->v->format)->split_range)
 		flags |= IOD_UNMAP_SPLIT;
 	if (prop_chance(p, 50) && iod_format_ops(p->v->format)->split_range)
 		flags |= IOD_UNMAP_ALLOW_FAULTS;
-	prop_unmap(p, prop_gen_unmap_range(p), flags);
+	r = prop_gen_unmap_range(p);
+	if (!prop_gen_may_cut(p, r))
+		flags &= ~IOD_UNMAP_SPLIT;
+	prop_unmap(p, r, flags);
 }
 
 void prop_gen_heat(struct prop *p, struct prop_range r)

@@ -7,26 +7,53 @@
 
 /* ---- where and to what ---- */
 
-/* How many leaves about. */
+/* A page that is cut: leaves outside of the cut, about; tables all of one size where none else is in use. */
+static uint64_t around(const struct prop *p, uint64_t size, uint64_t to)
+{
+	uint64_t items = (p->v->granule ? p->v->granule : 4096) / 8, item, n = 0;
+	unsigned int i;
+
+	for (item = iodt_item_size(p->v, size); item > to; item /= items) {
+		n += items;
+		for (i = p->nr_sizes; i-- > 0;)
+			if (IODT_BIT(p->size_lg2[i]) <= item / items &&
+			    iodt_item_size(p->v, IODT_BIT(p->size_lg2[i])) ==
+				    IODT_BIT(p->size_lg2[i]))
+				break;
+		n += i < p->nr_sizes ? items * ((item / items >> p->size_lg2[i]) - 1) : 0;
+	}
+	return n;
+}
+
+/* How many leaves a split makes, about. */
 static uint64_t parts(const struct prop *p, struct prop_range r, uint64_t to)
 {
-	uint64_t last = r.iova + (r.len - 1), n = 0, first, end, items;
+	uint64_t last = r.iova + (r.len - 1), n = 0, first, end;
+	const struct prop_leaf *leaf;
 	size_t i;
 
-	items = (p->v->granule ? p->v->granule : 4096) / 8;
 	for (i = prop_at(p, r.iova); i < prop_end_at(p, last); i++) {
-		const struct prop_leaf *leaf = &p->leaves.leaf[i];
-
+		leaf = &p->leaves.leaf[i];
 		if (prop_size(leaf) <= to)
 			continue;
 		first = leaf->iova < r.iova ? r.iova : leaf->iova;
 		end = leaf->last > last ? last : leaf->last;
 		n += (end - first) / to + 1;
 		if (first != leaf->iova || end != leaf->last)
-			n += items *
-			     (iodt_item_level(p->v, prop_size(leaf)) - iodt_item_level(p->v, to));
+			n += around(p, prop_size(leaf), to);
 	}
 	return n;
+}
+
+/* An unmap that cuts pages at its edges. */
+bool prop_gen_may_cut(struct prop *p, struct prop_range r)
+{
+	const struct prop_leaf *a = prop_lookup(p, r.iova);
+	const struct prop_leaf *b = prop_lookup(p, r.iova + (r.len - 1));
+	uint64_t n = a ? around(p, prop_size(a), p->t->page) : 0;
+
+	n += b ? around(p, prop_size(b), p->t->page) : 0;
+	return n <= (prop_chance(p, 98) ? MANY_PARTS : MOST_PARTS);
 }
 
 static struct prop_range some_part(struct prop *p, const struct prop_leaf *leaf, uint64_t to)
@@ -57,7 +84,7 @@ static uint32_t some_flags(struct prop *p)
 
 static void gen_split(struct prop *p)
 {
-	uint64_t limit = prop_chance(p, 96) ? MANY_PARTS : MOST_PARTS, to = p->t->page;
+	uint64_t limit = prop_chance(p, 98) ? MANY_PARTS : MOST_PARTS, to = p->t->page;
 	const struct prop_leaf *leaf;
 	struct prop_range r = { 0 };
 	unsigned int tries, i;

@@ -112,6 +112,17 @@ bool prop_valid(const struct prop *p, uint64_t iova, uint64_t last)
 
 /* ---- writes ---- */
 
+/* Devices write the same pages again and again. */
+static bool just_written(const struct prop *p, uint64_t iova, uint64_t frame)
+{
+	size_t i = p->nr_behind, end = i > 128 ? i - 128 : 0;
+
+	while (i-- > end)
+		if (p->behind[i].frame == frame && p->behind[i].iova >> 12 == iova >> 12)
+			return true;
+	return false;
+}
+
 void prop_wrote(struct prop *p, uint64_t iova, uint64_t pa, uint64_t len)
 {
 	uint64_t off = 0, step;
@@ -119,10 +130,13 @@ void prop_wrote(struct prop *p, uint64_t iova, uint64_t pa, uint64_t len)
 	if (!p->dirty)
 		return;
 	while (off < len) {
-		p->behind = grow(p->behind, &p->cap_behind, p->nr_behind + 1, sizeof(*p->behind));
-		p->behind[p->nr_behind++] = (struct prop_write){ iova + off, (pa + off) >> 12 };
 		step = 4096 - ((pa + off) & 4095);
 		off += step;
+		if (just_written(p, iova + off - step, (pa + off - step) >> 12))
+			continue;
+		p->behind = grow(p->behind, &p->cap_behind, p->nr_behind + 1, sizeof(*p->behind));
+		p->behind[p->nr_behind++] =
+			(struct prop_write){ iova + off - step, (pa + off - step) >> 12 };
 	}
 }
 
@@ -257,13 +271,14 @@ static bool still_dirty(struct prop *p, const struct prop_leaf *leaf)
 
 void prop_check_behind(struct prop *p, const char *when)
 {
-	const struct prop_leaf *leaf;
+	const struct prop_leaf *leaf = NULL;
 	const struct prop_write *w;
 	size_t i;
 
 	for (i = 0; i < p->nr_behind && !p->res->failed; i++) {
 		w = &p->behind[i];
-		leaf = prop_lookup(p, w->iova);
+		if (!leaf || w->iova < leaf->iova || w->iova > leaf->last)
+			leaf = prop_lookup(p, w->iova);
 		if (!leaf || (leaf->pa + (w->iova - leaf->iova)) >> 12 != w->frame ||
 		    !still_dirty(p, leaf))
 			prop_loss(p, w->iova, w->frame, when);

@@ -12,7 +12,7 @@
 
 #define FIRST_SEED  UINT64_C(0x10d1547)
 #define SECOND_SEED UINT64_C(0xe04d97e0572af3a9)
-#define OPERATIONS  20000 /* for each variant and seed */
+#define OPERATIONS  12000 /* for each variant and seed */
 #define SHRINK_RUNS 300
 #define SHRINK_TIME 30.0 /* seconds */
 

@@ -395,6 +395,7 @@ static void gen_batch(struct prop *p, uint32_t flags)
 			n = i;
 			break;
 		}
+		shared |= !prop_gen_may_cut(p, r);
 		for (k = 0; k < i; k++)
 			shared |= share_a_page(p, &j[i], &j[k]);
 	}
@@ -423,6 +424,8 @@ void prop_gen_unmap_dirty(struct prop *p)
 		flags |= IOD_UNMAP_SKIP_UNTRACKED;
 	if (prop_chance(p, 10))
 		flags |= IOD_UNMAP_DRY_RUN;
+	if (!prop_gen_may_cut(p, r))
+		flags &= ~IOD_UNMAP_SPLIT;
 	if (prop_chance(p, 50))
 		prop_gen_heat(p, r);
 	if (!iod_format_ops(p->v->format)->unmap_dirty)
