@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Dense clears beside everything: devices that dirty all of a few tables, sweepers of the same range and
- * of ranges of their own, and owners of pages and of whole tables that take them away, bring them back
- * elsewhere, and look whether they stay so. Every page has a version that each write raises while the
- * translation is held; at the end all copies must be of the last one.
+ * of ranges of their own, owners of pages and of whole tables that take them away, bring them back
+ * elsewhere, and look whether they stay so, and one who splits and merges his. Every page has a version that
+ * each write raises while the translation is held; at the end all copies must be of the last one.
  */
 #include <sched.h>
 
@@ -14,6 +14,7 @@
 #define DEVICES	 2
 #define SWEEPERS 2
 #define OWNERS	 2
+#define RESIZED	 3  /* tables, the last */
 #define BURST	 96 /* pages of one write */
 
 struct memory {
@@ -23,12 +24,16 @@ struct memory {
 	uint32_t *version, *copy; /* atomic */
 	unsigned char *there;	  /* by its owner */
 	bool apart;		  /* sweepers do not overlap */
-	pthread_mutex_t lock;	  /* copies never go back */
+	uint64_t own;		  /* pages of the owners; the others' sizes change, at `aligned` */
+	uint64_t aligned;
+	pthread_mutex_t lock; /* copies never go back */
 	struct iodt_bits bits[SWEEPERS];
 };
 
 static uint64_t pa_of(const struct memory *m, uint64_t frame)
 {
+	if (frame >= m->own && frame < m->pages)
+		return m->aligned + frame * m->c.page;
 	return m->c.base_pa + frame * m->c.page;
 }
 
@@ -37,8 +42,8 @@ static uint64_t pa_of(const struct memory *m, uint64_t frame)
 static int move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
 {
 	struct memory *m = cookie;
-	uint64_t f = (pa - m->c.base_pa) / m->c.page,
-		 last = (pa + (len - 1) - m->c.base_pa) / m->c.page;
+	uint64_t base = pa >= m->aligned ? m->aligned : m->c.base_pa;
+	uint64_t f = (pa - base) / m->c.page, last = (pa + (len - 1) - base) / m->c.page;
 
 	(void)offset;
 	for (; f <= last; f++) {
@@ -176,15 +181,41 @@ static void owner(struct conc_thread *self)
 {
 	struct memory *m = self->arg;
 	unsigned int which = self->id - DEVICES - SWEEPERS;
-	uint64_t page = conc_below(self, m->pages - m->items);
+	uint64_t page = conc_below(self, m->own - m->items);
 
 	page = page / 8 * 8 + which * 4;
 	if (!which && !conc_below(self, 50)) {
-		flip(self, m->pages - m->items, m->items);
+		flip(self, m->own - m->items, m->items);
 		return;
 	}
 	check_page(self, page, m->there[page]);
 	flip(self, page, conc_below(self, 2) ? 1 : alike(m, page));
+}
+
+/* ---- who resizes ---- */
+
+/* Runs of a table are rewritten under its lock, whole tables are taken out and put in. */
+static void resizer(struct conc_thread *self)
+{
+	struct memory *m = self->arg;
+	uint64_t all = m->pages - m->own, from = conc_below(self, all);
+	uint64_t n = 1 + conc_below(self, all - from);
+	uint32_t bbm = m->c.t->v->features & (IOD_PT_BBM_1 | IOD_PT_BBM_2);
+	struct iod_resize arg = {
+		.size = sizeof(arg),
+		.flags = m->c.t->caps & IODT_ARM && !bbm ? IOD_RESIZE_ALLOW_FAULTS : 0,
+		.iova = m->iova + (m->own + from) * m->c.page,
+		.len = n * m->c.page,
+		.gather = self->gather,
+	};
+	bool merge = conc_below(self, 2);
+	int ret;
+
+	if (conc_below(self, 2))
+		arg.page_size = m->c.page << conc_below(self, 6);
+	ret = (merge ? iod_merge_range : iod_split_range)(m->c.t->pt, &arg);
+	if (ret || (!conc_below(self, 4) && iod_gather_sync(self->gather)))
+		conc_fail(&m->c, "%s or sync: %d", merge ? "merge" : "split", ret);
 }
 
 /* ---- the test ---- */
@@ -213,7 +244,7 @@ static unsigned slowly(uint64_t *items, unsigned n, const struct iod_clean_spec 
 	return done;
 }
 
-static void build(struct memory *m, struct iodt *t)
+static void build(struct memory *m, struct iodt *t, bool resized)
 {
 	unsigned int i;
 
@@ -222,7 +253,9 @@ static void build(struct memory *m, struct iodt *t)
 	m->iova = t->v->first;
 	m->pages = TABLES * m->items;
 	m->len = m->pages * m->c.page;
-	m->c.base_pa = m->c.page; /* nothing is aligned to more than a page */
+	m->own = m->pages - (resized ? RESIZED * m->items : 0);
+	m->c.base_pa = m->c.page; /* nothing of the owners' is aligned to more than a page */
+	m->aligned = 64 * m->c.span;
 	m->version = calloc(2 * m->pages, sizeof(*m->version));
 	m->copy = calloc(2 * m->pages, sizeof(*m->copy));
 	m->there = calloc(m->pages, 1);
@@ -230,8 +263,12 @@ static void build(struct memory *m, struct iodt *t)
 	assert_non_null(m->version);
 	assert_non_null(m->copy);
 	assert_non_null(m->there);
-	iodt_assert_ok(iod_map(m->c.t->pt, m->iova, m->c.base_pa, m->len, IODT_RW | IOD_PROT_DIRTY,
-			       NULL, NULL));
+	iodt_assert_ok(iod_map(m->c.t->pt, m->iova, m->c.base_pa, m->own * m->c.page,
+			       IODT_RW | IOD_PROT_DIRTY, NULL, NULL));
+	if (m->own < m->pages)
+		iodt_assert_ok(iod_map(m->c.t->pt, m->iova + m->own * m->c.page, pa_of(m, m->own),
+				       m->len - m->own * m->c.page, IODT_RW | IOD_PROT_DIRTY, NULL,
+				       NULL));
 	for (i = 0; i < SWEEPERS; i++)
 		iodt_bits_init(&m->bits[i], m->iova, m->len, m->c.page);
 }
@@ -265,19 +302,22 @@ static uint64_t missed(struct memory *m)
 	return n;
 }
 
-static void run(struct iodt *t, bool apart)
+static void run(struct iodt *t, bool apart, bool resized)
 {
-	struct conc_thread threads[DEVICES + SWEEPERS + OWNERS] = { 0 };
+	struct conc_thread threads[DEVICES + SWEEPERS + OWNERS + 1] = { 0 };
+	unsigned int nr = DEVICES + SWEEPERS + OWNERS + resized;
 	uint64_t calls = word_load(&dense_calls);
 	struct memory m = { .apart = apart };
 	unsigned int i;
 
-	build(&m, t);
-	for (i = 0; i < DEVICES + SWEEPERS + OWNERS; i++) {
+	build(&m, t, resized);
+	for (i = 0; i < nr; i++) {
 		threads[i].arg = &m;
 		threads[i].fn = i < DEVICES ? device : i < DEVICES + SWEEPERS ? sweeper : owner;
 	}
-	conc_run(&m.c, threads, DEVICES + SWEEPERS + OWNERS, conc_seconds());
+	if (resized)
+		threads[nr - 1].fn = resizer;
+	conc_run(&m.c, threads, nr, conc_seconds());
 	assert_int_equal(missed(&m), 0);
 	assert_true(word_load(&dense_calls) > calls);
 	wreck(&m);
@@ -285,19 +325,31 @@ static void run(struct iodt *t, bool apart)
 
 static void overlapping(struct iodt *t)
 {
-	run(t, false);
+	run(t, false, false);
 }
 
 static void overlapping_slowly(struct iodt *t)
 {
 	dense_instead = slowly;
-	run(t, false);
+	run(t, false, false);
 	dense_instead = NULL;
 }
 
 static void disjoint(struct iodt *t)
 {
-	run(t, true);
+	run(t, true, false);
+}
+
+static void resized(struct iodt *t)
+{
+	run(t, false, true);
+}
+
+static void resized_slowly(struct iodt *t)
+{
+	dense_instead = slowly;
+	run(t, false, true);
+	dense_instead = NULL;
 }
 
 int main(int argc, char **argv)
@@ -306,6 +358,8 @@ int main(int argc, char **argv)
 		{ "overlapping", IODT_DIRTY | IODT_PLAIN, 0, overlapping },
 		{ "overlapping_slowly", IODT_DIRTY | IODT_PLAIN, 0, overlapping_slowly },
 		{ "disjoint", IODT_DIRTY | IODT_PLAIN, 0, disjoint },
+		{ "resized", IODT_DIRTY | IODT_PLAIN, 0, resized },
+		{ "resized_slowly", IODT_DIRTY | IODT_PLAIN, 0, resized_slowly },
 	};
 
 	return iodt_main(argc, argv, tests, IODT_ARRAY_SIZE(tests), NULL, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several threads that map and unmap. On disjoint ranges that share tables the result must be what
- * each of them did. On the same ranges, which is misuse, nothing is promised but memory safety.
+ * Several threads that map, unmap, split and merge. On disjoint ranges that share tables the result must be
+ * what each of them did. On the same ranges, which is misuse, nothing is promised but memory safety.
  */
 #include "conc.h"
 
@@ -15,11 +15,35 @@ struct ground {
 	struct conc c;
 	uint64_t iova[KINDS][UNITS], len[KINDS];
 	unsigned char mapped[KINDS][UNITS]; /* each written by the thread that owns the unit */
+	uint32_t faults;		    /* IOD_RESIZE_ALLOW_FAULTS where sizes need it */
+	struct iodt_bits bits[MAPPERS];	    /* misuse: of unmaps, until the sync */
 };
 
 static uint64_t pa_of(const struct ground *g, unsigned int kind, unsigned int unit)
 {
 	return g->c.base_pa + ((uint64_t)kind * UNITS + unit) * g->c.span;
+}
+
+static uint32_t faults_of(const struct iodt *t)
+{
+	bool bears = t->v->features & (IOD_PT_BBM_1 | IOD_PT_BBM_2) || !(t->caps & IODT_ARM);
+
+	return bears ? 0 : IOD_RESIZE_ALLOW_FAULTS;
+}
+
+static int resize(struct conc_thread *self, uint64_t iova, uint64_t len)
+{
+	struct ground *g = self->arg;
+	struct iod_resize arg = {
+		.size = sizeof(arg),
+		.iova = iova,
+		.len = len,
+		.flags = g->faults,
+		.gather = self->gather,
+		.page_size = conc_below(self, 2) ? 0 : g->c.page << conc_below(self, 10),
+	};
+
+	return (conc_below(self, 2) ? iod_merge_range : iod_split_range)(g->c.t->pt, &arg);
 }
 
 /* ---- disjoint ---- */
@@ -33,6 +57,12 @@ static void own_unit(struct conc_thread *self)
 	uint64_t done = 0;
 	int ret;
 
+	if (*mapped && conc_below(self, 2)) {
+		ret = resize(self, g->iova[kind][unit], g->len[kind]);
+		if (ret)
+			conc_fail(&g->c, "split or merge: %d", ret);
+		return;
+	}
 	if (*mapped)
 		ret = iod_unmap(g->c.t->pt, g->iova[kind][unit], g->len[kind], IOD_UNMAP_NO_HOLES,
 				self->gather, &done);
@@ -71,6 +101,7 @@ static void build(struct ground *g, struct iodt *t)
 	unsigned int i;
 
 	conc_open(&g->c, t);
+	g->faults = faults_of(t);
 	/* the second smallest page size, a run where there are runs; but several in a leaf table */
 	fine = v->sizes & ~g->c.page;
 	fine &= -fine;
@@ -122,12 +153,28 @@ static void disjoint(struct iodt *t)
 
 /* ---- the same ranges: misuse ---- */
 
+static int take(struct conc_thread *self, uint64_t iova, uint64_t len, uint32_t flags)
+{
+	struct ground *g = self->arg;
+	struct iod_unmap_dirty arg = {
+		.size = sizeof(arg),
+		.iova = iova,
+		.len = len,
+		.flags = flags,
+		.gather = self->gather,
+		.bitmap = &g->bits[self->id].bm,
+	};
+
+	return iod_unmap_dirty(g->c.t->pt, &arg);
+}
+
 static void any_range(struct conc_thread *self)
 {
 	struct ground *g = self->arg;
 	uint64_t page = g->c.page, pages = 3 * g->c.span / page;
 	uint64_t from = conc_below(self, pages), n = 1 + conc_below(self, pages - from);
 	uint64_t iova = g->c.t->v->first + from * page, pa = g->c.base_pa;
+	uint32_t flags = conc_below(self, 2) ? IOD_UNMAP_SPLIT | IOD_UNMAP_ALLOW_FAULTS : 0;
 	int ret;
 
 	if (conc_below(self, 2)) { /* whole tables */
@@ -139,8 +186,12 @@ static void any_range(struct conc_thread *self)
 	if (conc_below(self, 2))
 		ret = iod_map(g->c.t->pt, iova, pa, n * page, IODT_RW,
 			      conc_below(self, 3) ? self->gather : NULL, NULL);
+	else if (conc_below(self, 2))
+		ret = resize(self, iova, n * page);
+	else if (conc_below(self, 2))
+		ret = take(self, iova, n * page, flags);
 	else
-		ret = iod_unmap(g->c.t->pt, iova, n * page, 0, self->gather, NULL);
+		ret = iod_unmap(g->c.t->pt, iova, n * page, flags, self->gather, NULL);
 	if (ret && ret != -EEXIST && ret != -ENOENT && ret != -EINVAL && ret != -EAGAIN)
 		conc_fail(&g->c, "%#jx len %#jx: %d", (uintmax_t)iova, (uintmax_t)n * page, ret);
 	if (!conc_below(self, 4) && iod_gather_sync(self->gather))
@@ -184,12 +235,17 @@ static void overlapping(struct iodt *t)
 
 	assert_non_null(g);
 	conc_open(&g->c, t);
+	g->faults = faults_of(t);
+	for (i = 0; i < MAPPERS; i++)
+		iodt_bits_init(&g->bits[i], t->v->first, 4 * g->c.span, g->c.page);
 	for (i = 0; i < MAPPERS + 2; i++) {
 		threads[i].fn = i < MAPPERS ? any_range : any_reader;
 		threads[i].arg = g;
 	}
 	conc_run(&g->c, threads, MAPPERS + 2, conc_seconds());
 	print_message("%ju tables left in the arena\n", (uintmax_t)conc_close(&g->c));
+	for (i = 0; i < MAPPERS; i++)
+		iodt_bits_free(&g->bits[i]);
 	free(g);
 }
 

@@ -9,9 +9,10 @@
  */
 #include "conc.h"
 
-#define RESIZERS 2
-#define HALF	 4 /* tables' worth of each resizer, and of the owner */
-#define BURST	 24
+#define RESIZERS   2
+#define TWIN_TRIES 40
+#define HALF	   4 /* tables' worth of each resizer, and of the owner */
+#define BURST	   24
 
 struct world {
 	struct conc c;
@@ -25,6 +26,17 @@ struct world {
 	unsigned char *there;	  /* by its owner */
 	pthread_mutex_t lock;	  /* copies never go back */
 };
+
+void __real_iod_gather_harvest(struct iod_gather *gather);
+void __wrap_iod_gather_harvest(struct iod_gather *gather);
+
+static bool skip_harvest;
+
+void __wrap_iod_gather_harvest(struct iod_gather *gather)
+{
+	if (!skip_harvest)
+		__real_iod_gather_harvest(gather);
+}
 
 /* Few variants: the plain ones, and what is particular to sizes. */
 static bool chosen(const struct iodt *t)
@@ -440,24 +452,54 @@ static uint64_t missed(struct world *w)
 	return n;
 }
 
-static void nothing_lost(struct iodt *t)
+static void run(struct world *w, double seconds)
 {
 	struct conc_thread threads[] = {
 		{ .fn = resizer }, { .fn = resizer }, { .fn = device }, { .fn = device },
 		{ .fn = sweeper }, { .fn = sweeper }, { .fn = owner },
 	};
-	struct world w = { .nr_sizes = 0 };
 	uint64_t i;
+
+	for (i = 0; i < IODT_ARRAY_SIZE(threads); i++)
+		threads[i].arg = w;
+	conc_run(&w->c, threads, IODT_ARRAY_SIZE(threads), seconds);
+}
+
+static void build_lost(struct world *w, struct iodt *t)
+{
+	build(w, t, IODT_RW);
+	iodt_assert_ok(iod_map(w->c.t->pt, w->iova + w->owned * w->c.page, pa_of(w, w->owned),
+			       w->len - w->owned * w->c.page, IODT_RW, NULL, NULL));
+}
+
+static void nothing_lost(struct iodt *t)
+{
+	struct world w = { .nr_sizes = 0 };
 
 	if (!chosen(t))
 		return;
-	build(&w, t, IODT_RW);
-	iodt_assert_ok(iod_map(w.c.t->pt, w.iova + w.owned * w.c.page, pa_of(&w, w.owned),
-			       w.len - w.owned * w.c.page, IODT_RW, NULL, NULL));
-	for (i = 0; i < IODT_ARRAY_SIZE(threads); i++)
-		threads[i].arg = &w;
-	conc_run(&w.c, threads, IODT_ARRAY_SIZE(threads), conc_seconds());
+	build_lost(&w, t);
+	run(&w, conc_seconds());
 	assert_int_equal(missed(&w), 0);
+	wreck(&w);
+}
+
+/* Detached tables are not looked at again. */
+static void no_harvest(struct iodt *t)
+{
+	struct world w = { .nr_sizes = 0 };
+	uint64_t lost = 0;
+	unsigned int i;
+
+	build_lost(&w, t);
+	skip_harvest = true;
+	for (i = 0; i < TWIN_TRIES && !lost; i++) {
+		run(&w, 0.05);
+		lost = missed(&w);
+	}
+	skip_harvest = false;
+	assert_true(lost > 0);
+	print_message("%ju pages lost\n", (uintmax_t)lost);
 	wreck(&w);
 }
 
@@ -466,6 +508,7 @@ int main(int argc, char **argv)
 	static const struct iodt_test tests[] = {
 		{ "hitless", IODT_DIRTY | IODT_HUGE | IODT_MIDDLING, 0, hitless },
 		{ "nothing_lost", IODT_DIRTY | IODT_HUGE | IODT_MIDDLING, 0, nothing_lost },
+		{ "no_harvest", IODT_DIRTY | IODT_HUGE | IODT_PLAIN, 0, no_harvest },
 	};
 
 	return iodt_main(argc, argv, tests, IODT_ARRAY_SIZE(tests), NULL, 0);
