@@ -256,9 +256,10 @@ void prop_end(struct prop *p);
 void prop_find(struct prop *p, uint64_t first, uint64_t last);
 void prop_keep_old(struct prop *p, size_t from, size_t to);
 bool prop_was_marked(const struct prop *p, uint64_t first, uint64_t last, bool sure);
-/* The smallest that a part at @iova of a split leaf may be, if it is outside of [first, last]. */
-uint64_t prop_least(const struct prop *p, uint64_t iova, const struct prop_leaf *of, uint64_t first,
-		    uint64_t last);
+/* What a part at @iova of a split leaf must be, outside of [first, last]. */
+uint64_t prop_outside(const struct prop *p, uint64_t iova, const struct prop_leaf *of,
+		      uint64_t first, uint64_t last);
+bool prop_no_items(const struct prop *p, const struct prop_leaf *leaf);
 void prop_split(struct prop *p, struct prop_range r, uint64_t size, uint32_t flags);
 void prop_merge(struct prop *p, struct prop_range r, uint64_t size, uint32_t flags);
 

@@ -244,7 +244,7 @@ void prop_gen_unmap(struct prop *p)
 	uint32_t flags = prop_chance(p, 25) ? IOD_UNMAP_NO_HOLES : 0;
 	struct prop_range r;
 
-	if (!flags && prop_chance(p, 40) && iod_format_ops(p->v->format)->split_range)
+	if (prop_chance(p, 40) && iod_format_ops(p->v->format)->split_range)
 		flags |= IOD_UNMAP_SPLIT;
 	if (prop_chance(p, 50) && iod_format_ops(p->v->format)->split_range)
 		flags |= IOD_UNMAP_ALLOW_FAULTS;

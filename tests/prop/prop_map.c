@@ -185,18 +185,18 @@ struct prop_wants prop_unmap_wants(const struct prop *p, struct prop_range r, ui
 	return w;
 }
 
-/* Parts of pages at the edges, which stay: as large as they need not be smaller. */
+/* Parts of pages at the edges, which stay: the largest that fit. */
 static void stays(struct prop *p, uint64_t first, uint64_t last, struct prop_range r)
 {
 	const struct prop_leaf *of = &p->old.leaf[first < r.iova ? 0 : p->old.nr - 1], *n;
 	size_t i = p->fresh.nr;
+	uint64_t want;
 
 	prop_find(p, first, last);
 	for (; i < p->fresh.nr; i++) {
 		n = &p->fresh.leaf[i];
-		PROP_CHECK(p,
-			   n->last - n->iova >=
-				   prop_least(p, n->iova, of, r.iova, r.iova + (r.len - 1)) - 1,
+		want = prop_outside(p, n->iova, of, r.iova, r.iova + (r.len - 1));
+		PROP_CHECK(p, prop_size(n) == want || (prop_size(n) < want && prop_no_items(p, of)),
 			   "%#jx to %#jx is what an unmap left of %#jx to %#jx", (uintmax_t)n->iova,
 			   (uintmax_t)n->last, (uintmax_t)of->iova, (uintmax_t)of->last);
 	}

@@ -415,7 +415,7 @@ void prop_gen_unmap_dirty(struct prop *p)
 
 	if (prop_chance(p, 15))
 		flags |= IOD_UNMAP_NO_HOLES;
-	else if (prop_chance(p, 50))
+	if (prop_chance(p, 50))
 		flags |= IOD_UNMAP_SPLIT;
 	if (prop_chance(p, 60))
 		flags |= IOD_UNMAP_ALLOW_FAULTS;
