@@ -425,15 +425,18 @@ static void bounded(struct iodt *t)
 int main(int argc, char **argv)
 {
 	static const struct iodt_test tests[] = {
-		{ "beside_a_merge", IODT_DIRTY | IODT_PLAIN | IODT_HUGE, 0, beside_a_merge },
-		{ "beside_a_split", IODT_DIRTY | IODT_PLAIN | IODT_HUGE, 0, beside_a_split },
-		{ "beside_an_unmap", IODT_DIRTY | IODT_PLAIN | IODT_HUGE, 0, beside_an_unmap },
-		{ "beside_a_merge_pruned", IODT_PRUNE | IODT_HUGE | IODT_MIDDLING, 0,
+		{ "beside_a_merge", IODT_DIRTY | IODT_PLAIN | IODT_HUGE | IODT_RESIZE, 0,
 		  beside_a_merge },
-		{ "beside_an_unmap_pruned", IODT_PRUNE | IODT_HUGE | IODT_MIDDLING, 0,
+		{ "beside_a_split", IODT_DIRTY | IODT_PLAIN | IODT_HUGE | IODT_RESIZE, 0,
+		  beside_a_split },
+		{ "beside_an_unmap", IODT_DIRTY | IODT_PLAIN | IODT_HUGE | IODT_RESIZE, 0,
 		  beside_an_unmap },
-		{ "seen", IODT_PLAIN | IODT_HUGE, 0, seen },
-		{ "bounded", IODT_PLAIN | IODT_HUGE, 0, bounded },
+		{ "beside_a_merge_pruned", IODT_PRUNE | IODT_HUGE | IODT_MIDDLING | IODT_RESIZE, 0,
+		  beside_a_merge },
+		{ "beside_an_unmap_pruned", IODT_PRUNE | IODT_HUGE | IODT_MIDDLING | IODT_RESIZE, 0,
+		  beside_an_unmap },
+		{ "seen", IODT_PLAIN | IODT_HUGE | IODT_RESIZE, 0, seen },
+		{ "bounded", IODT_PLAIN | IODT_HUGE | IODT_RESIZE, 0, bounded },
 	};
 
 	return iodt_main(argc, argv, tests, IODT_ARRAY_SIZE(tests), NULL, 0);

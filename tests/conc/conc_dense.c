@@ -358,8 +358,8 @@ int main(int argc, char **argv)
 		{ "overlapping", IODT_DIRTY | IODT_PLAIN, 0, overlapping },
 		{ "overlapping_slowly", IODT_DIRTY | IODT_PLAIN, 0, overlapping_slowly },
 		{ "disjoint", IODT_DIRTY | IODT_PLAIN, 0, disjoint },
-		{ "resized", IODT_DIRTY | IODT_PLAIN, 0, resized },
-		{ "resized_slowly", IODT_DIRTY | IODT_PLAIN, 0, resized_slowly },
+		{ "resized", IODT_DIRTY | IODT_PLAIN | IODT_RESIZE, 0, resized },
+		{ "resized_slowly", IODT_DIRTY | IODT_PLAIN | IODT_RESIZE, 0, resized_slowly },
 	};
 
 	return iodt_main(argc, argv, tests, IODT_ARRAY_SIZE(tests), NULL, 0);

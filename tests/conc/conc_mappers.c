@@ -252,8 +252,8 @@ static void overlapping(struct iodt *t)
 int main(int argc, char **argv)
 {
 	static const struct iodt_test tests[] = {
-		{ "disjoint", IODT_PLAIN, 0, disjoint },
-		{ "overlapping", IODT_PLAIN, 0, overlapping },
+		{ "disjoint", IODT_PLAIN | IODT_RESIZE, 0, disjoint },
+		{ "overlapping", IODT_PLAIN | IODT_RESIZE, 0, overlapping },
 	};
 
 	return iodt_main(argc, argv, tests, IODT_ARRAY_SIZE(tests), NULL, 0);

@@ -10,7 +10,7 @@
 #include "conc.h"
 
 #define RESIZERS   2
-#define TWIN_TRIES 40
+#define TWIN_TRIES 400
 #define HALF	   4 /* tables' worth of each resizer, and of the owner */
 #define BURST	   24
 
@@ -506,9 +506,10 @@ static void no_harvest(struct iodt *t)
 int main(int argc, char **argv)
 {
 	static const struct iodt_test tests[] = {
-		{ "hitless", IODT_DIRTY | IODT_HUGE | IODT_MIDDLING, 0, hitless },
-		{ "nothing_lost", IODT_DIRTY | IODT_HUGE | IODT_MIDDLING, 0, nothing_lost },
-		{ "no_harvest", IODT_DIRTY | IODT_HUGE | IODT_PLAIN, 0, no_harvest },
+		{ "hitless", IODT_DIRTY | IODT_HUGE | IODT_MIDDLING | IODT_RESIZE, 0, hitless },
+		{ "nothing_lost", IODT_DIRTY | IODT_HUGE | IODT_MIDDLING | IODT_RESIZE, 0,
+		  nothing_lost },
+		{ "no_harvest", IODT_DIRTY | IODT_HUGE | IODT_PLAIN | IODT_RESIZE, 0, no_harvest },
 	};
 
 	return iodt_main(argc, argv, tests, IODT_ARRAY_SIZE(tests), NULL, 0);

@@ -133,7 +133,7 @@ static void a_million(void **state)
 int main(int argc, char **argv)
 {
 	static const struct iodt_test tests[] = {
-		{ "random_ops", 0, 0, random_ops },
+		{ "random_ops", IODT_RESIZE, 0, random_ops },
 	};
 	static const struct CMUnitTest plain[] = {
 		cmocka_unit_test(a_million),
