@@ -10,8 +10,8 @@
  * leads; it must be aligned to 8 (-EINVAL). Checks and errors are the kernel's, in its order; these
  * functions therefore also return what the rest of the library never does (-EOVERFLOW). Where the
  * kernel's outcome is undefined, or quiet about lost state, it is an error here, as the functions say.
- * After an error nothing is lost: what was put into the bitmap is dirty again in the log. (An unmap is of a
- * page table, not of a log, and says for itself what becomes of it.)
+ * After an error nothing is lost: what was put into the bitmap is dirty again in the log. (An unmap without a
+ * log says for itself what becomes of it.)
  *
  * Locking: as the functions of iod_dirty_log that they call.
  */
@@ -112,11 +112,13 @@ typedef int (*iod_vfio_unpin_fn)(void *cookie, uint64_t iova, uint64_t size, uns
 /** So often is asked before VFIO_IOMMU_UNMAP_DMA gives up. */
 #define IOD_VFIO_UNPIN_TRIES 10u
 
-/** What VFIO_IOMMU_UNMAP_DMA works on, and what comes of it. */
+/** What VFIO_IOMMU_UNMAP_DMA works on, and what comes of it: a page table with a gather, or with its log. */
 struct iod_vfio_unmap {
 	size_t size;		   /**< sizeof(struct iod_vfio_unmap) */
 	struct iod_pgtable *pt;	   /**< in: addresses of the request are the table's */
-	struct iod_gather *gather; /**< in: is synced by the call */
+	struct iod_gather *gather; /**< in: is synced by the call; NULL with a log */
+	struct iod_dirty_log *log; /**< in: the log that tracks pt; NULL: none does */
+	uint64_t to_log;     /**< in: with a log: the log's address of a page, less the table's */
 	void *bitmap;	     /**< in: what req->bitmap.data leads to; with GET_DIRTY_BITMAP only */
 	uint64_t bitmap_len; /**< in: its bytes; fewer than req->bitmap.size: -EFAULT */
 	iod_vfio_unpin_fn unpin; /**< in: NULL: nothing is ever pinned */
@@ -132,12 +134,15 @@ struct iod_vfio_unmap {
  * neither: `unmapped` tells. When it returns 0 invalidations are complete and the bitmap too: pages may be
  * copied. Without IOD_VFIO_UNMAP_GET_DIRTY_BITMAP dirty state is dropped.
  *
+ * With a log the bitmap also receives what else the log knows to be dirty in the range, which is taken from it;
+ * the log must be started for that. Without a log, in a table that one tracks, dirty state would go past it.
+ *
  * After what the gather's ops returned the range is unmapped, but the bitmap not complete: it is after a
- * successful iod_gather_sync(), until which @p unmap and the bitmap must stay where they are. After any other
- * error nothing is unmapped.
+ * successful iod_gather_sync(), until which @p unmap and the bitmap must stay where they are. (With a log: it
+ * comes with the log's next sync, nothing need stay.) After any other error nothing is unmapped.
  * @return 0; -EINVAL also when a page is cut, and IOD_VFIO_UNMAP_VADDR, which unmaps nothing: the caller's
- *         business; -EFAULT; -EBUSY unpin kept saying -EAGAIN; what unpin, iod_unmap_dirty(), iod_unmap() or
- *         the gather's ops returned
+ *         business; -EFAULT; -EBUSY unpin kept saying -EAGAIN; what unpin, iod_unmap_dirty(), iod_unmap(),
+ *         iod_dirty_log_unmap() or the gather's ops returned
  */
 IOD_API int iod_vfio_unmap(struct iod_vfio_unmap *unmap, const struct iod_vfio_request *req);
 

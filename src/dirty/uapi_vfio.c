@@ -184,17 +184,49 @@ static int vfio_unmap_plain(struct iod_vfio_unmap *u, const struct iod_share *pa
 	return ret == -ENOENT ? 0 : ret;
 }
 
-static int vfio_unmap_dirty(struct iod_vfio_unmap *u, const struct iod_share *part)
+/* flags: 0 or IOD_UNMAP_DRY_RUN */
+static int vfio_unmap_dirty(struct iod_vfio_unmap *u, const struct iod_share *part, uint32_t flags)
 {
 	struct iod_unmap_dirty arg = { .size = sizeof(arg),
 				       .iova = part->iova,
 				       .len = part->len,
+				       .flags = flags,
 				       .gather = u->gather,
 				       .bitmap = &u->bits };
 	int ret = iod_unmap_dirty(u->pt, &arg);
 
-	u->unmapped = ret ? 0 : arg.unmapped;
+	if (!ret && !flags)
+		u->unmapped += arg.unmapped;
 	return ret;
+}
+
+static int vfio_unmap_log(struct iod_vfio_unmap *u, const struct iod_share *part, bool dirty,
+			  uint32_t flags)
+{
+	struct iod_dirty_log_unmap arg = { .size = sizeof(arg),
+					   .pt = u->pt,
+					   .iova = part->iova,
+					   .len = part->len,
+					   .flags = flags,
+					   .bitmap = dirty ? &u->bits : NULL };
+	int ret;
+
+	if (!dirty)
+		arg.flags |= IOD_DIRTY_LOG_UNMAP_STOPPED | IOD_DIRTY_LOG_UNMAP_OUTSIDE;
+	ret = iod_dirty_log_unmap(u->log, &arg);
+	u->unmapped += arg.unmapped;
+	return ret;
+}
+
+static int vfio_unmap_part(struct iod_vfio_unmap *u, const struct iod_share *part, bool dirty,
+			   uint32_t flags)
+{
+	if (u->log)
+		return vfio_unmap_log(u, part, dirty, flags);
+	if (dirty)
+		return vfio_unmap_dirty(u, part, flags);
+	/* A plain unmap checks before it changes anything, and has nothing to try. */
+	return flags ? 0 : vfio_unmap_plain(u, part);
 }
 
 static int vfio_unpin(const struct iod_vfio_unmap *u, const struct iod_share *part)
@@ -209,22 +241,31 @@ static int vfio_unpin(const struct iod_vfio_unmap *u, const struct iod_share *pa
 	return ret == -EAGAIN ? -EBUSY : ret;
 }
 
-/* Whether it would be refused, before anybody is asked to let go of pages. */
-static int vfio_unmap_probe(struct iod_vfio_unmap *u, const struct iod_vfio_request *req)
+static int vfio_unmap_bits(struct iod_vfio_unmap *u, const struct iod_vfio_request *req)
 {
-	struct iod_unmap_dirty arg = { .size = sizeof(arg),
-				       .iova = req->iova,
-				       .len = req->size,
-				       .flags = IOD_UNMAP_DRY_RUN,
-				       .gather = u->gather,
-				       .bitmap = &u->bits };
-	int ret;
+	uint64_t base = u->log ? req->iova + u->to_log : req->iova;
 
 	if (!u->bitmap || u->bitmap_len < req->bitmap.size)
 		return -EFAULT;
-	ret = iod_bitmap_init(&u->bits, req->iova, req->size, req->bitmap.pgsize, u->bitmap,
-			      u->bitmap_len, 0);
-	return ret ? ret : iod_unmap_dirty(u->pt, &arg);
+	return iod_bitmap_init(&u->bits, base, req->size, req->bitmap.pgsize, u->bitmap,
+			       u->bitmap_len, 0);
+}
+
+static int vfio_unmap_parts(struct iod_vfio_unmap *u, const struct iod_share *part, int nr,
+			    bool dirty)
+{
+	int ret = 0, i;
+
+	/* Nobody is asked to let go of pages for what is refused anyway. */
+	for (i = 0; !ret && i < nr; i++)
+		ret = vfio_unmap_part(u, &part[i], dirty, IOD_UNMAP_DRY_RUN);
+	for (i = 0; !ret && i < nr; i++)
+		ret = vfio_unpin(u, &part[i]);
+	for (i = 0; !ret && i < nr; i++)
+		ret = vfio_unmap_part(u, &part[i], dirty, 0);
+	if (!ret && !u->log)
+		ret = iod_gather_sync(u->gather);
+	return ret;
 }
 
 int iod_vfio_unmap(struct iod_vfio_unmap *u, const struct iod_vfio_request *req)
@@ -232,13 +273,13 @@ int iod_vfio_unmap(struct iod_vfio_unmap *u, const struct iod_vfio_request *req)
 	struct iod_share part[2] = { { 0, 0 } };
 	struct iod_vfio_unmap known;
 	bool dirty;
-	int nr = 1, ret, i;
+	int nr = 1, ret;
 
 	/* The caller's is used: the gather may refer to its bitmap for longer than this call. */
 	ret = iod_struct_in(&known, sizeof(known), u, sizeof(known));
 	if (ret)
 		return ret;
-	if (!u->pt || !u->gather || !req || req->flags & IOD_VFIO_UNMAP_VADDR)
+	if (!u->pt || !u->gather == !u->log || !req || req->flags & IOD_VFIO_UNMAP_VADDR)
 		return -EINVAL;
 	dirty = req->flags & IOD_VFIO_UNMAP_GET_DIRTY_BITMAP;
 	u->unmapped = 0;
@@ -247,11 +288,6 @@ int iod_vfio_unmap(struct iod_vfio_unmap *u, const struct iod_vfio_request *req)
 		nr = vfio_all(u->pt, part);
 	if (nr < 0)
 		return nr;
-	if (dirty)
-		ret = vfio_unmap_probe(u, req);
-	for (i = 0; !ret && i < nr; i++)
-		ret = vfio_unpin(u, &part[i]);
-	for (i = 0; !ret && i < nr; i++)
-		ret = dirty ? vfio_unmap_dirty(u, &part[i]) : vfio_unmap_plain(u, &part[i]);
-	return ret ? ret : iod_gather_sync(u->gather);
+	ret = dirty ? vfio_unmap_bits(u, req) : 0;
+	return ret ? ret : vfio_unmap_parts(u, part, nr, dirty);
 }

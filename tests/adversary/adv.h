@@ -49,7 +49,7 @@ struct adv_result {
 	bool failed;
 	bool loss; /* what failed is that a page was lost */
 	char what[256];
-	uint64_t others; /* findings that were passed over */
+	_Alignas(8) uint64_t others; /* findings that were passed over */
 	uint64_t steps, points, switches;
 	uint64_t writes, faults, sweeps, copied, splits, merges, unmaps, maps;
 	uint64_t hash; /* of the order of events */

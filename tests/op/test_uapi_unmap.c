@@ -110,8 +110,9 @@ static void bits_from_the_request(struct iodt *t)
 	write_page(&x, 66);
 	write_page(&x, 193);
 	write_page(&x, 194);
-	x.words[3] = 0xff; /* beyond what is asked for; and R73: what is set stays */
-	x.words[0] = 0x8000;
+	((unsigned char *)x.words)[24] =
+		0xff; /* beyond what is asked for; R73: what is set stays */
+	((unsigned char *)x.words)[1] = 0x80;
 	iodt_assert_ok(unmap(&x, 1, 64, 130));
 	assert_int_equal(x.u.unmapped, 130 * PAGE);
 	assert_int_equal(bits(&x), 2 + 1 + 8);
@@ -362,7 +363,7 @@ static void iommufd_get(struct box *x, struct iod_dirty_log *log, uint32_t flags
 	struct {
 		uint32_t size, hwpt_id, flags, reserved;
 		uint64_t iova, length, page_size, data;
-	} arg = { 48, 1, flags, 0, 0, PAGES * PAGE, PAGE, 0 };
+	} arg = { 48, 1, flags, 0, x->u.log ? IODT_1M : 0, PAGES * PAGE, PAGE, 0 };
 
 	memset(x->words, 0, sizeof(x->words));
 	iodt_assert_ok(iod_iommufd_get_dirty_bitmap(log, &arg, sizeof(arg), PAGE, x->words, BYTES));
@@ -396,6 +397,107 @@ static void iommufd_read_then_unmap(struct iodt *t)
 	close_box(&x);
 }
 
+/* ---- with a log ---- */
+
+static int log_invalidate(void *cookie, const struct iod_inv *inv, size_t nr)
+{
+	struct box *x = cookie;
+	int ret = x->unpin_error;
+
+	x->unpin_error = 0;
+	return ret ? ret : iod_iotlb_invalidate(x->tlb, inv, nr);
+}
+
+/* The log's addresses begin at 1 MiB. */
+static struct iod_dirty_log *open_log(struct box *x)
+{
+	struct iod_dirty_log_cfg cfg = { .size = sizeof(cfg),
+					 .iova = IODT_1M,
+					 .len = PAGES * PAGE };
+	struct iod_inv_ops ops = { .size = sizeof(ops), .invalidate = log_invalidate };
+	struct iod_dirty_log_table win = { .size = sizeof(win),
+					   .pt = x->t->pt,
+					   .iova = IODT_1M,
+					   .table_iova = x->t->v->first,
+					   .ops = &ops,
+					   .cookie = x };
+	struct iod_dirty_log *log;
+
+	iodt_assert_ok(iod_dirty_log_create(&log, &cfg));
+	iodt_assert_ok(iod_dirty_log_add_table(log, &win));
+	x->u.log = log;
+	x->u.gather = NULL;
+	x->u.to_log = IODT_1M - x->t->v->first;
+	return log;
+}
+
+/* R72, R85: what hardware marked, and what anybody else marked in the log, of the range and of no more. */
+static void in_a_log(struct iodt *t)
+{
+	struct iod_dirty_log *log;
+	struct box x;
+
+	open_box(&x, t);
+	log = open_log(&x);
+	assert_int_equal(unmap(&x, 1, 0, PAGES), -EINVAL); /* it is stopped */
+	iodt_verify(t);
+	iodt_assert_ok(iod_dirty_log_start(log, NULL));
+	write_page(&x, 5);
+	write_page(&x, 66);
+	write_page(&x, 130);
+	iodt_assert_ok(iod_dirty_log_mark_dirty(log, IODT_1M + 70 * PAGE, 1));
+	iodt_assert_ok(iod_dirty_log_mark_dirty(log, IODT_1M + 150 * PAGE, 1));
+	iodt_assert_ok(unmap(&x, 1, 64, 64));
+	assert_int_equal(x.u.unmapped, 64 * PAGE);
+	assert_true(bits(&x) == 2 && bit(&x, 2) && bit(&x, 6));
+	gone(&x, 64, 64);
+	/* the rest is the log's; a device, told, marks again */
+	iommufd_get(&x, log, 0);
+	assert_true(bits(&x) == 3 && bit(&x, 5) && bit(&x, 130) && bit(&x, 150));
+	write_page(&x, 130);
+	/* both or none */
+	x.u.gather = t->gather;
+	assert_int_equal(unmap(&x, 1, 0, PAGES), -EINVAL);
+	x.u.gather = NULL;
+	/* without the flag nothing is handed out, nor lost */
+	iodt_assert_ok(unmap(&x, 0, 128, 8));
+	gone(&x, 128, 8);
+	iommufd_get(&x, log, 0);
+	assert_true(bits(&x) == 1 && bit(&x, 130));
+	iodt_assert_ok(iod_dirty_log_stop(log, 0));
+	iodt_assert_ok(unmap(&x, 0, 0, PAGES));
+	gone(&x, 0, PAGES);
+	iodt_assert_ok(iod_dirty_log_destroy(log));
+	close_box(&x);
+}
+
+/* R89, R91 */
+static void in_a_log_that_fails(struct iodt *t)
+{
+	struct iod_dirty_log *log;
+	struct box x;
+
+	open_box(&x, t);
+	log = open_log(&x);
+	iodt_assert_ok(iod_dirty_log_start(log, NULL));
+	write_page(&x, 5);
+	x.u.unpin = unpin;
+	x.u.cookie = &x;
+	x.pinned = 100;
+	refused(&x, -EBUSY);
+	assert_int_equal(x.asked, IOD_VFIO_UNPIN_TRIES);
+	x.u.unpin = NULL;
+	x.unpin_error = -EIO;
+	assert_int_equal(unmap(&x, 1, 0, PAGES), -EIO);
+	assert_int_equal(x.u.unmapped, PAGES * PAGE);
+	assert_int_equal(bits(&x), 0);
+	iommufd_get(&x, log, 0);
+	assert_true(bits(&x) == 1 && bit(&x, 5));
+	gone(&x, 0, PAGES);
+	iodt_assert_ok(iod_dirty_log_destroy(log));
+	close_box(&x);
+}
+
 int main(int argc, char **argv)
 {
 #define ON (IODT_DIRTY | IODT_PLAIN | IODT_GRAN4K)
@@ -410,6 +512,8 @@ int main(int argc, char **argv)
 		{ "no_dirty_bits", IODT_GRAN4K | IODT_MIDDLING, IODT_DIRTY, no_dirty_bits },
 		{ "pinned_pages", ON, 0, pinned_pages },
 		{ "failing_invalidation", ON, 0, failing_invalidation },
+		{ "in_a_log", ON, 0, in_a_log },
+		{ "in_a_log_that_fails", ON, 0, in_a_log_that_fails },
 		{ "iommufd_read_then_unmap", ON, 0, iommufd_read_then_unmap },
 	};
 
