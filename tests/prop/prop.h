@@ -13,6 +13,10 @@
  * is a leaf that was cleaned and not yet invalidated: a write through a translation that hardware
  * still holds may or may not mark it. Such a leaf is between `must` and `may` until the next sync;
  * then the independent walker tells which.
+ *
+ * Splits and merges: which leaves must come of them is found by trying; the walker says which there are. Parts
+ * take the dirty state of their page, merged pages that of all their parts, and devices write inside every
+ * invalidation. An unmap with dirty is copied by its bitmap alone, when the gather was synced.
  */
 #ifndef PROP_H
 #define PROP_H
