@@ -430,10 +430,21 @@ static int pt_resize_check(const struct iod_pgtable *pt, const struct iod_resize
 	return iod_pt_range(pt, r->iova, r->len, &ctx->r);
 }
 
+static void pt_resize_end(struct pt_resize_ctx *ctx, struct iod_resize *r, struct iod_resize *user,
+			  uint64_t done)
+{
+	iod_mem_zfree(ctx->pt->mem, ctx->broken, PT_RESIZE_BATCH * sizeof(*ctx->broken));
+	r->done = done;
+	r->next_iova = r->iova + done;
+	r->items = ctx->items;
+	r->entries = ctx->entries;
+	iod_struct_out(user, r, sizeof(*r), sizeof(*r));
+	iod_gather_bound(ctx->gather);
+}
+
 /* Everything but what differs: smallest or largest is what a page_size of 0 stands for. */
-static int pt_resize_begin(struct iod_pgtable *pt, struct iod_resize *r,
-			   const struct iod_resize *user, unsigned default_lg2,
-			   struct pt_resize_ctx *ctx)
+static int pt_resize_begin(struct iod_pgtable *pt, struct iod_resize *r, struct iod_resize *user,
+			   unsigned default_lg2, struct pt_resize_ctx *ctx)
 {
 	int ret = iod_struct_in(r, sizeof(*r), user, sizeof(*r));
 
@@ -454,19 +465,9 @@ static int pt_resize_begin(struct iod_pgtable *pt, struct iod_resize *r,
 	if (ctx->how != RESIZE_BREAK)
 		return 0;
 	ctx->broken = iod_mem_zalloc(pt->mem, PT_RESIZE_BATCH * sizeof(*ctx->broken));
+	if (!ctx->broken)
+		pt_resize_end(ctx, r, user, 0);
 	return ctx->broken ? 0 : -ENOMEM;
-}
-
-static void pt_resize_end(struct pt_resize_ctx *ctx, struct iod_resize *r, struct iod_resize *user,
-			  uint64_t done)
-{
-	iod_mem_zfree(ctx->pt->mem, ctx->broken, PT_RESIZE_BATCH * sizeof(*ctx->broken));
-	r->done = done;
-	r->next_iova = r->iova + done;
-	r->items = ctx->items;
-	r->entries = ctx->entries;
-	iod_struct_out(user, r, sizeof(*r), sizeof(*r));
-	iod_gather_bound(ctx->gather);
 }
 
 #endif

@@ -321,7 +321,8 @@ static int pt_unmap_run(struct pt_unmap_ctx *ctx, bool dry)
 		pt_unmap_table(ctx, &t);
 	pt_unmap_flush(ctx);
 	rcu_leave();
-	iod_gather_bound(ctx->gather);
+	if (!ret && !dry)
+		iod_gather_bound(ctx->gather);
 	return ret;
 }
 
