@@ -47,7 +47,7 @@ static int map_regions(struct bench_tables *t, const struct bench_case *c)
 	return err ? bench_fail(err, "iod_map") : 0;
 }
 
-static int split_all(struct bench_tables *t)
+static int resize_all(struct bench_tables *t, bool merge)
 {
 	int err;
 
@@ -56,33 +56,24 @@ static int split_all(struct bench_tables *t)
 		.iova = t->iova,
 		.len = t->len,
 		.flags = t->layout == BENCH_BREAK ? IOD_RESIZE_ALLOW_FAULTS : 0,
-		.page_size = BENCH_PAGE,
+		.page_size = merge ? large_page(t) : BENCH_PAGE,
 		.gather = t->gather,
 	};
-	err = iod_split_range(t->pt, &resize);
+	err = merge ? iod_merge_range(t->pt, &resize) : iod_split_range(t->pt, &resize);
 	if (err)
-		return bench_fail(err, "iod_split_range");
+		return bench_fail(err, merge ? "iod_merge_range" : "iod_split_range");
 	err = iod_gather_sync(t->gather);
 	return err ? bench_fail(err, "iod_gather_sync") : 0;
 }
 
+static int split_all(struct bench_tables *t)
+{
+	return resize_all(t, false);
+}
+
 static int merge_all(struct bench_tables *t)
 {
-	int err;
-
-	resize = (struct iod_resize){
-		.size = sizeof(resize),
-		.iova = t->iova,
-		.len = t->len,
-		.flags = t->layout == BENCH_BREAK ? IOD_RESIZE_ALLOW_FAULTS : 0,
-		.page_size = large_page(t),
-		.gather = t->gather,
-	};
-	err = iod_merge_range(t->pt, &resize);
-	if (err)
-		return bench_fail(err, "iod_merge_range");
-	err = iod_gather_sync(t->gather);
-	return err ? bench_fail(err, "iod_gather_sync") : 0;
+	return resize_all(t, true);
 }
 
 /* Nothing mapped, and what the tables need was used before. */

@@ -306,29 +306,7 @@ static int pt_merge_at(struct pt_resize_ctx *ctx, const struct pt_table *t, unsi
 
 static int pt_merge_table(struct pt_resize_ctx *ctx, const struct pt_table *t)
 {
-	unsigned i, end, next;
-	uint64_t pte;
-	int ret = 0;
-
-	if (!pt_items_of(ctx->pt, t, ctx->first, ctx->last, &i, &end))
-		return 0;
-	while (!ret && !ctx->stopped && i <= end) {
-		pte = item_load(&t->items[i]);
-		next = i + 1;
-		ctx->items++;
-		switch (pt_item_type(ctx->pt, t->level, pte)) {
-		case PT_LEAF:
-		case PT_TABLE:
-			ret = pt_merge_at(ctx, t, i, pte, &next);
-			break;
-		default:
-			break;
-		}
-		if (!ret)
-			pt_resize_mind(ctx, t, next - 1);
-		i = next;
-	}
-	return ret;
+	return pt_resize_items(ctx, t, pt_merge_at);
 }
 
 /* Takes nT from the blocks of [ctx->first, ctx->last], after what they replaced was invalidated. */

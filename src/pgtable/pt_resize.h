@@ -337,6 +337,32 @@ static void pt_resize_mind(struct pt_resize_ctx *ctx, const struct pt_table *t, 
 	ctx->end = last;
 }
 
+/* Items of a table within the stretch that are leaves or tables: what fn makes of each. *next is the item to go
+ * on with, which may be the same once more. */
+static int pt_resize_items(struct pt_resize_ctx *ctx, const struct pt_table *t,
+			   int (*fn)(struct pt_resize_ctx *ctx, const struct pt_table *t,
+				     unsigned i, uint64_t pte, unsigned *next))
+{
+	unsigned i, end, next;
+	enum pt_type type;
+	uint64_t pte;
+	int ret = 0;
+
+	if (!pt_items_of(ctx->pt, t, ctx->first, ctx->last, &i, &end))
+		return 0;
+	for (; !ret && !ctx->stopped && i <= end; i = next) {
+		pte = item_load(&t->items[i]);
+		next = i + 1;
+		ctx->items++;
+		type = pt_item_type(ctx->pt, t->level, pte);
+		if (type == PT_LEAF || type == PT_TABLE)
+			ret = fn(ctx, t, i, pte, &next);
+		if (!ret && next > i)
+			pt_resize_mind(ctx, t, next - 1);
+	}
+	return ret;
+}
+
 /* One pass over [first, last] in one reader section; ctx->end is where it ended. */
 static int pt_resize_pass(struct pt_resize_ctx *ctx, uint64_t first, uint64_t last, uint64_t items,
 			  int (*fn)(struct pt_resize_ctx *ctx, const struct pt_table *t))

@@ -338,35 +338,21 @@ static bool pt_split_skips(const struct pt_resize_ctx *ctx, const struct pt_tabl
 	return !t->level && !pt->attached && !(sizes & ~low_mask(ctx->max_lg2 + 1));
 }
 
+static int pt_split_table(struct pt_resize_ctx *ctx, const struct pt_table *t);
+
+static int pt_split_item(struct pt_resize_ctx *ctx, const struct pt_table *t, unsigned i,
+			 uint64_t pte, unsigned *next)
+{
+	struct pt_table child;
+
+	if (pt_item_type(ctx->pt, t->level, pte) == PT_LEAF)
+		return pt_split_leaf(ctx, t, i, pte, next);
+	return pt_open_child(ctx->pt, t, i, pte, true, &child) ? pt_split_table(ctx, &child) : 0;
+}
+
 static int pt_split_table(struct pt_resize_ctx *ctx, const struct pt_table *t)
 {
-	unsigned i, end, next;
-	struct pt_table child;
-	uint64_t pte;
-	int ret = 0;
-
-	if (pt_split_skips(ctx, t) || !pt_items_of(ctx->pt, t, ctx->first, ctx->last, &i, &end))
-		return 0;
-	while (!ret && !ctx->stopped && i <= end) {
-		pte = item_load(&t->items[i]);
-		next = i + 1;
-		ctx->items++;
-		switch (pt_item_type(ctx->pt, t->level, pte)) {
-		case PT_LEAF:
-			ret = pt_split_leaf(ctx, t, i, pte, &next);
-			break;
-		case PT_TABLE:
-			if (pt_open_child(ctx->pt, t, i, pte, true, &child))
-				ret = pt_split_table(ctx, &child);
-			break;
-		default:
-			break;
-		}
-		if (!ret && next > i)
-			pt_resize_mind(ctx, t, next - 1);
-		i = next;
-	}
-	return ret;
+	return pt_split_skips(ctx, t) ? 0 : pt_resize_items(ctx, t, pt_split_item);
 }
 
 /* ---- the operations ---- */
