@@ -384,6 +384,10 @@ static int start_policy(struct iod_dirty_log *log, const struct iod_dirty_log_st
 	struct log_table *t;
 	int ret = 0;
 
+	for (t = arg->policy ? log->tables : NULL; t && !ret; t = t->next)
+		ret = iod_log_policy_check(log, t, arg->page_size, arg->resize_flags);
+	if (ret)
+		return ret;
 	log->policy = arg->policy;
 	log->page_size = arg->page_size;
 	log->merge_after = arg->merge_after;

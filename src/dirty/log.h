@@ -48,8 +48,9 @@ struct log_resizing {
 	uint64_t base;	      /* of region 0, were it whole */
 	uint64_t nr_regions;
 	struct log_region *region;
-	uint64_t at;	   /* eager splitting: bytes of the window dealt with */
-	uint64_t merge_at; /* merging at the end: where in a run the budget ended; 0: nowhere */
+	uint64_t at;	    /* eager splitting: bytes of the window dealt with */
+	uint64_t merge_at;  /* merging at the end: where in a run the budget ended; 0: nowhere */
+	uint64_t mature_at; /* merging after rounds: the same */
 };
 
 struct log_table {
@@ -210,6 +211,9 @@ int iod_log_settle(struct iod_dirty_log *log, const struct iod_pgtable *pt);
 
 /* Takes the log's policy to a table. @return 0; -EOPNOTSUPP it cannot be followed there; -ENOMEM */
 int iod_log_policy_table(struct iod_dirty_log *log, struct log_table *t);
+/* Whether a policy can be taken to a table. Changes nothing. */
+int iod_log_policy_check(const struct iod_dirty_log *log, struct log_table *t, uint64_t page_size,
+			 uint32_t resize_flags);
 void iod_log_policy_free(struct iod_dirty_log *log, struct log_table *t);
 /* Splits the large pages whose bits are set: bm, of [iova, last] of the table, says what was dirty. */
 int iod_log_split_swept(struct iod_dirty_log *log, struct log_table *t, const struct iod_bitmap *bm,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log's policy: large pages are split where they are dirty, and merged again where they were clean for
- * long enough, or when all is over.
+ * The log's policy: large pages are split where they are dirty; log_merge.c merges them again.
  *
  * What was split is remembered by regions, each what one leaf table maps: the largest page that was split
  * there, and in how many syncs the region was clean since. So merging makes again what was there, and no
@@ -10,34 +9,11 @@
  * None of it changes what is reported: parts of a split page inherit its dirty state, and what is merged
  * was clean a moment ago. What cannot be done is counted and left.
  */
-#include "dirty/log.h"
+#include "dirty/log_region.h"
 
 #include <errno.h>
 
 /* ---- regions ---- */
-
-/* As far as it lies in the window. */
-static uint64_t region_first(const struct log_resizing *rs, uint64_t i)
-{
-	return i ? rs->base + (i << rs->region_lg2) : rs->first;
-}
-
-static uint64_t region_last(const struct log_resizing *rs, uint64_t i)
-{
-	return i < rs->nr_regions - 1 ? rs->base + (i << rs->region_lg2) + low_mask(rs->region_lg2)
-				      : rs->last;
-}
-
-/* The regions that [iova, last] touches; false when there are none. */
-static bool regions_of(const struct log_resizing *rs, uint64_t iova, uint64_t last, uint64_t *from,
-		       uint64_t *to)
-{
-	if (!rs->nr_regions || last < rs->first || iova > rs->last)
-		return false;
-	*from = ((iova > rs->first ? iova : rs->first) - rs->base) >> rs->region_lg2;
-	*to = ((last < rs->last ? last : rs->last) - rs->base) >> rs->region_lg2;
-	return true;
-}
 
 static int regions_alloc(struct iod_dirty_log *log, struct log_table *t)
 {
@@ -65,37 +41,46 @@ void iod_log_policy_free(struct iod_dirty_log *log, struct log_table *t)
 	iod_zfree(&log->allocator, t->rs.region, (size_t)t->rs.nr_regions * sizeof(*t->rs.region));
 }
 
-/* Asks the page table without changing it: no page is larger than that. */
-static int can_split(const struct iod_dirty_log *log, struct log_table *t)
+/* Pages are split down to what this is the logarithm of; larger ones are *larger. */
+static unsigned split_lg2(const struct iod_dirty_log *log, const struct log_table *t,
+			  uint64_t page_size, uint64_t *larger)
+{
+	unsigned lg2 = t->pt->min_lg2 > log->granule_lg2 ? t->pt->min_lg2 : log->granule_lg2;
+
+	if (page_size && ctz64(page_size) > lg2)
+		lg2 = ctz64(page_size);
+	*larger = t->pt->pgsize_bitmap & ~low_mask(lg2 + 1);
+	return lg2;
+}
+
+int iod_log_policy_check(const struct iod_dirty_log *log, struct log_table *t, uint64_t page_size,
+			 uint32_t resize_flags)
 {
 	struct iod_resize r = {
 		.size = sizeof(r),
 		.iova = log_table_iova(log, t),
 		.len = BIT64(t->pt->min_lg2),
-		.flags = log->resize_flags,
-		.page_size = BIT64(63),
+		.flags = resize_flags,
+		.page_size = BIT64(63), /* no page is larger: nothing is changed */
 		.gather = t->gather,
 	};
+	uint64_t larger;
 
-	return iod_split_range(t->pt, &r);
+	split_lg2(log, t, page_size, &larger);
+	return larger ? iod_split_range(t->pt, &r) : 0;
 }
 
 int iod_log_policy_table(struct iod_dirty_log *log, struct log_table *t)
 {
 	uint64_t larger, i;
-	unsigned lg2 = t->pt->min_lg2 > log->granule_lg2 ? t->pt->min_lg2 : log->granule_lg2;
+	unsigned lg2 = split_lg2(log, t, log->page_size, &larger);
 	int ret;
 
 	t->rs.on = false;
-	t->rs.at = 0;
-	if (log->policy == IOD_SPLIT_NONE)
+	t->rs.at = t->rs.merge_at = t->rs.mature_at = 0;
+	if (log->policy == IOD_SPLIT_NONE || !larger)
 		return 0;
-	if (log->page_size && ctz64(log->page_size) > lg2)
-		lg2 = ctz64(log->page_size);
-	larger = t->pt->pgsize_bitmap & ~low_mask(lg2 + 1);
-	if (!larger)
-		return 0;
-	ret = can_split(log, t);
+	ret = iod_log_policy_check(log, t, log->page_size, log->resize_flags);
 	if (!ret)
 		ret = regions_alloc(log, t);
 	if (ret)
@@ -165,7 +150,11 @@ static void note_was(struct log_table *t, uint64_t iova, uint64_t last)
 
 	while (next_large(t, step, &iova, last, &m)) {
 		end = m.iova + (m.len - 1);
-		for (some = regions_of(rs, m.iova, end, &i, &to); some && i <= to; i++) {
+		some = regions_of(rs, m.iova, end, &i, &to);
+		if (some && rs->mature_at >= region_first(rs, i) &&
+		    rs->mature_at <= region_last(rs, to))
+			rs->mature_at = 0;
+		for (; some && i <= to; i++) {
 			if (rs->region[i].was < ctz64(m.len))
 				rs->region[i].was = (uint8_t)ctz64(m.len);
 			rs->region[i].state = LOG_REGION_DIRTY;
@@ -379,198 +368,7 @@ void iod_log_watch_ahead(struct log_table *t, uint64_t iova, uint64_t last, uint
 			region_first(rs, i) > end ? LOG_REGION_AHEAD : LOG_REGION_DIRTY;
 }
 
-/* ---- merging ---- */
-
-/* The regions of the page that region i was part of, as far as there are any. */
-static void block_of(const struct log_resizing *rs, uint64_t i, uint64_t *from, uint64_t *to)
-{
-	uint64_t iova = region_first(rs, i), mask = low_mask(rs->region[i].was);
-
-	*from = *to = i;
-	if (rs->region[i].was > rs->region_lg2)
-		regions_of(rs, iova & ~mask, iova | mask, from, to);
-}
-
-/* Merges [iova, last], which was part of one page of 2^was, or is in one region. */
-static int merge_run(struct iod_dirty_log *log, struct log_table *t, uint64_t iova, uint64_t last,
-		     unsigned was, uint64_t budget, struct iod_resize *r)
-{
-	int ret;
-
-	*r = (struct iod_resize){
-		.size = sizeof(*r),
-		.iova = iova,
-		.len = last - iova + 1,
-		.flags = log->resize_flags,
-		.page_size = BIT64(was),
-		.gather = t->gather,
-		.budget = budget,
-	};
-	t->op_failed = false;
-	ret = iod_merge_range(t->pt, r);
-	log->merges += r->entries;
-	/* Marks may lie in tables that were cut off: they come to light when the gather is synced. */
-	log_unsettle(log, t, ret);
-	return ret;
-}
-
-/* What came of it. What is no larger page by now has changed too much: it is given up. */
-static void run_merged(struct log_table *t, uint64_t from, uint64_t to)
-{
-	struct log_resizing *rs = &t->rs;
-	struct iod_mapping m;
-	uint64_t i;
-
-	for (i = from; i <= to; i++) {
-		if (rs->region[i].was > rs->region_lg2 &&
-		    !iod_translate(t->pt, region_first(rs, i), &m) &&
-		    m.len >= BIT64(rs->region_lg2) && m.len < BIT64(rs->region[i].was))
-			rs->region[i].state = LOG_REGION_MERGED;
-		else
-			rs->region[i].was = 0;
-	}
-}
-
-/* Whether a region may be merged with others that were parts of the same page. */
-static bool region_joins(const struct iod_dirty_log *log, struct log_table *t, uint64_t i,
-			 unsigned was)
-{
-	struct log_region *g = &t->rs.region[i];
-
-	if (g->was != was || (g->state != log->merge_after && g->state != LOG_REGION_MERGED))
-		return false;
-	/* Devices may have been there since the last sync. */
-	if (!iod_log_table_is_dirty(t, region_first(&t->rs, i), region_last(&t->rs, i)))
-		return true;
-	g->state = LOG_REGION_DIRTY;
-	return false;
-}
-
-/* The run of regions around i, which is mature, that can be merged together; false: not even i. */
-static bool mature_run(const struct iod_dirty_log *log, struct log_table *t, uint64_t i,
-		       uint64_t *from, uint64_t *to)
-{
-	unsigned was = t->rs.region[i].was;
-	uint64_t lo, hi;
-
-	if (!region_joins(log, t, i, was))
-		return false;
-	block_of(&t->rs, i, &lo, &hi);
-	for (*from = i; *from > lo && region_joins(log, t, *from - 1, was);)
-		--*from;
-	for (*to = i; *to < hi && region_joins(log, t, *to + 1, was);)
-		++*to;
-	return true;
-}
-
-/* *all: nothing was left for the budget. */
-static int merge_mature_table(struct iod_dirty_log *log, struct log_table *t, uint64_t budget,
-			      uint64_t *items, bool *all)
-{
-	struct log_resizing *rs = &t->rs;
-	uint64_t i, from, to;
-	struct iod_resize r;
-	int ret = 0, sync;
-
-	for (i = 0; i < rs->nr_regions; i = to + 1) {
-		to = i;
-		if (!rs->region[i].was || rs->region[i].state != log->merge_after ||
-		    !mature_run(log, t, i, &from, &to))
-			continue;
-		if (budget && *items >= budget)
-			break;
-		ret = merge_run(log, t, region_first(rs, from), region_last(rs, to),
-				rs->region[i].was, budget ? budget - *items : 0, &r);
-		*items += r.items;
-		if (ret || r.done != r.len)
-			break;
-		run_merged(t, from, to);
-	}
-	*all = *all && i >= rs->nr_regions;
-	/* Frees the tables. What fails here is known to the next look at this table. */
-	sync = iod_log_table_sync(log, t);
-	log_unsettle(log, t, sync);
-	return ret ? ret : sync;
-}
-
-int iod_log_merge_mature(struct iod_dirty_log *log, uint64_t budget, uint64_t *items)
-{
-	struct log_table *t;
-	bool all = true;
-	int ret = 0;
-
-	if (!log->mature)
-		return 0;
-	for (t = log->tables; t && !ret; t = t->next)
-		if (t->rs.on && t->rs.nr_regions)
-			ret = merge_mature_table(log, t, budget, items, &all);
-	if (!ret && all)
-		log->mature = false;
-	return ret;
-}
-
-/* Takes what is dirty in a run into pending, so that the merged page is clean, and merges. */
-static int merge_whole_run(struct iod_dirty_log *log, struct log_table *t, uint64_t from,
-			   uint64_t to, uint64_t budget, uint64_t *items)
-{
-	struct log_resizing *rs = &t->rs;
-	uint64_t iova = region_first(rs, from), last = region_last(rs, to);
-	uint64_t first = (iova + t->delta - log->base) >> log->granule_lg2;
-	struct iod_resize r;
-	int ret = 0;
-
-	if (rs->merge_at > iova && rs->merge_at <= last)
-		iova = rs->merge_at;
-	else
-		ret = iod_log_table_harvest(log, t, first,
-					    first + ((last - iova) >> log->granule_lg2), false);
-	if (ret)
-		return ret;
-	ret = merge_run(log, t, iova, last, rs->region[from].was, budget, &r);
-	*items += r.items;
-	rs->merge_at = !ret && r.done != r.len ? r.next_iova : 0;
-	for (; !ret && r.done == r.len && from <= to; from++)
-		rs->region[from].was = 0;
-	return ret;
-}
-
-int iod_log_merge_all(struct iod_dirty_log *log, struct log_table *t, uint64_t budget,
-		      uint64_t *items)
-{
-	struct log_resizing *rs = &t->rs;
-	uint64_t i, to, begin, end;
-	int ret = 0, sync;
-
-	for (i = 0; i < rs->nr_regions; i = to + 1) {
-		to = i;
-		if (!rs->region[i].was)
-			continue;
-		if (budget && *items >= budget)
-			break;
-		for (block_of(rs, i, &begin, &end); to < end; to++)
-			if (rs->region[to + 1].was != rs->region[i].was)
-				break;
-		ret = merge_whole_run(log, t, i, to, budget ? budget - *items : 0, items);
-		if (ret || rs->region[i].was) /* or the budget ended */
-			break;
-	}
-	sync = iod_log_table_sync(log, t);
-	log_unsettle(log, t, sync);
-	return ret ? ret : sync;
-}
-
-uint64_t iod_log_merge_left(const struct iod_dirty_log *log, bool mature)
-{
-	const struct log_table *t;
-	uint64_t i, left = 0;
-
-	for (t = log->tables; t; t = t->next)
-		for (i = 0; i < t->rs.nr_regions; i++)
-			if (t->rs.region[i].was &&
-			    (!mature || t->rs.region[i].state == log->merge_after))
-				left += region_last(&t->rs, i) - region_first(&t->rs, i) + 1;
-	return left;
-}
+/* ---- unmapped ---- */
 
 void iod_log_forget(struct log_table *t, uint64_t iova, uint64_t last)
 {

@@ -187,6 +187,7 @@ static int check_parts(struct iod_dirty_log *log, struct iod_dirty_log_unmap *ar
 
 static int unmap_check(struct iod_dirty_log *log, struct iod_dirty_log_unmap *arg)
 {
+	struct unmap_part whole = { .iova = arg->iova, .last = arg->iova + (arg->len - 1) };
 	struct pt_range r;
 	int ret;
 
@@ -195,7 +196,10 @@ static int unmap_check(struct iod_dirty_log *log, struct iod_dirty_log_unmap *ar
 	if (!log->started && !(arg->flags & IOD_DIRTY_LOG_UNMAP_STOPPED))
 		return -EINVAL;
 	ret = iod_pt_range(arg->pt, arg->iova, arg->len, &r);
-	return ret || !log->started ? ret : check_parts(log, arg);
+	if (ret)
+		return ret;
+	return log->started ? check_parts(log, arg)
+			    : unmap_part(log, arg, &whole, IOD_UNMAP_DRY_RUN);
 }
 
 static int unmap_notify(const struct iod_dirty_log_unmap *arg)

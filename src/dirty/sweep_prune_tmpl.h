@@ -78,6 +78,19 @@ static void pt_prune_items(struct pt_sweep_ctx *ctx, const struct pt_table *t,
 	}
 }
 
+/* A larger leaf: the tables that it may be split into before it is looked at are. */
+static void pt_prune_large(const struct pt_sweep_ctx *ctx, const struct pt_table *t, unsigned i,
+			   struct sweep_touched *touched)
+{
+	uint64_t first = pt_max(pt_item_first(ctx->pt, t, i), touched->first);
+	uint64_t last = pt_min(pt_item_last(ctx->pt, t, i), touched->last);
+	unsigned shift = pt_shift(ctx->pt, 1) + 6;
+	uint64_t w = (first - touched->base) >> shift, end = (last - touched->base) >> shift;
+
+	for (; w <= end; w++)
+		touched->bits[w] = UINT64_MAX;
+}
+
 static void pt_prune_table(struct pt_sweep_ctx *ctx, const struct pt_table *t,
 			   struct sweep_touched *touched)
 {
@@ -93,8 +106,10 @@ static void pt_prune_table(struct pt_sweep_ctx *ctx, const struct pt_table *t,
 		return;
 	for (; i <= end; i++) {
 		pte = item_load(&t->items[i]);
-		if (pt_item_type(ctx->pt, t->level, pte) == PT_TABLE &&
-		    pt_open_child(ctx->pt, t, i, pte, true, &child))
+		if (pt_item_type(ctx->pt, t->level, pte) == PT_LEAF)
+			pt_prune_large(ctx, t, i, touched);
+		else if (pt_item_type(ctx->pt, t->level, pte) == PT_TABLE &&
+			 pt_open_child(ctx->pt, t, i, pte, true, &child))
 			pt_prune_table(ctx, &child, touched);
 	}
 }
