@@ -189,6 +189,13 @@ void iod_gather_resized(struct iod_gather *g)
 	word_add(&g->pt->resizes, 1);
 }
 
+static void gather_sizes_settled(struct iod_gather *g)
+{
+	if (g->resized)
+		word_sub(&g->pt->resizes, 1);
+	g->resized = false;
+}
+
 static uint64_t gather_pending_bytes(const struct iod_gather *g)
 {
 	return g->pending << g->pt->granule_lg2;
@@ -261,9 +268,7 @@ static int gather_wait(struct iod_gather *g, int ret)
 		return ret;
 	g->nr_ranges = 0;
 	g->slack = 0;
-	if (g->resized)
-		word_sub(&g->pt->resizes, 1);
-	g->resized = false;
+	gather_sizes_settled(g);
 	if (g->harvests)
 		iod_gather_harvest(g);
 	return 0;

@@ -68,8 +68,8 @@ static inline void iod_gather_add(struct iod_gather *gather, uint64_t first, uin
 
 	if (gather->nr_ranges) {
 		prev = &gather->range[gather->nr_ranges - 1];
-		/* One page after the other. */
-		if (first == prev->last + 1 && leaf_levels == prev->leaf_levels &&
+		/* One page after the other; nothing comes after the end of the space. */
+		if (first && first == prev->last + 1 && leaf_levels == prev->leaf_levels &&
 		    table_levels == prev->table_levels) {
 			prev->last = last;
 			return;
@@ -84,8 +84,8 @@ int iod_gather_reserve(struct iod_gather *gather, uint64_t n);
 /* Remember a detached subtree; there is room (iod_gather_reserve). */
 void iod_gather_subtree(struct iod_gather *gather, const struct gather_subtree *subtree);
 
-/* Page sizes changed: until this is invalidated, hardware may hold leaves of other levels than memory has,
- * so that no gather of the page table may name levels. */
+/* Page sizes are about to change: until this is invalidated, hardware may hold leaves of other levels than memory
+ * has, so that no gather of the page table may name levels. */
 void iod_gather_resized(struct iod_gather *gather);
 
 /* Looks at the detached subtrees whose dirty state still matters, after their invalidation (harvest.c). */

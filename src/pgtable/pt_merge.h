@@ -231,6 +231,7 @@ static int pt_merge_group(struct pt_resize_ctx *ctx, const struct pt_table *t, u
 
 	if (tables && iod_gather_reserve(ctx->gather, (uint64_t)ctx->waiting + n))
 		return -ENOMEM;
+	iod_gather_resized(ctx->gather); /* as in a split, before the first swap */
 	lock = t->level ? NULL : pt_mutate_begin(pt, t->pa);
 	for (k = 0; k < n; k++) {
 		leaf = pt_make_leaf(pt, t->level, lg2, x + u->delta + ((uint64_t)k << shift), attr);
@@ -247,7 +248,7 @@ static int pt_merge_group(struct pt_resize_ctx *ctx, const struct pt_table *t, u
 	pt_mutate_end(lock);
 	ctx->items += n;
 	ctx->entries++;
-	pt_resize_gather(ctx, x, x + low_mask(lg2), u->leaf_levels, tables);
+	iod_gather_add(ctx->gather, x, x + low_mask(lg2), u->leaf_levels, tables);
 	return 0;
 }
 

@@ -163,14 +163,6 @@ static void pt_index_tree(struct iod_pgtable *pt, const struct pt_table *t)
 	}
 }
 
-/* Hardware may hold what was there, at this level: an entry, or parts of one. */
-static void pt_resize_gather(struct pt_resize_ctx *ctx, uint64_t first, uint64_t last,
-			     uint32_t leaf_levels, uint32_t table_levels)
-{
-	iod_gather_add(ctx->gather, first, last, leaf_levels, table_levels);
-	iod_gather_resized(ctx->gather);
-}
-
 /* ---- break-before-make ---- */
 
 static bool pt_broken_full(const struct pt_resize_ctx *ctx, unsigned n)
@@ -268,10 +260,14 @@ static void pt_broken_put_back(struct pt_resize_ctx *ctx, const struct pt_broken
 	if (!pt_open_at(pt, b->x, b->level, &t))
 		return;
 	i = pt_index(pt, &t, b->x);
-	if (item_cas(&t.items[i], &empty, b->old) &&
-	    pt_item_type(pt, b->level, b->old) == PT_TABLE &&
-	    pt_open_child(pt, &t, i, b->old, true, &child))
+	if (!item_cas(&t.items[i], &empty, b->old) ||
+	    pt_item_type(pt, b->level, b->old) != PT_TABLE)
+		return;
+	if (pt_open_child(pt, &t, i, b->old, true, &child))
 		pt_index_tree(pt, &child);
+	/* A pruned sweep that took Accessed before it was emptied has passed by. */
+	if (pt->features & IOD_PT_HW_TABLE_ACCESS)
+		pt_mark_used(pt, &t, b->x, pt_item_last(pt, &t, i));
 }
 
 /* Group by group: n items were one entry, or become one. */

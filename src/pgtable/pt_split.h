@@ -156,6 +156,8 @@ static int pt_split_to_tables(struct pt_resize_ctx *ctx, struct pt_entry *e)
 
 	if (ret)
 		return ret;
+	/* Before the first swap: what a sweep beside cleans in a part, hardware may hold as the whole. */
+	iod_gather_resized(ctx->gather);
 	for (k = 0; k < e->n; k++)
 		if (!pt_swap_table(ctx, e, k, child[k]))
 			pt_drop_table(ctx->pt, e->t->level - 1, child[k]);
@@ -165,7 +167,7 @@ static int pt_split_to_tables(struct pt_resize_ctx *ctx, struct pt_entry *e)
 	 */
 	if (e->n > 1 && e->dirty)
 		pt_set_dirty(ctx->pt, e->t, e->x, e->last, &ctx->spec);
-	pt_resize_gather(ctx, e->x, e->last, 1u << e->t->level, 0);
+	iod_gather_add(ctx->gather, e->x, e->last, 1u << e->t->level, 0);
 	return 0;
 }
 
@@ -194,6 +196,7 @@ static void pt_split_run(struct pt_resize_ctx *ctx, struct pt_entry *e)
 	uint64_t pte, v, x;
 	unsigned k;
 
+	iod_gather_resized(ctx->gather); /* as above */
 	for (k = e->i; k < e->i + e->n; k++) {
 		pte = item_load(&e->t->items[k]);
 		x = pt_item_first(pt, e->t, k);
@@ -212,7 +215,7 @@ static void pt_split_run(struct pt_resize_ctx *ctx, struct pt_entry *e)
 		pt_dirty_items(e->t, e->i, e->i + e->n - 1, pt, &ctx->spec);
 	pt_mutate_end(lock);
 	ctx->items += e->n;
-	pt_resize_gather(ctx, e->x, e->last, 1u << e->t->level, 0);
+	iod_gather_add(ctx->gather, e->x, e->last, 1u << e->t->level, 0);
 }
 
 /* ---- what is prepared, and done after an invalidation ---- */
@@ -229,7 +232,7 @@ static void pt_split_set_nt(struct pt_resize_ctx *ctx, const struct pt_entry *e)
 			;
 	}
 	ctx->waiting += e->n;
-	pt_resize_gather(ctx, e->x, e->last, 1u << e->t->level, 0);
+	iod_gather_add(ctx->gather, e->x, e->last, 1u << e->t->level, 0);
 }
 
 /* Empties the items; tables will come, or smaller pages. */
@@ -244,6 +247,7 @@ static int pt_split_break(struct pt_resize_ctx *ctx, const struct pt_entry *e, b
 
 	if (ret)
 		return ret;
+	iod_gather_resized(ctx->gather);
 	lock = e->t->level ? NULL : pt_mutate_begin(pt, e->t->pa);
 	for (k = 0; k < e->n; k++) {
 		x = pt_item_first(pt, e->t, e->i + k);
@@ -269,7 +273,7 @@ static int pt_split_break(struct pt_resize_ctx *ctx, const struct pt_entry *e, b
 		};
 	}
 	pt_mutate_end(lock);
-	pt_resize_gather(ctx, e->x, e->last, 1u << e->t->level, 0);
+	iod_gather_add(ctx->gather, e->x, e->last, 1u << e->t->level, 0);
 	return 0;
 }
 
