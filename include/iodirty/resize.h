@@ -46,7 +46,7 @@ struct iod_resize {
 	uint64_t page_size;
 	struct iod_gather *gather; /**< in: what must be invalidated, and freed */
 	/** in: items to look at or write before it stops, between entries; 0: no limit. At least one entry
-	 *  is done. */
+	 *  is done, and a look at what may become one large page is not interrupted. */
 	uint64_t budget;
 	uint64_t next_iova; /**< out: where to go on (iova + len when complete) */
 	uint64_t done;	    /**< out: next_iova - iova; equals len when complete */

@@ -310,31 +310,6 @@ static int pt_merge_table(struct pt_resize_ctx *ctx, const struct pt_table *t)
 	return pt_resize_items(ctx, t, pt_merge_at);
 }
 
-/* Takes nT from the blocks of [ctx->first, ctx->last], after what they replaced was invalidated. */
-static int pt_merge_clear_nt(struct pt_resize_ctx *ctx, const struct pt_table *t)
-{
-	const struct iod_pgtable *pt = ctx->pt;
-	struct pt_table child;
-	unsigned i, end;
-	uint64_t pte;
-
-	if (!t->level || !pt_items_of(pt, t, ctx->first, ctx->last, &i, &end))
-		return 0;
-	for (; i <= end; i++) {
-		pte = item_load(&t->items[i]);
-		if (pt_item_type(pt, t->level, pte) == PT_TABLE &&
-		    pt_open_child(pt, t, i, pte, true, &child))
-			pt_merge_clear_nt(ctx, &child);
-		while (pt_item_type(pt, t->level, pte) == PT_LEAF && (pte & PT_NT))
-			if (item_cas(&t->items[i], &pte, pte & ~PT_NT)) {
-				iod_gather_add(ctx->gather, pt_item_first(pt, t, i),
-					       pt_item_last(pt, t, i), 1u << t->level, 0);
-				break;
-			}
-	}
-	return 0;
-}
-
 /* ---- the operation ---- */
 
 /* What was done so far is settled, also after an error. */
@@ -348,7 +323,7 @@ static int pt_merge_finish(struct pt_resize_ctx *ctx)
 		ret = iod_gather_flush(ctx->gather);
 	if (ret || !ctx->nt)
 		return ret;
-	return pt_resize_pass(ctx, ctx->r.first, ctx->nt_last, UINT64_MAX, pt_merge_clear_nt);
+	return pt_resize_pass(ctx, ctx->r.first, ctx->nt_last, UINT64_MAX, pt_resize_clear_nt);
 }
 
 static int pt_merge_range(struct iod_pgtable *pt, struct iod_resize *user)

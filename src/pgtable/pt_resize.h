@@ -163,6 +163,18 @@ static void pt_index_tree(struct iod_pgtable *pt, const struct pt_table *t)
 	}
 }
 
+/*
+ * What is dirty in [first, last] was written by us, not by hardware that walked there: a pruned sweep beside may
+ * have taken Accessed from the tables, and found nothing.
+ */
+static void pt_resize_used(const struct iod_pgtable *pt, uint64_t first, uint64_t last)
+{
+	struct pt_table root;
+
+	if ((pt->features & IOD_PT_HW_TABLE_ACCESS) && pt_open_top(pt, pt_get_top(pt), true, &root))
+		pt_mark_used(pt, &root, first, last);
+}
+
 /* ---- break-before-make ---- */
 
 static bool pt_broken_full(const struct pt_resize_ctx *ctx, unsigned n)
@@ -245,10 +257,12 @@ static void pt_broken_put(struct pt_resize_ctx *ctx, const struct pt_broken *b, 
 	}
 	if (b->child)
 		pt_index_tree(pt, &child);
+	else if (dirty && !b->level)
+		pt_resize_used(pt, b->x, b->x);
 }
 
-/* The invalidation failed: hardware may still use what was there, so it comes back. */
-static void pt_broken_put_back(struct pt_resize_ctx *ctx, const struct pt_broken *b)
+/* The invalidation failed: hardware may still use what was there, so it comes back. False: its place is taken. */
+static bool pt_broken_put_back(struct pt_resize_ctx *ctx, const struct pt_broken *b)
 {
 	struct iod_pgtable *pt = ctx->pt;
 	struct pt_table t, child;
@@ -258,16 +272,15 @@ static void pt_broken_put_back(struct pt_resize_ctx *ctx, const struct pt_broken
 	if (b->child)
 		pt_drop_table(pt, b->level - 1u, b->child);
 	if (!pt_open_at(pt, b->x, b->level, &t))
-		return;
+		return false;
 	i = pt_index(pt, &t, b->x);
-	if (!item_cas(&t.items[i], &empty, b->old) ||
-	    pt_item_type(pt, b->level, b->old) != PT_TABLE)
-		return;
-	if (pt_open_child(pt, &t, i, b->old, true, &child))
+	if (!item_cas(&t.items[i], &empty, b->old))
+		return false;
+	pt_resize_used(pt, b->x, pt_item_last(pt, &t, i));
+	if (pt_item_type(pt, b->level, b->old) == PT_TABLE &&
+	    pt_open_child(pt, &t, i, b->old, true, &child))
 		pt_index_tree(pt, &child);
-	/* A pruned sweep that took Accessed before it was emptied has passed by. */
-	if (pt->features & IOD_PT_HW_TABLE_ACCESS)
-		pt_mark_used(pt, &t, b->x, pt_item_last(pt, &t, i));
+	return true;
 }
 
 /* Group by group: n items were one entry, or become one. */
@@ -284,11 +297,10 @@ static void pt_broken_finish(struct pt_resize_ctx *ctx, bool failed)
 		     g++)
 			dirty |= !failed && pt_broken_dirty(ctx, g);
 		for (; b < g; b++) {
-			if (failed) {
-				pt_broken_put_back(ctx, b);
+			if (failed && pt_broken_put_back(ctx, b))
 				continue;
-			}
-			pt_broken_put(ctx, b, dirty);
+			if (!failed)
+				pt_broken_put(ctx, b, dirty);
 			if (pt_item_type(ctx->pt, b->level, b->old) != PT_TABLE)
 				continue;
 			/* There is room: it was reserved before the item was emptied. */
@@ -378,6 +390,31 @@ static int pt_resize_pass(struct pt_resize_ctx *ctx, uint64_t first, uint64_t la
 	return ret;
 }
 
+/* Takes nT from the blocks of [ctx->first, ctx->last], after what they replaced was invalidated. */
+static int pt_resize_clear_nt(struct pt_resize_ctx *ctx, const struct pt_table *t)
+{
+	const struct iod_pgtable *pt = ctx->pt;
+	struct pt_table child;
+	unsigned i, end;
+	uint64_t pte;
+
+	if (!t->level || !pt_items_of(pt, t, ctx->first, ctx->last, &i, &end))
+		return 0;
+	for (; i <= end; i++) {
+		pte = item_load(&t->items[i]);
+		if (pt_item_type(pt, t->level, pte) == PT_TABLE &&
+		    pt_open_child(pt, t, i, pte, true, &child))
+			pt_resize_clear_nt(ctx, &child);
+		while (pt_item_type(pt, t->level, pte) == PT_LEAF && (pte & PT_NT))
+			if (item_cas(&t->items[i], &pte, pte & ~PT_NT)) {
+				iod_gather_add(ctx->gather, pt_item_first(pt, t, i),
+					       pt_item_last(pt, t, i), 1u << t->level, 0);
+				break;
+			}
+	}
+	return 0;
+}
+
 /*
  * From x on for about so many items, until nothing waits: ctx->end is where it ended. What a settled stretch
  * holds is looked at again, as parts of what was too large may still be.
@@ -385,25 +422,29 @@ static int pt_resize_pass(struct pt_resize_ctx *ctx, uint64_t first, uint64_t la
 static int pt_resize_stretch(struct pt_resize_ctx *ctx, uint64_t x, uint64_t items,
 			     int (*fn)(struct pt_resize_ctx *ctx, const struct pt_table *t))
 {
-	uint64_t last = ctx->r.last;
+	uint64_t last = ctx->r.last, from = ctx->items, left = items;
 	int ret, settled;
 
 	for (;;) {
-		ret = pt_resize_pass(ctx, x, last, items, fn);
+		ret = pt_resize_pass(ctx, x, last, left, fn);
 		if (!ctx->waiting)
 			return ret;
 		settled = pt_resize_settle(ctx);
 		if (ret || settled)
 			return settled ? settled : ret;
 		last = ctx->end;
-		items = UINT64_MAX;
-		if (ctx->how != RESIZE_NT)
-			continue;
-		ctx->commit = true;
-		ret = pt_resize_pass(ctx, x, last, items, fn);
-		ctx->commit = false;
-		if (ret)
+		if (ctx->how == RESIZE_NT) { /* all that was prepared, and counted */
+			ctx->commit = true;
+			ret = pt_resize_pass(ctx, x, last, UINT64_MAX, fn);
+			ctx->commit = false;
+		}
+		if (ret) { /* no memory: what is left stays as it was */
+			pt_resize_pass(ctx, x, last, UINT64_MAX, pt_resize_clear_nt);
 			return ret;
+		}
+		/* What was settled is looked at in any case. */
+		left = ctx->items - from < items ? items - (ctx->items - from) : 0;
+		left = pt_max(left, PT_RESIZE_BATCH);
 	}
 }
 

@@ -85,7 +85,7 @@ static int pt_build_table(struct pt_resize_ctx *ctx, const struct pt_entry *e, u
 		return ret;
 	pt_count_tables(pt, 1, level, PT_MAX_LEVELS);
 	pt_open(pt, *pa, level, PT_MAX_LEVELS, x, true, &t);
-	ctx->items += BIT64(t.bits);
+	ctx->items += ctx->commit ? 0 : BIT64(t.bits);
 	fill.last = t.last;
 	fill.may_dirty = e->may_dirty;
 	fill.past_caches = ctx->past_caches && !level;
@@ -165,8 +165,10 @@ static int pt_split_to_tables(struct pt_resize_ctx *ctx, struct pt_entry *e)
 	 * Until the last item was replaced hardware could mark that one, which stands for all of the run, and
 	 * write to parts that were replaced before: and a sweep beside may have cleaned those again.
 	 */
-	if (e->n > 1 && e->dirty)
+	if (e->n > 1 && e->dirty) {
 		pt_set_dirty(ctx->pt, e->t, e->x, e->last, &ctx->spec);
+		pt_resize_used(ctx->pt, e->x, e->last);
+	}
 	iod_gather_add(ctx->gather, e->x, e->last, 1u << e->t->level, 0);
 	return 0;
 }
@@ -214,6 +216,8 @@ static void pt_split_run(struct pt_resize_ctx *ctx, struct pt_entry *e)
 	if (e->dirty)
 		pt_dirty_items(e->t, e->i, e->i + e->n - 1, pt, &ctx->spec);
 	pt_mutate_end(lock);
+	if (e->dirty && !e->t->level)
+		pt_resize_used(pt, e->x, e->last);
 	ctx->items += e->n;
 	iod_gather_add(ctx->gather, e->x, e->last, 1u << e->t->level, 0);
 }
@@ -232,6 +236,7 @@ static void pt_split_set_nt(struct pt_resize_ctx *ctx, const struct pt_entry *e)
 			;
 	}
 	ctx->waiting += e->n;
+	ctx->items += (uint64_t)e->n << pt_items_lg2(ctx->pt, e->t->level - 1, PT_MAX_LEVELS);
 	iod_gather_add(ctx->gather, e->x, e->last, 1u << e->t->level, 0);
 }
 

@@ -21,11 +21,11 @@ struct pt_unmap_ctx {
 	struct iod_gather *gather;
 	struct pt_range r;
 	uint32_t flags;
-	struct pt_sink sink;	  /* where dirty state goes */
-	struct pt_scan_spec spec; /* what is dirty, with a sink */
-	uint64_t bytes;		  /* unmapped */
-	uint64_t dirty;		  /* bytes handed to the sink */
-	uint64_t dirty_first;	  /* where the last page of those begins */
+	struct pt_sink sink;		  /* where dirty state goes */
+	struct pt_scan_spec spec;	  /* what is dirty, with a sink */
+	uint64_t bytes;			  /* unmapped */
+	uint64_t dirty;			  /* bytes handed to the sink */
+	uint64_t dirty_first, dirty_last; /* the last page of those */
 	/* what goes to the gather next: neighbours are joined */
 	uint64_t first, last;
 	uint32_t leaf_levels, table_levels;
@@ -92,9 +92,11 @@ static void pt_take_dirty(struct pt_unmap_ctx *ctx, const struct pt_table *t, un
 	uint64_t first = pt_max(pt_item_first(ctx->pt, t, from), ctx->r.first);
 	uint64_t last = pt_min(pt_item_last(ctx->pt, t, from + n - 1), ctx->r.last);
 
-	if (ctx->dirty && first == ctx->dirty_first) /* another item of it */
+	/* Another item of it. What begins there may reach further, in an adopted table. */
+	if (ctx->dirty && first == ctx->dirty_first && last <= ctx->dirty_last)
 		return;
 	ctx->dirty_first = first;
+	ctx->dirty_last = last;
 	ctx->sink.ops->range(ctx->sink.bitmap, first + ctx->r.off, last + ctx->r.off);
 	ctx->dirty += last - first + 1;
 }
