@@ -139,7 +139,8 @@ struct iod_dirty_log_start {
 	uint32_t flags;	 /**< 0, IOD_DIRTY_LOG_INITIALLY_DIRTY or _RESUME */
 	uint32_t policy; /**< enum iod_split_policy */
 	/** Split to pages of at most this, a power of two; 0, or less than the log's granule or the
-	 *  table's smallest page: the larger of those two. */
+	 *  table's smallest page: the larger of those two. A table whose pgsize_bitmap has nothing
+	 *  larger than that is not split, silently: to split 2 MiB, 4 KiB must be in use as well. */
 	uint64_t page_size;
 	/** What was split is merged again when it was clean in so many syncs in a row, of all of it; 0:
 	 *  not before iod_dirty_log_stop(). */

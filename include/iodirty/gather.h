@@ -44,8 +44,10 @@ struct iod_inv {
 
 /**
  * How a gather reaches hardware. Called by iod_gather_flush() and iod_gather_sync(), by iod_map() when it
- * replaces an empty table, by iod_sweep() with IOD_SWEEP_FINAL or _PRUNE, and by what uses those
- * (iod_dirty_log_*, with the log's lock held); in the calling thread, never inside a reader's section.
+ * replaces an empty table, by iod_sweep() with IOD_SWEEP_FINAL or _PRUNE, by iod_merge_range(), by
+ * iod_split_range() and unmaps with IOD_UNMAP_SPLIT where hardware wants more than a swap (IOD_PT_BBM_1,
+ * break-before-make), by whatever leaves more than max_pending, and by what uses those (iod_dirty_log_*,
+ * with the log's lock held); in the calling thread, never inside a reader's section.
  */
 struct iod_inv_ops {
 	size_t size; /**< sizeof(struct iod_inv_ops) */

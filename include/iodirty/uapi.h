@@ -132,7 +132,8 @@ struct iod_vfio_unmap {
  * Do what iod_vfio_unmap_check() checked: unmap the range, of IOD_VFIO_UNMAP_ALL everything, and set the bits
  * of its dirty pages, bit 0 being req->iova; the caller zeroes the bitmap. Holes are no error, nothing mapped
  * neither: `unmapped` tells. When it returns 0 invalidations are complete and the bitmap too: pages may be
- * copied. Without IOD_VFIO_UNMAP_GET_DIRTY_BITMAP dirty state is dropped.
+ * copied. Without IOD_VFIO_UNMAP_GET_DIRTY_BITMAP dirty state is dropped; with a
+ * log that is started it comes with the next sync.
  *
  * With a log the bitmap also receives what else the log knows to be dirty in the range, which is taken from it;
  * the log must be started for that. Without a log, in a table that one tracks, dirty state would go past it.

@@ -409,6 +409,8 @@ static int start_tables(struct iod_dirty_log *log, const struct iod_dirty_log_st
 	uint64_t items = 0;
 	int ret = 0;
 
+	for (t = log->tables; t; t = t->next)
+		t->op_failed = false; /* long ago */
 	for (t = log->tables; t && !ret; t = t->next)
 		ret = t->unsettled ? iod_log_table_sync(log, t) : 0;
 	if (!ret && !(arg->flags & IOD_DIRTY_LOG_RESUME))
@@ -506,7 +508,7 @@ int iod_dirty_log_rollback(struct iod_dirty_log *log, const struct iod_bitmap *b
 {
 	uint64_t iova, len, last, end;
 
-	if (!log || !bm || !bm->words || !bm->nbits)
+	if (!log || !iod_bitmap_is_sane(bm))
 		return -EINVAL;
 	iova = log->base;
 	end = log->base + ((log->nbits << log->granule_lg2) - 1);

@@ -171,15 +171,15 @@ static int merge_whole_run(struct iod_dirty_log *log, struct log_table *t, uint6
 {
 	struct log_resizing *rs = &t->rs;
 	uint64_t iova = region_first(rs, from), last = region_last(rs, to);
-	uint64_t first = (iova + t->delta - log->base) >> log->granule_lg2;
+	uint64_t first;
 	struct iod_resize r;
-	int ret = 0;
+	int ret;
 
 	if (rs->merge_at > iova && rs->merge_at <= last)
 		iova = rs->merge_at;
-	else
-		ret = iod_log_table_harvest(log, t, first,
-					    first + ((last - iova) >> log->granule_lg2), false);
+	first = (iova + t->delta - log->base) >> log->granule_lg2;
+	ret = iod_log_table_harvest(log, t, first, first + ((last - iova) >> log->granule_lg2),
+				    false);
 	if (ret)
 		return ret;
 	ret = merge_run(log, t, iova, last, rs->region[from].was, budget, &r);

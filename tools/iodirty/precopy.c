@@ -251,7 +251,7 @@ static int add_policy(struct precopy_opts *opts, const char *text)
 	unsigned i;
 
 	if (policy < 0)
-		return bad("--policy: '%s' is not one of none, eager, on-dirty", text);
+		return bad("--policy: '%s' is not one of none, eager, on-dirty, all", text);
 	for (i = 0; i < opts->nr_policies; i++) {
 		if ((int)opts->policies[i] == policy)
 			return bad("--policy: %s is given twice", text);
