@@ -169,6 +169,98 @@ static void start_begins_anew(struct iodt *t)
 	close_two(&r, &b);
 }
 
+/* Devices write between two parts of a merge: that goes to the log's own bits, too, before it is merged. */
+static void parts_are_exact(struct iodt *t)
+{
+	struct iod_dirty_log_start resume = { .size = sizeof(resume),
+					      .flags = IOD_DIRTY_LOG_RESUME };
+	struct iod_dirty_log_resize rs = { .size = sizeof(rs), .flags = IOD_DIRTY_LOG_MERGE };
+	struct iodt_bits b;
+	struct logrig r;
+	uint64_t size, at[2];
+
+	size = open_two(&r, t);
+	iodt_bits_init(&b, r.base, r.size, t->page);
+	split_and_stop(&r, size, &b);
+	merge_a_part(&r, size);
+	at[0] = size / 2 + 2 * t->page;
+	at[1] = 3 * (size / 4);
+	iodt_dma_write(t, r.iova + at[0]);
+	iodt_dma_write(t, r.iova + at[1]);
+	rs.budget = size / t->page / 16;
+	do
+		iodt_assert_ok(iod_dirty_log_resize(r.log, &rs));
+	while (rs.left);
+	assert_true(size_at(t, r.iova + at[0]) > t->page);
+	policyrig_start(&r, resume);
+	assert_int_equal(logrig_sync_all(&r, 0, &b), 2);
+	assert_true(iodt_bits_get(&b, at[0]) && iodt_bits_get(&b, at[1]));
+	close_two(&r, &b);
+}
+
+/* ---- two tables ---- */
+
+static int fail_or_obey(void *cookie, const struct iod_inv *inv, size_t nr)
+{
+	unsigned int *fail = cookie;
+
+	return *fail ? --*fail, -EIO : 0;
+}
+
+/* Table `a` ran out of memory; that an invalidation of table `b` failed, long ago, is no reason not to start. */
+static void no_memory_but_started(struct iodt *t, struct iodt *first, struct iodt *second,
+				  bool swap)
+{
+	struct iod_dirty_log_start start = policyrig_arg(IOD_SPLIT_EAGER, 0);
+	struct iod_inv_ops ops = { .size = sizeof(ops), .invalidate = fail_or_obey };
+	uint64_t size = several_tables(t);
+	struct iod_dirty_log_cfg cfg = { .size = sizeof(cfg), .len = size, .granule = t->page };
+	struct iod_dirty_log_table win = {
+		.size = sizeof(win), .table_iova = t->v->first, .len = size, .ops = &ops
+	};
+	struct iodt *table[2] = { first, second }, *a = table[swap], *b = table[!swap];
+	unsigned int i, fail[2] = { 0 };
+	struct iodt_bits bits;
+	struct logrig r = { .size = size };
+
+	iodt_bits_init(&bits, 0, size, t->page);
+	iodt_assert_ok(iod_dirty_log_create(&r.log, &cfg));
+	for (i = 0; i < 2; i++) {
+		iodt_map(table[i], t->v->first, iodt_pa(t->v, size, 1), size, IODT_RW);
+		win.pt = table[i]->pt;
+		win.cookie = &fail[i];
+		iodt_assert_ok(iod_dirty_log_add_table(r.log, &win));
+	}
+	logrig_start(&r, 0);
+	iodt_dma_write(b, t->v->first);
+	fail[!swap] = 1;
+	assert_int_equal(logrig_sync(&r, 0, size, 0, &bits, NULL), -EIO);
+	assert_int_equal(logrig_sync_all(&r, 0, &bits), size / t->page);
+	iodt_assert_ok(iod_dirty_log_stop(r.log, 0));
+	iodt_assert_ok(iod_mem_set_limit(a->mem, iodt_stats(a->mem).bytes));
+	policyrig_start(&r, start);
+	assert_int_equal(logrig_info(&r).started, 1);
+	assert_int_equal(logrig_info(&r).resize_errors > 0, true);
+	iodt_bits_free(&bits);
+	iodt_assert_ok(iod_dirty_log_destroy(r.log));
+}
+
+static void failure_of_long_ago(struct iodt *t)
+{
+	struct iodt *a, *b;
+	unsigned int i;
+
+	if (!several_tables(t))
+		skip();
+	for (i = 0; i < 2; i++) {
+		a = iodt_open(t->v);
+		b = iodt_open(t->v);
+		no_memory_but_started(t, a, b, i);
+		assert_int_equal(iodt_close(a), 0);
+		assert_int_equal(iodt_close(b), 0);
+	}
+}
+
 /* ---- what is refused ---- */
 
 /* ARM below BBM level 1: a start that may not break entries is refused, and all is as it was. */
@@ -255,6 +347,8 @@ static void dry_run_while_stopped(struct iodt *t)
 static const struct iodt_test tests[] = {
 	{ "budget_gets_on", NEED, 0, budget_gets_on },
 	{ "start_begins_anew", NEED, 0, start_begins_anew },
+	{ "parts_are_exact", NEED, 0, parts_are_exact },
+	{ "failure_of_long_ago", NEED | IODT_HITLESS, 0, failure_of_long_ago },
 	{ "refused_start_changes_nothing", NEED, IODT_HITLESS, refused_start_changes_nothing },
 	{ "dry_run_while_stopped", NEED, 0, dry_run_while_stopped },
 };

@@ -71,6 +71,7 @@ static int obey(void *cookie, const struct iod_inv *inv, size_t nr)
 		sem_post(&b->inside);
 		sem_wait(&b->go);
 	}
+	step_into(b);
 	if (b->fails)
 		return -EIO;
 	return iod_iotlb_invalidate(b->hw.tlb, inv, nr);
@@ -263,11 +264,11 @@ static void emptied_beside_a_sweep(struct beside *b, uint64_t dirty, int want)
 	b->fn = begin_op;
 	sweep(b, t->gather, IOD_SWEEP_PRUNE);
 	assert_null(b->fn);
-	assert_int_equal(iodt_bits_count(&b->bits), 0);
 	sem_post(&b->go);
 	assert_int_equal(pthread_join(b->thread, NULL), 0);
 	sem_destroy(&b->inside);
 	sem_destroy(&b->go);
+	assert_int_equal(iodt_bits_count(&b->bits), 0);
 	assert_int_equal(b->ret, want);
 	sweep(b, t->gather, IOD_SWEEP_PRUNE | IOD_SWEEP_FINAL);
 	assert_true(iodt_bits_get(&b->bits, dirty));
@@ -294,6 +295,84 @@ static void table_that_comes_back(struct iodt *t)
 	emptied_beside_a_sweep(&b, b.iova + 5 * t->page, -EIO);
 }
 
+/* The smallest run of entries of a leaf table, without BBM: it is emptied, and its pages are written anew. */
+static void run_that_comes_back_as_pages(struct iodt *t)
+{
+	uint64_t sizes[64];
+	size_t k, nr = rsz_sizes(t->v, sizes);
+	struct beside b;
+
+	for (k = 1; k < nr && iodt_item_size(t->v, sizes[k]) != t->page;)
+		k++;
+	if (k >= nr || iodt_table_span(t->v) - 1 > t->v->last - t->v->first)
+		skip();
+	open_beside(&b, t);
+	b.iova = t->v->first;
+	b.size = b.z.len = iodt_table_span(t->v);
+	iodt_map(t, b.iova, 0, sizes[k], IODT_RW);
+	b.op = iod_split_range;
+	emptied_beside_a_sweep(&b, b.iova + 5 * t->page, 0);
+}
+
+/* ---- without memory, or without the place ---- */
+
+/* No memory for the tables after nT was set: what could not be split is as it was. */
+static void no_memory_takes_nt_back(struct iodt *t)
+{
+	uint64_t size = hw_table_size(t), iova = t->v->first;
+	struct iodt_leaves l;
+	struct iod_resize z;
+	size_t i;
+
+	if (!size || t->v->last - iova < 4 * size - 1)
+		skip();
+	for (i = 0; i < 4; i++) /* pages of their own: no run */
+		iodt_map(t, iova + i * size, 2 * i * size, size, IODT_RW);
+	iodt_assert_ok(iod_mem_set_limit(t->mem, iodt_stats(t->mem).bytes + 2 * t->v->granule));
+	z = rsz_arg(t, iova, 4 * size, 0);
+	assert_int_equal(iod_split_range(t->pt, &z), -ENOMEM);
+	iodt_assert_ok(iod_mem_set_limit(t->mem, 0));
+	iodt_leaves(t, &l);
+	for (i = 0; i < l.nr; i++)
+		assert_int_equal(l.leaf[i].size > t->page && l.leaf[i].pte >> 16 & 1, 0);
+	iodt_leaves_free(&l);
+	iodt_sync(t);
+	iodt_verify(t);
+}
+
+static void map_in_the_hole(struct beside *b)
+{
+	iodt_assert_ok(iod_map(b->t->pt, b->iova, 4 * b->size, b->size, IODT_RW, NULL, NULL));
+}
+
+/* What a failed merge cannot put back, because there is something else, is freed: iodt_close() counts. */
+static void place_is_taken(struct iodt *t)
+{
+	uint64_t size = hw_table_size(t);
+	struct iod_resize z;
+	struct beside b;
+
+	if (!size)
+		skip();
+	open_beside(&b, t);
+	b.iova = t->v->first;
+	b.size = size;
+	iodt_map(t, b.iova, 0, size, IODT_RW);
+	hw_split(t, b.iova, size, 0);
+	iodt_sync(t);
+	b.fn = map_in_the_hole;
+	b.fails = 1;
+	z = rsz_arg(t, b.iova, size, 0);
+	z.flags = IOD_RESIZE_ALLOW_FAULTS | IOD_RESIZE_BREAK;
+	z.gather = b.gather;
+	assert_int_equal(iod_merge_range(t->pt, &z), -EIO);
+	assert_null(b.fn);
+	iodt_expect_unmap(t, b.iova, size);
+	iodt_expect_map(t, b.iova, 4 * size, size, IODT_RW);
+	iodt_verify(t);
+	close_beside(&b);
+}
+
 #define BESIDE (IODT_RESIZE | IODT_DIRTY | IODT_HUGE)
 
 static const struct iodt_test tests[] = {
@@ -301,6 +380,10 @@ static const struct iodt_test tests[] = {
 	{ "swept_before_the_split_ends", BESIDE | IODT_HITLESS, 0, swept_before_the_split_ends },
 	{ "split_before_it_is_swept", BESIDE | IODT_PRUNE, 0, split_before_it_is_swept },
 	{ "table_that_comes_back", BESIDE | IODT_PRUNE, 0, table_that_comes_back },
+	{ "run_that_comes_back_as_pages", IODT_DIRTY | IODT_PRUNE | IODT_RUNS | IODT_TABLES,
+	  IODT_HITLESS, run_that_comes_back_as_pages },
+	{ "no_memory_takes_nt_back", BESIDE | IODT_NT, 0, no_memory_takes_nt_back },
+	{ "place_is_taken", BESIDE, 0, place_is_taken },
 };
 
 int main(int argc, char **argv)
