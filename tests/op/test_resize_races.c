@@ -373,9 +373,33 @@ static void place_is_taken(struct iodt *t)
 	close_beside(&b);
 }
 
+/*
+ * A step of a split that needs invalidations is no longer than its budget, but for one entry: the table that it
+ * becomes, here of 512 items at most, and the stretch that is looked at again.
+ */
+static void budget_bounds_a_step(struct iodt *t)
+{
+	uint64_t size = iodt_largest(t->v), iova = t->v->first;
+	struct iod_resize z;
+
+	while (size > IODT_1G)
+		size /= 2;
+	if (!(t->v->sizes & size) || !(t->v->sizes & IODT_2M) || t->page != IODT_4K)
+		skip();
+	iodt_map(t, iova, 0, size, IODT_RW);
+	z = rsz_arg(t, iova, size, 0);
+	z.budget = 1000;
+	iodt_assert_ok(iod_split_range(t->pt, &z));
+	assert_true(z.done > 0 && z.items <= 8192);
+	iodt_sync(t);
+	iodt_verify(t);
+}
+
 #define BESIDE (IODT_RESIZE | IODT_DIRTY | IODT_HUGE)
 
 static const struct iodt_test tests[] = {
+	{ "budget_bounds_a_step", IODT_HUGE | IODT_TABLES | IODT_RESIZE, IODT_REPLICAS,
+	  budget_bounds_a_step },
 	{ "ends_of_the_space", IODT_TOP64, IODT_UPPER, ends_of_the_space },
 	{ "swept_before_the_split_ends", BESIDE | IODT_HITLESS, 0, swept_before_the_split_ends },
 	{ "split_before_it_is_swept", BESIDE | IODT_PRUNE, 0, split_before_it_is_swept },

@@ -523,7 +523,31 @@ static void bitmap_is_never_zeroed(struct iodt *t)
 	iodt_bits_free(&b);
 }
 
+/* What is left of a run whose first item became a page of its own: all of it is dirty, and begins where that does. */
+static void partial_replica_set(struct iodt *t)
+{
+	uint64_t leaf, words[1] = { 0 }, size = 4 * IODT_2M;
+	struct iod_bitmap bm;
+	struct iod_unmap_dirty u = { .size = sizeof(u), .len = size, .gather = t->gather };
+	struct iod_mapping m;
+
+	if (!(t->v->sizes & size) || !(t->v->sizes & IODT_2M))
+		skip();
+	iodt_assert_ok(iod_map(t->pt, 0, 0, size, IODT_RW | IOD_PROT_DIRTY, t->gather, NULL));
+	iodt_assert_ok(iod_translate(t->pt, 0, &m));
+	assert_int_equal(m.items, 4);
+	leaf = iodt_make_leaf(t->v, IODT_2M, 0, IODT_RW);
+	iodt_write(t, m.pte_pa, iodt_pte_mark(t->v, leaf));
+	iodt_assert_ok(iod_bitmap_init(&bm, 0, size, IODT_2M, words, sizeof(words), 0));
+	u.bitmap = &bm;
+	iodt_assert_ok(iod_unmap_dirty(t->pt, &u));
+	iodt_assert_ok(iod_gather_sync(t->gather));
+	assert_int_equal(u.unmapped, size);
+	assert_int_equal(iod_bitmap_count(&bm), 4);
+}
+
 static const struct iodt_test tests[] = {
+	{ "partial_replica_set", IODT_DIRTY | IODT_REPLICAS, 0, partial_replica_set },
 	{ "random_unmaps", IODT_DIRTY, 0, random_unmaps },
 	{ "one_page_of_every_size", IODT_DIRTY, 0, one_page_of_every_size },
 	{ "granules", IODT_DIRTY, 0, granules },
