@@ -3,6 +3,8 @@
 #ifndef IOD_PT_CONTENT_H
 #define IOD_PT_CONTENT_H
 
+#include "pgtable/gather.h"
+#include "pgtable/pt_access.h"
 #include "pgtable/pt_walk.h"
 
 struct pt_content {
@@ -78,6 +80,19 @@ static uint64_t pt_tables_in(const struct iod_pgtable *pt, const struct pt_table
 
 	pt_count_content(pt, t, t->base, t->last, &c);
 	return c.tables;
+}
+
+/* What a gather remembers of a table that was cut off, with all below it. Accessed tells nothing of it. */
+static struct gather_subtree pt_subtree(const struct pt_table *t, uint64_t tables)
+{
+	return (struct gather_subtree){
+		.pa = t->pa,
+		.tables = tables,
+		.x = t->base,
+		.level = t->level,
+		.used = true,
+		.prunes = PT_PRUNES_ACTIVE,
+	};
 }
 
 /* n tables of a level that nobody uses any more. */

@@ -134,6 +134,7 @@ static int pt_detach_empty(struct pt_map_ctx *ctx, const struct pt_table *t, uns
 
 	for (; n--; i++) {
 		struct pt_content c = { 0 };
+		struct gather_subtree s;
 
 		pte = item_load(&t->items[i]);
 		if (pt_item_type(pt, t->level, pte) != PT_TABLE)
@@ -145,12 +146,8 @@ static int pt_detach_empty(struct pt_map_ctx *ctx, const struct pt_table *t, uns
 		if (!pt_open_child(pt, t, i, pte, false, &child))
 			return -EFAULT;
 		pt_count_content(pt, &child, child.base, child.last, &c);
-		iod_gather_subtree(ctx->gather, &(struct gather_subtree){
-							.pa = child.pa,
-							.tables = c.tables,
-							.x = child.base,
-							.level = child.level,
-						});
+		s = pt_subtree(&child, c.tables);
+		iod_gather_subtree(ctx->gather, &s);
 		iod_gather_add(ctx->gather, pt_item_first(pt, t, i), pt_item_last(pt, t, i), 0,
 			       c.table_levels | 1u << t->level);
 	}

@@ -163,51 +163,34 @@ static bool pt_merge_has(const struct iod_pgtable *pt, const struct pt_table *t,
 static void pt_merge_detached(struct pt_resize_ctx *ctx, const struct pt_table *t, unsigned i,
 			      uint64_t pte)
 {
+	struct gather_subtree s;
 	struct pt_table child;
 
-	pt_index_clear(ctx->pt, pt_item_first(ctx->pt, t, i), pt_item_last(ctx->pt, t, i));
 	pt_open_child(ctx->pt, t, i, pte, false, &child);
-	iod_gather_subtree(ctx->gather, &(struct gather_subtree){
-						.pa = child.pa,
-						.tables = pt_tables_in(ctx->pt, &child),
-						.x = child.base,
-						.level = child.level,
-						.harvest = HARVEST_LIVE,
-						.used = true,
-					});
+	s = pt_subtree(&child, pt_tables_in(ctx->pt, &child));
+	s.harvest = HARVEST_LIVE;
+	iod_gather_subtree(ctx->gather, &s);
 	ctx->flush = true;
 }
 
-/* Item i becomes a part of a page of 2^lg2, `leaf`. */
+/* Item i becomes a part of a page of 2^lg2, `leaf`; by break-before-make it is emptied, and that remembered. */
 static void pt_merge_item(struct pt_resize_ctx *ctx, const struct pt_table *t, unsigned i,
-			  uint64_t leaf, const struct pt_uniform *u)
+			  uint64_t leaf, const struct pt_uniform *u, unsigned lg2)
 {
 	const struct iod_pgtable *pt = ctx->pt;
 	uint64_t pte = item_load(&t->items[i]), v;
 
-	while (pt_merge_has(pt, t, i, pte, u)) {
-		v = leaf;
-		if (pt_item_type(pt, t->level, pte) == PT_LEAF && pt_spec_is_dirty(&ctx->spec, pte))
+	do {
+		if (!pt_merge_has(pt, t, i, pte, u))
+			return;
+		v = ctx->how == RESIZE_BREAK ? 0 : leaf;
+		if (v && pt_item_type(pt, t->level, pte) == PT_LEAF &&
+		    pt_spec_is_dirty(&ctx->spec, pte))
 			v = pt_spec_dirtied(&ctx->spec, v);
-		if (!item_cas(&t->items[i], &pte, v))
-			continue;
-		if (pt_item_type(pt, t->level, pte) == PT_TABLE)
-			pt_merge_detached(ctx, t, i, pte);
-		return;
-	}
-}
-
-/* The same, by break-before-make: empties the item. */
-static void pt_merge_break(struct pt_resize_ctx *ctx, const struct pt_table *t, unsigned i,
-			   uint64_t leaf, const struct pt_uniform *u, unsigned lg2)
-{
-	const struct iod_pgtable *pt = ctx->pt;
-	uint64_t pte = item_load(&t->items[i]);
-
-	while (pt_merge_has(pt, t, i, pte, u)) {
-		if (!item_cas(&t->items[i], &pte, 0))
-			continue;
+	} while (!item_cas(&t->items[i], &pte, v));
+	if (pt_item_type(pt, t->level, pte) == PT_TABLE)
 		pt_index_clear(pt, pt_item_first(pt, t, i), pt_item_last(pt, t, i));
+	if (ctx->how == RESIZE_BREAK)
 		ctx->broken[ctx->waiting++] = (struct pt_broken){
 			.x = pt_item_first(pt, t, i),
 			.old = pte,
@@ -215,8 +198,15 @@ static void pt_merge_break(struct pt_resize_ctx *ctx, const struct pt_table *t, 
 			.level = (uint8_t)t->level,
 			.group_lg2 = (uint8_t)lg2,
 		};
-		return;
-	}
+	else if (pt_item_type(pt, t->level, pte) == PT_TABLE)
+		pt_merge_detached(ctx, t, i, pte);
+}
+
+/* There are blocks with nT up to here. */
+static void pt_merge_nt(struct pt_resize_ctx *ctx, uint64_t last)
+{
+	ctx->nt = true;
+	ctx->nt_last = pt_max(ctx->nt_last, last);
 }
 
 /* Items from i on become one page of 2^lg2. */
@@ -237,13 +227,9 @@ static int pt_merge_group(struct pt_resize_ctx *ctx, const struct pt_table *t, u
 		leaf = pt_make_leaf(pt, t->level, lg2, x + u->delta + ((uint64_t)k << shift), attr);
 		if (ctx->how == RESIZE_NT && tables) {
 			leaf |= PT_NT;
-			ctx->nt = true;
-			ctx->nt_last = pt_max(ctx->nt_last, x + low_mask(lg2));
+			pt_merge_nt(ctx, x + low_mask(lg2));
 		}
-		if (ctx->how == RESIZE_BREAK)
-			pt_merge_break(ctx, t, i + k, leaf, u, lg2);
-		else
-			pt_merge_item(ctx, t, i + k, leaf, u);
+		pt_merge_item(ctx, t, i + k, leaf, u, lg2);
 	}
 	pt_mutate_end(lock);
 	ctx->items += n;
@@ -296,13 +282,11 @@ static int pt_merge_at(struct pt_resize_ctx *ctx, const struct pt_table *t, unsi
 	}
 	if (pt_item_type(pt, t->level, pte) == PT_LEAF) {
 		*next = (i | (pt_run_items(pt, t->level, pte) - 1)) + 1;
-		if (t->level && (pte & PT_NT)) {
-			ctx->nt = true;
-			ctx->nt_last = pt_max(ctx->nt_last, pt_item_last(pt, t, *next - 1));
-		}
-	} else if (pt_open_child(pt, t, i, pte, true, &child))
-		return pt_merge_table(ctx, &child);
-	return 0;
+		if (t->level && (pte & PT_NT))
+			pt_merge_nt(ctx, pt_item_last(pt, t, *next - 1));
+		return 0;
+	}
+	return pt_open_child(pt, t, i, pte, true, &child) ? pt_merge_table(ctx, &child) : 0;
 }
 
 static int pt_merge_table(struct pt_resize_ctx *ctx, const struct pt_table *t)

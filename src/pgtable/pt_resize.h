@@ -218,16 +218,25 @@ static void pt_drop_table(struct iod_pgtable *pt, unsigned level, uint64_t pa)
 		pt_free_tree(pt, &t);
 }
 
+/* Opens the table that the item pointed to. */
+static void pt_broken_table(const struct pt_resize_ctx *ctx, const struct pt_broken *b,
+			    struct pt_table *t)
+{
+	pt_open(ctx->pt, pt_table_pa(ctx->pt, b->old), pt_table_level(ctx->pt, b->level, b->old),
+		PT_MAX_LEVELS, b->x, false, t);
+}
+
 /* Whether anything is dirty in what the item was: a leaf, or a table that hardware has let go of. */
 static bool pt_broken_dirty(struct pt_resize_ctx *ctx, const struct pt_broken *b)
 {
 	struct pt_harvest h = { .pt = ctx->pt, .ask_only = true };
-	struct gather_subtree s = { .x = b->x, .used = true, .prunes = PT_PRUNES_ACTIVE };
+	struct gather_subtree s;
+	struct pt_table t;
 
 	if (pt_item_type(ctx->pt, b->level, b->old) != PT_TABLE)
 		return pt_spec_is_dirty(&ctx->spec, b->old);
-	s.pa = pt_table_pa(ctx->pt, b->old);
-	s.level = pt_table_level(ctx->pt, b->level, b->old);
+	pt_broken_table(ctx, b, &t);
+	s = pt_subtree(&t, 0);
 	h.from = &s;
 	pt_harvest_run(&h);
 	return h.found;
@@ -287,6 +296,7 @@ static bool pt_broken_put_back(struct pt_resize_ctx *ctx, const struct pt_broken
 static void pt_broken_finish(struct pt_resize_ctx *ctx, bool failed)
 {
 	const struct pt_broken *b = ctx->broken, *end = b + ctx->waiting, *g;
+	struct gather_subtree s;
 	struct pt_table t;
 	bool dirty;
 
@@ -304,15 +314,9 @@ static void pt_broken_finish(struct pt_resize_ctx *ctx, bool failed)
 			if (pt_item_type(ctx->pt, b->level, b->old) != PT_TABLE)
 				continue;
 			/* There is room: it was reserved before the item was emptied. */
-			pt_open(ctx->pt, pt_table_pa(ctx->pt, b->old),
-				pt_table_level(ctx->pt, b->level, b->old), PT_MAX_LEVELS, b->x,
-				false, &t);
-			iod_gather_subtree(ctx->gather, &(struct gather_subtree){
-								.pa = t.pa,
-								.x = t.base,
-								.level = t.level,
-								.tables = pt_tables_in(ctx->pt, &t),
-							});
+			pt_broken_table(ctx, b, &t);
+			s = pt_subtree(&t, pt_tables_in(ctx->pt, &t));
+			iod_gather_subtree(ctx->gather, &s);
 		}
 	}
 }

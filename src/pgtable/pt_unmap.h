@@ -160,15 +160,16 @@ static bool pt_detach(struct pt_unmap_ctx *ctx, const struct pt_table *t, unsign
 {
 	const struct iod_pgtable *pt = ctx->pt;
 	struct pt_content c = { .table_levels = 1u << t->level };
-	struct gather_subtree s = { .pa = child->pa, .x = child->base, .level = child->level };
+	uint64_t prunes = word_load(&pt->prunes);
+	struct gather_subtree s;
 
-	s.prunes = word_load(&pt->prunes);
 	if (iod_gather_reserve(ctx->gather, 1) || !pt_cut_table(pt, t, i, &pte))
 		return false;
 	/* Count after the cut: nobody maps into it any more. */
 	pt_count_content(pt, child, child->base, child->last, &c);
-	s.tables = c.tables;
+	s = pt_subtree(child, c.tables);
 	s.sink = ctx->sink;
+	s.prunes = prunes;
 	s.used = pt_table_accessed(pt, pte);
 	if (s.sink.ops)
 		s.harvest = HARVEST_BITMAP;
