@@ -51,15 +51,20 @@ static void *stop_main(void *arg)
 	return NULL;
 }
 
-static int merge_all(struct stop *s)
+static struct iod_resize resize_arg(const struct stop *s, uint32_t flags)
 {
-	struct iod_resize arg = {
-		.size = sizeof(arg),
+	return (struct iod_resize){
+		.size = sizeof(struct iod_resize),
 		.iova = s->iova,
 		.len = s->len,
-		.flags = s->faults,
+		.flags = s->faults | flags,
 		.gather = s->gather,
 	};
+}
+
+static int merge_all(struct stop *s)
+{
+	struct iod_resize arg = resize_arg(s, 0);
 
 	return iod_merge_range(s->c.t->pt, &arg);
 }
@@ -67,13 +72,7 @@ static int merge_all(struct stop *s)
 /* With break-before-make in any format, to have something to stop in. */
 static int split_all(struct stop *s)
 {
-	struct iod_resize arg = {
-		.size = sizeof(arg),
-		.iova = s->iova,
-		.len = s->len,
-		.flags = IOD_RESIZE_ALLOW_FAULTS | IOD_RESIZE_BREAK,
-		.gather = s->gather,
-	};
+	struct iod_resize arg = resize_arg(s, IOD_RESIZE_ALLOW_FAULTS | IOD_RESIZE_BREAK);
 
 	return iod_split_range(s->c.t->pt, &arg);
 }
@@ -208,13 +207,7 @@ static uint64_t stopped_in(struct stop *s, int (*call)(struct stop *s), uint64_t
 
 static int split_free(struct stop *s)
 {
-	struct iod_resize arg = {
-		.size = sizeof(arg),
-		.iova = s->iova,
-		.len = s->len,
-		.flags = s->faults,
-		.gather = s->gather,
-	};
+	struct iod_resize arg = resize_arg(s, 0);
 
 	return iod_split_range(s->c.t->pt, &arg);
 }

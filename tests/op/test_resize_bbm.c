@@ -229,6 +229,18 @@ static void broken_before_made(struct iodt *t)
 	bbm_close(&b);
 }
 
+/* The gather has these blocks, of level 1, and nothing else. */
+static void blocks_are_told(struct iodt *t, uint64_t first, uint64_t last)
+{
+	struct iod_gather_info info = iodt_gather_info(t->gather);
+
+	assert_int_equal(info.ranges, 1);
+	assert_int_equal(info.first, first);
+	assert_int_equal(info.last, last);
+	assert_int_equal(info.leaf_levels, 2);
+	assert_int_equal(info.table_levels, 0);
+}
+
 /* ---- nT ---- */
 
 /* Level 1: blocks have nT when hardware is told, and still do when it has answered; afterwards tables. */
@@ -248,11 +260,7 @@ static void split_by_way_of_nt(struct iodt *t)
 	assert_true(b.looked > 0);
 	assert_int_equal(b.syncs, 1);
 	/* the blocks themselves are still to be invalidated */
-	assert_int_equal(iodt_gather_info(t->gather).ranges, 1);
-	assert_int_equal(iodt_gather_info(t->gather).first, iova);
-	assert_int_equal(iodt_gather_info(t->gather).last, iova + 2 * size - 1);
-	assert_int_equal(iodt_gather_info(t->gather).leaf_levels, 2);
-	assert_int_equal(iodt_gather_info(t->gather).table_levels, 0);
+	blocks_are_told(t, iova, iova + 2 * size - 1);
 	b.look = LOOK_NOWHERE;
 	bbm_close(&b);
 }
@@ -280,11 +288,7 @@ static void merge_by_way_of_nt(struct iodt *t)
 	assert_int_equal(iodt_walk(t, iova).pte & NT, 0);
 	assert_int_equal(iodt_walk(t, iova + size).pte & NT, 0);
 	/* that nT is gone is to be told, too */
-	assert_int_equal(iodt_gather_info(t->gather).ranges, 1);
-	assert_int_equal(iodt_gather_info(t->gather).first, iova);
-	assert_int_equal(iodt_gather_info(t->gather).last, iova + 2 * size - 1);
-	assert_int_equal(iodt_gather_info(t->gather).leaf_levels, 2);
-	assert_int_equal(iodt_gather_info(t->gather).table_levels, 0);
+	blocks_are_told(t, iova, iova + 2 * size - 1);
 	b.look = LOOK_NOWHERE;
 	bbm_close(&b);
 }
