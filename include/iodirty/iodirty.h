@@ -9,11 +9,17 @@
 #include <iodirty/bitmap.h>
 #include <iodirty/devices.h>
 #include <iodirty/dirty_log.h>
+#include <iodirty/fault.h>
 #include <iodirty/gather.h>
 #include <iodirty/iotlb.h>
 #include <iodirty/mem.h>
 #include <iodirty/pgtable.h>
 #include <iodirty/resize.h>
+#include <iodirty/smmuv3.h>
+#include <iodirty/smmuv3_cmd.h>
+#include <iodirty/smmuv3_event.h>
+#include <iodirty/smmuv3_queue.h>
+#include <iodirty/smmuv3_ste.h>
 #include <iodirty/sweep.h>
 #include <iodirty/types.h>
 #include <iodirty/uapi.h>
