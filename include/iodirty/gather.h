@@ -28,18 +28,26 @@ enum iod_inv_kind {
 
 /** Only leaf entries changed: walk caches may be kept (VT-d IH=1, AMD PDE=0, ARM Leaf=1). */
 #define IOD_INV_LEAF_ONLY (1u << 0)
+/** Keep translations whose leaf says that it is global (IOD_PROT_GLOBAL). Nothing else is: what a walk
+ *  cache holds of tables goes. */
+#define IOD_INV_NO_GLOBAL (1u << 1)
+/** Nothing but translations whose leaf says that it is global; walk caches are kept. Not with NO_GLOBAL. */
+#define IOD_INV_ONLY_GLOBAL (1u << 2)
 
 /** A neutral invalidation. */
 struct iod_inv {
 	enum iod_inv_kind kind;
-	uint32_t flags;	       /**< 0 or IOD_INV_LEAF_ONLY */
+	uint32_t flags;	       /**< 0 or IOD_INV_LEAF_ONLY, _NO_GLOBAL, _ONLY_GLOBAL */
 	uint64_t domain;       /**< iod_pgtable_cfg.domain; not for IOD_INV_ALL */
 	uint64_t iova;	       /**< first byte; IOD_INV_RANGE only */
 	uint64_t last;	       /**< last byte, inclusive */
 	uint32_t leaf_levels;  /**< bit l: leaves at level l changed (0 = leaf table) */
 	uint32_t table_levels; /**< bit l: table entries at level l changed */
 	uint32_t granule_lg2;  /**< the table's smallest page */
-	uint32_t reserved;
+	uint32_t reserved;     /**< 0 */
+	/** Bits of the domain that are not compared, so that tags made of parts can be invalidated by one
+	 *  part. 0: all are compared. Not for IOD_INV_ALL. */
+	uint64_t domain_ignore;
 };
 
 /**

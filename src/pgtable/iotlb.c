@@ -32,6 +32,7 @@
 #define TLB_FLAGS                                                                                 \
 	(IOD_IOTLB_ATC | IOD_IOTLB_LATE_DIRTY | IOD_IOTLB_SPECULATE | IOD_IOTLB_NO_TABLE_ACCESS | \
 	 IOD_IOTLB_NEVER_TABLE_ACCESS | IOD_IOTLB_EXACT_LEVELS)
+#define TLB_GLOBAL_FLAGS (IOD_INV_NO_GLOBAL | IOD_INV_ONLY_GLOBAL)
 #define TLB_ACCESS (IOD_ACCESS_READ | IOD_ACCESS_WRITE | IOD_ACCESS_EXEC | IOD_ACCESS_PRIV)
 
 /* One walk in this many is followed by a speculative one; a power of two. */
@@ -476,7 +477,9 @@ int iod_iotlb_dma(struct iod_iotlb *tlb, struct iod_pgtable *pt, uint64_t iova, 
 
 static bool tlb_inv_valid(const struct iod_inv *inv)
 {
-	if (inv->flags & ~IOD_INV_LEAF_ONLY)
+	if (inv->flags & ~(IOD_INV_LEAF_ONLY | TLB_GLOBAL_FLAGS))
+		return false;
+	if ((inv->flags & TLB_GLOBAL_FLAGS) == TLB_GLOBAL_FLAGS)
 		return false;
 	if (inv->kind == IOD_INV_RANGE)
 		return inv->iova <= inv->last;

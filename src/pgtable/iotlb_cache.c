@@ -112,10 +112,17 @@ static bool tlb_covered(const struct tlb_entry *entry, const struct iod_inv *inv
 {
 	if (inv->kind == IOD_INV_ALL)
 		return true;
-	if (entry->domain != inv->domain)
+	if ((entry->domain ^ inv->domain) & ~inv->domain_ignore)
 		return false;
 	return inv->kind == IOD_INV_DOMAIN ||
 	       (entry->iova <= inv->last && inv->iova <= (entry->iova | low_mask(entry->lg2)));
+}
+
+/* Whether the flags let it go: entries of the walk cache are never global. */
+static bool tlb_flagged(const struct tlb_entry *entry, const struct iod_inv *inv)
+{
+	return !(inv->flags &
+		 (entry->prot & IOD_PROT_GLOBAL ? IOD_INV_NO_GLOBAL : IOD_INV_ONLY_GLOBAL));
 }
 
 void iod_tlb_invalidate(struct tlb_cache *cache, const struct iod_inv *inv, uint32_t hints)
@@ -125,7 +132,8 @@ void iod_tlb_invalidate(struct tlb_cache *cache, const struct iod_inv *inv, uint
 
 	for (i = 0; i < cache->nr; i++) {
 		entry = &cache->entries[i];
-		if (entry->lg2 && tlb_covered(entry, inv) && (!hints || (hints >> entry->hint & 1)))
+		if (entry->lg2 && tlb_covered(entry, inv) && tlb_flagged(entry, inv) &&
+		    (!hints || (hints >> entry->hint & 1)))
 			iod_tlb_drop(cache, entry);
 	}
 }
