@@ -11,6 +11,7 @@
 #include <iodirty/dirty_log.h>
 #include <iodirty/fault.h>
 #include <iodirty/gather.h>
+#include <iodirty/inv_cost.h>
 #include <iodirty/iotlb.h>
 #include <iodirty/mem.h>
 #include <iodirty/pgtable.h>
@@ -18,6 +19,7 @@
 #include <iodirty/smmuv3.h>
 #include <iodirty/smmuv3_cmd.h>
 #include <iodirty/smmuv3_event.h>
+#include <iodirty/smmuv3_inv.h>
 #include <iodirty/smmuv3_queue.h>
 #include <iodirty/smmuv3_ste.h>
 #include <iodirty/sweep.h>
