@@ -18,6 +18,7 @@
 #include <iodirty/resize.h>
 #include <iodirty/smmuv3.h>
 #include <iodirty/smmuv3_cmd.h>
+#include <iodirty/smmuv3_emu.h>
 #include <iodirty/smmuv3_event.h>
 #include <iodirty/smmuv3_inv.h>
 #include <iodirty/smmuv3_queue.h>
