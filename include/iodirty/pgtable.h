@@ -52,6 +52,9 @@ extern "C" {
 #define IOD_PT_BBM_1 (1u << 7)
 /** ARM: level 2. Includes level 1. Other formats need neither, and refuse both. */
 #define IOD_PT_BBM_2 (1u << 8)
+/** ARM, without HW_ACCESS (which makes it meaningless): a leaf whose access flag is clear is no fault (CD.AFFD,
+ *  STE.S2AFFD). */
+#define IOD_PT_NO_ACCESS_FAULT (1u << 9)
 /** @} */
 
 /**

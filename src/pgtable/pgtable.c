@@ -8,7 +8,8 @@
 
 #define PT_KNOWN_FEATURES                                                             \
 	(IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY | IOD_PT_HW_TABLE_ACCESS | IOD_PT_UPPER | \
-	 IOD_PT_LPAE32 | IOD_PT_SMALL | IOD_PT_S2FWB | IOD_PT_BBM_1 | IOD_PT_BBM_2)
+	 IOD_PT_LPAE32 | IOD_PT_SMALL | IOD_PT_S2FWB | IOD_PT_BBM_1 | IOD_PT_BBM_2 |  \
+	 IOD_PT_NO_ACCESS_FAULT)
 
 /* ---- addresses ---- */
 

@@ -14,7 +14,8 @@
 static int arm_features(struct iod_pgtable *pt, unsigned stage)
 {
 	uint32_t known = IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY | IOD_PT_HW_TABLE_ACCESS |
-			 IOD_PT_LPAE32 | IOD_PT_SMALL | IOD_PT_BBM_1 | IOD_PT_BBM_2;
+			 IOD_PT_LPAE32 | IOD_PT_SMALL | IOD_PT_BBM_1 | IOD_PT_BBM_2 |
+			 IOD_PT_NO_ACCESS_FAULT;
 
 	known |= stage == 1 ? IOD_PT_UPPER : IOD_PT_S2FWB;
 	if (pt->features & ~known)

@@ -347,7 +347,7 @@ static inline uint64_t pt_hw_mark(const struct iod_pgtable *pt, uint64_t pte, bo
 
 static inline bool pt_hw_access_flag_fault(const struct iod_pgtable *pt, uint64_t pte)
 {
-	return !(pte & ARM_AF) && !(pt->features & IOD_PT_HW_ACCESS);
+	return !(pte & ARM_AF) && !(pt->features & (IOD_PT_HW_ACCESS | IOD_PT_NO_ACCESS_FAULT));
 }
 
 /* A1.13; never open: without HAFT the bit is ignored. */

@@ -164,6 +164,24 @@ static void arm_s1_none(void **state)
 	CHECK(c, rows);
 }
 
+/* AFFD (A1.11 rule 18): AF=0 is no fault, and nobody sets it. */
+static void arm_s1_affd(void **state)
+{
+	static const struct hand_cfg c = {
+		.format = IOD_ARM_LPAE_S1,
+		.features = IOD_PT_NO_ACCESS_FAULT,
+		.ias = 39,
+		.depth = 3,
+		.table = 3,
+	};
+	static const struct row rows[] = {
+		{ "AF=0", 0xb43, 0xb43, W, OK, 0 },
+		{ "AF=0, read-only", 0xbc3, 0xbc3, W, PERMISSION, 0 },
+	};
+
+	CHECK(c, rows);
+}
+
 static void arm_s1_haft(void **state)
 {
 	static const struct hand_cfg c = {
@@ -448,19 +466,13 @@ static void amd_v1_had(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(arm_s1_hd),
-		cmocka_unit_test(arm_s1_ha),
-		cmocka_unit_test(arm_s1_none),
-		cmocka_unit_test(arm_s1_haft),
-		cmocka_unit_test(arm_s2_hd),
-		cmocka_unit_test(arm_s2_haft),
-		cmocka_unit_test(vtd_ss_ad),
-		cmocka_unit_test(vtd_ss_no_ad),
-		cmocka_unit_test(vtd_fs),
-		cmocka_unit_test(amd_v2),
-		cmocka_unit_test(amd_v2_no_table_a),
-		cmocka_unit_test(amd_v1),
-		cmocka_unit_test(amd_v1_no_table_a),
+		cmocka_unit_test(arm_s1_hd),	cmocka_unit_test(arm_s1_ha),
+		cmocka_unit_test(arm_s1_none),	cmocka_unit_test(arm_s1_affd),
+		cmocka_unit_test(arm_s1_haft),	cmocka_unit_test(arm_s2_hd),
+		cmocka_unit_test(arm_s2_haft),	cmocka_unit_test(vtd_ss_ad),
+		cmocka_unit_test(vtd_ss_no_ad), cmocka_unit_test(vtd_fs),
+		cmocka_unit_test(amd_v2),	cmocka_unit_test(amd_v2_no_table_a),
+		cmocka_unit_test(amd_v1),	cmocka_unit_test(amd_v1_no_table_a),
 		cmocka_unit_test(amd_v1_had),
 	};
 
