@@ -12,6 +12,7 @@
 #include <iodirty/fault.h>
 #include <iodirty/gather.h>
 #include <iodirty/inv_cost.h>
+#include <iodirty/iommufd.h>
 #include <iodirty/iotlb.h>
 #include <iodirty/mem.h>
 #include <iodirty/pgtable.h>
@@ -23,6 +24,7 @@
 #include <iodirty/smmuv3_inv.h>
 #include <iodirty/smmuv3_queue.h>
 #include <iodirty/smmuv3_ste.h>
+#include <iodirty/smmuv3_viommu.h>
 #include <iodirty/sweep.h>
 #include <iodirty/types.h>
 #include <iodirty/uapi.h>
