@@ -67,7 +67,7 @@ struct iod_iotlb_cfg {
 /** Create one; @p cfg NULL for the defaults. @return 0, -EINVAL, -E2BIG, -ENOMEM */
 IOD_API int iod_iotlb_create(struct iod_iotlb **out, const struct iod_iotlb_cfg *cfg);
 
-/** Destroy one. @return 0, -EINVAL */
+/** Destroy one. @return 0; -EBUSY while nested memory translates through it; -EINVAL */
 IOD_API int iod_iotlb_destroy(struct iod_iotlb *tlb);
 
 /** @name Accesses @{ */
@@ -89,15 +89,37 @@ enum iod_fault_reason {
 	IOD_FAULT_WALK_ABORT = 7,   /**< a table is not in memory, or A/D cannot be written there */
 };
 
+/** What was being translated when it was refused. */
+enum iod_fault_class {
+	/** The access's own address. */
+	IOD_FAULT_INPUT = 0,
+	/** The address of a stage-1 table entry, to be fetched or updated. */
+	IOD_FAULT_TABLE = 1,
+	/** The address of a structure that names a table: for those who fetch such. Nothing in iotlb.h does. */
+	IOD_FAULT_CONTEXT = 2,
+};
+
 /** A refused access, neutral of vendors. */
 struct iod_fault {
 	enum iod_fault_reason reason;
 	uint32_t access; /**< IOD_ACCESS_* asked for */
-	uint32_t stage;	 /**< 1 or 2 as the format has it (AMD v1 and VT-d SS: 2) */
-	uint32_t level;	 /**< level of the entry concerned */
+	/** The stage that refused: 1 or 2 as the format has it (AMD v1 and VT-d SS: 2). Of a table in
+	 *  nested memory: 1 that table, 2 the one behind it. */
+	uint32_t stage;
+	uint32_t level;	 /**< level of the entry concerned, in the table of that stage */
 	uint64_t iova;	 /**< the address asked for */
-	uint64_t domain; /**< of the page table */
-	uint64_t pte_pa; /**< where the entry concerned lies; 0 when there is none */
+	uint64_t domain; /**< of the page table asked */
+	/** Where the entry concerned lies; 0 when there is none. In nested memory: its intermediate
+	 *  physical address. An entry of stage 2, and one of stage 1 that is not there (WALK_ABORT,
+	 *  IOD_FAULT_TABLE): the physical one. */
+	uint64_t pte_pa;
+	/** Always INPUT but for tables in nested memory. Those: what stage 2 refused, or TABLE for a stage-1
+	 *  entry that stage 2 granted and that is not there (stage 1, WALK_ABORT). */
+	enum iod_fault_class cls;
+	bool table_write; /**< TABLE: it was an Accessed or Dirty update, not a fetch */
+	/** Tables in nested memory: the intermediate physical address that stage 2 refused, of the access or
+	 *  of the stage-1 entry; that of the entry that is not there. Else 0. */
+	uint64_t ipa;
 };
 
 /** A granted access. */
@@ -109,11 +131,13 @@ struct iod_access_result {
 };
 
 /**
- * Translate one access, with all its side effects on the tables.
+ * Translate one access, with all its side effects on the tables. Through a table in nested memory
+ * (iod_mem_create_nested()) both stages translate, and pa is the final address.
  * @param access IOD_ACCESS_*, READ or WRITE among them
  * @param result may be NULL
  * @param fault  filled when refused; may be NULL
- * @return 0; -EFAULT refused; -EINVAL
+ * @return 0; -EFAULT refused; -EINVAL, also a table in nested memory through an iotlb that serves the
+ *         second stage of any nested memory
  */
 IOD_API int iod_iotlb_access(struct iod_iotlb *tlb, struct iod_pgtable *pt, uint64_t iova,
 			     uint32_t access, struct iod_access_result *result,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file mem.h
- * iod_mem: where tables live. A library-owned arena, or the memory of a VM.
+ * iod_mem: where tables live. A library-owned arena, the memory of a VM, or that memory as a guest
+ * addresses it, behind a second stage of translation.
  *
  * A table address (pa) is what table entries hold; iod_mem translates it to a host pointer with
  * bounds checked, and allocates and frees tables. One iod_mem may serve any number of page tables.
@@ -87,9 +88,47 @@ struct iod_mem_vm_cfg {
  */
 IOD_API int iod_mem_create_vm(struct iod_mem **out, const struct iod_mem_vm_cfg *cfg);
 
+/** Configuration of nested memory. */
+struct iod_mem_nested_cfg {
+	size_t size; /**< sizeof(struct iod_mem_nested_cfg) */
+	/** Translates the addresses of this memory, which are intermediate physical ones. Its own tables
+	 *  may not lie in nested memory. */
+	struct iod_pgtable *stage2;
+	/** What hardware walking tables in this memory has cached of stage2: not one with IOD_IOTLB_ATC.
+	 *  From now on it takes no accesses of tables in nested memory. May be used for accesses to stage2
+	 *  alone, and by any number of nested memories. */
+	struct iod_iotlb *tlb;
+	/** Where the output addresses of stage2 lie; not nested. NULL: where stage2's tables live. */
+	struct iod_mem *memory;
+	const struct iod_allocator *allocator; /**< for objects; NULL: malloc */
+};
+
+/**
+ * Create an iod_mem whose addresses @p cfg->stage2 translates: for first-stage tables that a guest built
+ * in its own memory. Attach them with iod_pgtable_attach(), which looks no further than at the address of
+ * their root: whether that is there is asked at each walk. No table can be allocated in it (-EOPNOTSUPP).
+ *
+ * - The library's own lookups (iod_mem_host_ptr(), iod_translate(), iod_visit(), iod_sweep(), ...) go by
+ *   stage2 as it is in memory and leave no trace in it. Reading wants its read permission, writing
+ *   both (a writable-clean page is writable). Writing marks nothing dirty: who writes there by software
+ *   reports that himself (iod_dirty_log_mark_dirty()). A range over several pages must be contiguous for the
+ *   host too, else it is -EFAULT. What iod_translate() finds in a table there is the first stage's:
+ *   intermediate physical addresses.
+ * - iod_iotlb_access() and iod_iotlb_dma() do what hardware does: each fetch of a first-stage entry is a
+ *   read through stage2, each Accessed or Dirty update a write, and the output address is translated by
+ *   stage2 too; all that through @p cfg->tlb. The iotlb asked remembers the combined translation,
+ *   under the first stage's domain. So a change of stage2 wants both told, in this order: @p cfg->tlb of the
+ *   addresses changed, then each iotlb used for first stages of their domains.
+ *
+ * Locking: the lock of the iotlb asked is taken before that of @p cfg->tlb.
+ * @param out receives the object. Until it is destroyed, stage2, tlb and memory cannot be (-EBUSY)
+ * @return 0, -EINVAL, -E2BIG, -ENOMEM
+ */
+IOD_API int iod_mem_create_nested(struct iod_mem **out, const struct iod_mem_nested_cfg *cfg);
+
 /**
  * Destroy it with all its tables. Not to be called while another thread is inside any call on it.
- * @return 0; -EBUSY while a page table or gather still uses it; -EINVAL
+ * @return 0; -EBUSY while a page table, gather or nested memory still uses it; -EINVAL
  */
 IOD_API int iod_mem_destroy(struct iod_mem *mem);
 
@@ -105,7 +144,7 @@ IOD_API int iod_mem_host_ptr(const struct iod_mem *mem, uint64_t pa, uint64_t le
  * Allocate a zeroed, naturally aligned block, as tables are: for roots that the caller fills, device
  * tables, queues.
  * @param len a power of two, 4 KiB to 2 MiB
- * @return 0, -ENOMEM (also the limit), -EINVAL, -EOPNOTSUPP (VM memory without alloc_table)
+ * @return 0, -ENOMEM (also the limit), -EINVAL, -EOPNOTSUPP (VM memory without alloc_table, nested memory)
  */
 IOD_API int iod_mem_alloc(struct iod_mem *mem, uint64_t len, uint64_t *pa);
 

@@ -114,7 +114,8 @@ IOD_API int iod_pgtable_create(struct iod_pgtable **out, const struct iod_pgtabl
  * address is checked, every walk is bounded, map and unmap are -EOPNOTSUPP and a sweep only cleans.
  * AMD v1: cfg->levels is DTE.Mode and must be given.
  * @param root table address of the root, aligned as the format demands
- * @return as iod_pgtable_create(), and -EFAULT when the root (or, adopting, any table) is unreadable
+ * @return as iod_pgtable_create(), and -EFAULT when the root (or, adopting, any table) is unreadable (not asked of
+ *         nested memory, unless adopting)
  */
 IOD_API int iod_pgtable_attach(struct iod_pgtable **out, const struct iod_pgtable_cfg *cfg,
 			       uint64_t root);
@@ -122,7 +123,7 @@ IOD_API int iod_pgtable_attach(struct iod_pgtable **out, const struct iod_pgtabl
 /**
  * Destroy a page table and free its tables (those created or adopted) at once: hardware must not use
  * them any more.
- * @return 0; -EBUSY while a gather refers to it; -EINVAL
+ * @return 0; -EBUSY while a gather or nested memory refers to it; -EINVAL
  */
 IOD_API int iod_pgtable_destroy(struct iod_pgtable *pt);
 

@@ -26,6 +26,7 @@
 #include "atomic.h"
 #include "bits.h"
 #include "pgtable/iotlb_cache.h"
+#include "pgtable/iotlb_stage2.h"
 #include "pgtable/mem.h"
 #include "pgtable/pt_defs.h"
 
@@ -33,7 +34,7 @@
 	(IOD_IOTLB_ATC | IOD_IOTLB_LATE_DIRTY | IOD_IOTLB_SPECULATE | IOD_IOTLB_NO_TABLE_ACCESS | \
 	 IOD_IOTLB_NEVER_TABLE_ACCESS | IOD_IOTLB_EXACT_LEVELS)
 #define TLB_GLOBAL_FLAGS (IOD_INV_NO_GLOBAL | IOD_INV_ONLY_GLOBAL)
-#define TLB_ACCESS (IOD_ACCESS_READ | IOD_ACCESS_WRITE | IOD_ACCESS_EXEC | IOD_ACCESS_PRIV)
+#define TLB_ACCESS	 (IOD_ACCESS_READ | IOD_ACCESS_WRITE | IOD_ACCESS_EXEC | IOD_ACCESS_PRIV)
 
 /* One walk in this many is followed by a speculative one; a power of two. */
 #define TLB_SPECULATE_EVERY 8
@@ -42,6 +43,7 @@ struct iod_iotlb {
 	struct iod_allocator allocator;
 	uint32_t flags;
 	_Alignas(8) uint64_t waiting; /* invalidations that want the lock; atomic */
+	_Alignas(8) uint64_t stage2;  /* nested memories that translate through it; atomic */
 	pthread_mutex_t lock;	      /* what follows */
 	uint64_t rng;
 	struct tlb_cache leaves, tables;
@@ -62,8 +64,10 @@ struct tlb_req {
 	struct iod_pgtable *pt;
 	uint64_t iova;
 	uint32_t access;
+	bool keep_clean; /* a write does not mark */
 	struct iod_access_result *result;
 	struct iod_fault *fault;
+	struct tlb_entry *entry; /* what answered; may be NULL */
 };
 
 static int tlb_check_cfg(struct iod_iotlb_cfg *cfg)
@@ -143,6 +147,8 @@ int iod_iotlb_destroy(struct iod_iotlb *tlb)
 
 	if (!tlb)
 		return -EINVAL;
+	if (word_load(&tlb->stage2))
+		return -EBUSY;
 	allocator = tlb->allocator;
 	pthread_mutex_destroy(&tlb->lock);
 	iod_tlb_fini(&tlb->tables, &allocator);
@@ -174,6 +180,7 @@ static void tlb_cache_tables(struct iod_iotlb *tlb, const struct iod_pgtable *pt
 		if (!w->table_pa[level])
 			continue;
 		entry.lg2 = w->table_lg2[level];
+		entry.page_lg2 = entry.lg2;
 		entry.iova = align_down(w->iova, entry.lg2);
 		entry.pa = w->table_pa[level];
 		entry.prot = w->table_deny[level];
@@ -226,6 +233,7 @@ static void tlb_cache_leaf(struct iod_iotlb *tlb, const struct iod_pgtable *pt,
 		.pa = w->pa - (w->iova & low_mask(w->page_lg2)),
 		.prot = w->prot,
 		.lg2 = (uint8_t)w->page_lg2,
+		.page_lg2 = (uint8_t)w->leaf_lg2,
 		.hint = (uint8_t)w->level,
 		.dirty = w->dirty,
 	};
@@ -278,6 +286,8 @@ static void tlb_answer(const struct tlb_req *req, const struct tlb_entry *entry,
 		.prot = entry->prot & (PT_RW | IOD_PROT_NOEXEC),
 		.hit = hit,
 	};
+	if (req->entry)
+		*req->entry = *entry;
 }
 
 /*
@@ -304,7 +314,11 @@ static bool tlb_hit(const struct tlb_req *req)
 static int tlb_miss(const struct tlb_req *req)
 {
 	struct iod_iotlb *tlb = req->tlb;
-	struct pt_hw_walk w = { .iova = req->iova, .access = req->access, .set_dirty = true };
+	struct pt_hw_walk w = {
+		.iova = req->iova,
+		.access = req->access,
+		.set_dirty = !req->keep_clean,
+	};
 	struct tlb_entry entry, *old;
 	int ret;
 
@@ -325,8 +339,19 @@ static int tlb_miss(const struct tlb_req *req)
 static bool tlb_access_valid(const struct iod_iotlb *tlb, const struct iod_pgtable *pt,
 			     uint32_t access)
 {
+	/* A first stage's lock is taken before a second stage's, never after one. */
 	return tlb && pt && !(access & ~TLB_ACCESS) &&
-	       (access & (IOD_ACCESS_READ | IOD_ACCESS_WRITE));
+	       (access & (IOD_ACCESS_READ | IOD_ACCESS_WRITE)) &&
+	       !(pt->mem->nested && word_load(&tlb->stage2));
+}
+
+/* Answer from the cache or from memory. */
+static int tlb_ask(const struct tlb_req *req)
+{
+	if (tlb_hit(req))
+		return 0;
+	req->tlb->stats.misses++;
+	return tlb_miss(req);
 }
 
 int iod_iotlb_access(struct iod_iotlb *tlb, struct iod_pgtable *pt, uint64_t iova, uint32_t access,
@@ -342,20 +367,55 @@ int iod_iotlb_access(struct iod_iotlb *tlb, struct iod_pgtable *pt, uint64_t iov
 		.result = &local_result,
 		.fault = &local_fault,
 	};
-	int ret = 0;
+	int ret;
 
 	if (!tlb_access_valid(tlb, pt, access))
 		return -EINVAL;
 	tlb_lock(tlb);
-	if (!tlb_hit(&req)) {
-		tlb->stats.misses++;
-		ret = tlb_miss(&req);
-	}
+	ret = tlb_ask(&req);
 	pthread_mutex_unlock(&tlb->lock);
 	if (result && !ret)
 		*result = local_result;
 	if (fault)
 		*fault = local_fault;
+	return ret;
+}
+
+/* ---- as the second stage of nested memory ---- */
+
+int iod_iotlb_stage2_get(struct iod_iotlb *tlb)
+{
+	if (tlb->flags & IOD_IOTLB_ATC)
+		return -EINVAL;
+	word_add(&tlb->stage2, 1);
+	return 0;
+}
+
+void iod_iotlb_stage2_put(struct iod_iotlb *tlb)
+{
+	word_sub(&tlb->stage2, 1);
+}
+
+int iod_iotlb_stage2(struct iod_iotlb *tlb, struct iod_pgtable *stage2, struct tlb_stage2 *s)
+{
+	struct iod_access_result result;
+	struct tlb_req req = {
+		.tlb = tlb,
+		.pt = stage2,
+		.iova = s->ipa,
+		.access = s->access,
+		.keep_clean = !s->set_dirty,
+		.result = &result,
+		.fault = &s->fault,
+		.entry = &s->entry,
+	};
+	int ret;
+
+	tlb_lock(tlb);
+	ret = tlb_ask(&req);
+	if (!ret && s->use)
+		s->use(s->cookie, result.pa);
+	pthread_mutex_unlock(&tlb->lock);
 	return ret;
 }
 

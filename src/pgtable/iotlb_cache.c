@@ -110,12 +110,14 @@ void iod_tlb_insert(struct tlb_cache *cache, const struct tlb_entry *entry, uint
 
 static bool tlb_covered(const struct tlb_entry *entry, const struct iod_inv *inv)
 {
+	uint64_t first = align_down(entry->iova, entry->page_lg2);
+	uint64_t last = entry->iova | low_mask(entry->page_lg2);
+
 	if (inv->kind == IOD_INV_ALL)
 		return true;
 	if ((entry->domain ^ inv->domain) & ~inv->domain_ignore)
 		return false;
-	return inv->kind == IOD_INV_DOMAIN ||
-	       (entry->iova <= inv->last && inv->iova <= (entry->iova | low_mask(entry->lg2)));
+	return inv->kind == IOD_INV_DOMAIN || (first <= inv->last && inv->iova <= last);
 }
 
 /* Whether the flags let it go: entries of the walk cache are never global. */

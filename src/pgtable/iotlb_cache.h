@@ -15,6 +15,8 @@ struct tlb_entry {
 	uint64_t pa;   /* output address of the first byte; or the table */
 	uint32_t prot; /* permissions; or what the levels above the table deny */
 	uint8_t lg2;   /* log2 of the bytes covered, below 64; 0: no entry here */
+	uint8_t page_lg2; /* log2 of the bytes of the page that it was made from: not less. An invalidation
+			     of any part of that page drops it */
 	uint8_t level; /* of the table */
 	uint8_t hint; /* level that invalidations call it by: the leaf's; or that of the entry which
 			  points to the table */

@@ -51,16 +51,20 @@ struct mem_leaf_note {
 	uint32_t slot;	  /**< its place in the leaf index of its page table, if that has one */
 };
 
+struct mem_nested;
+
 struct iod_mem {
 	unsigned char *window;	     /* NULL for VM memory */
 	struct mem_leaf_note *notes; /* by address / 4 KiB; NULL for VM memory */
 	uint64_t base_pa, window_len;
 	_Alignas(8) uint64_t committed; /* bytes of the window that may be touched; only grows */
 	const struct mem_backend *backend;
+	const struct mem_nested
+		*nested; /* NULL: table addresses are final; else see mem_nested.c */
 	struct iod_allocator allocator;
 	void (*log)(void *cookie, int error, const char *why);
 	void *log_cookie;
-	_Alignas(8) uint64_t users;   /* page tables, gathers; atomic */
+	_Alignas(8) uint64_t users;   /* page tables, gathers, nested memories; atomic */
 	_Alignas(8) uint64_t pending; /* detached tables that wait; atomic */
 
 	pthread_mutex_t lock; /* what follows, and what the backend says */

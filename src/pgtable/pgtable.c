@@ -185,7 +185,8 @@ static int pt_attach_root(struct iod_pgtable *pt, uint64_t root, unsigned top_le
 		return iod_refuse(pt->mem, -EINVAL, "root: misaligned");
 	if (root > pt->max_pa)
 		return iod_refuse(pt->mem, -ERANGE, "root: outside the output range");
-	if (!iod_mem_ptr(pt->mem, root, BIT64(lg2), adopt))
+	/* Nested memory may get there later: it is hardware that finds out. */
+	if ((adopt || !pt->mem->nested) && !iod_mem_ptr(pt->mem, root, BIT64(lg2), adopt))
 		return iod_refuse(pt->mem, -EFAULT, "root: unreadable");
 	pt->top = root | top_level;
 	pt->attached = true;

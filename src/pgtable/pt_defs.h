@@ -105,7 +105,7 @@ struct iod_pgtable {
 		sign;	 /* the bits above, canonical: and the highest of those, in range */
 	uint64_t max_pa; /* 2^oas - 1 */
 	_Alignas(8) uint64_t tables, table_bytes; /* atomic */
-	_Alignas(8) uint64_t gathers;		  /* atomic: gathers that refer to it */
+	_Alignas(8) uint64_t gathers; /* atomic: gathers and nested memories that refer to it */
 	const void *log; /* atomic: the dirty log that takes its dirty state, or NULL */
 	_Alignas(8) uint64_t dense_sweeps; /* atomic: see pt_exclude.h */
 	_Alignas(8) uint64_t resizes;	   /* atomic: gathers with unsynced changes of page sizes */
@@ -163,19 +163,24 @@ struct pt_hw_walk {
 	unsigned start_level;	 /* below the root's */
 	uint32_t start_deny;	 /* what the levels above deny */
 	/* out */
-	uint64_t x;			    /* iova in table space */
-	struct pt_top top;		    /* the root used */
-	uint64_t table_pa[PT_MAX_LEVELS];   /* table walked at each level, 0 when none */
-	uint32_t table_deny[PT_MAX_LEVELS]; /* what the entries above that table deny */
-	uint8_t table_lg2[PT_MAX_LEVELS];   /* log2 of the bytes that table covers */
-	uint64_t pa;			    /* output address of iova */
-	unsigned page_lg2;		    /* size of the translation (the whole run) */
-	unsigned level;			    /* of the leaf, or of the entry at fault */
-	uint64_t pte_pa;		    /* the item used or at fault */
-	uint32_t prot;			    /* effective permissions */
-	bool dirty;			    /* the leaf is dirty now: later writes need no update */
+	uint64_t x;			     /* iova in table space */
+	struct pt_top top;		     /* the root used */
+	uint64_t table_pa[PT_MAX_LEVELS];    /* table walked at each level, 0 when none */
+	uint32_t table_deny[PT_MAX_LEVELS];  /* what the entries above that table deny */
+	uint8_t table_lg2[PT_MAX_LEVELS];    /* log2 of the bytes that table covers */
+	uint64_t pa;			     /* output address of iova, of both stages */
+	unsigned leaf_lg2;		     /* size of the leaf (the whole run) */
+	unsigned page_lg2;		     /* size of the translation: that, or less by stage 2 */
+	unsigned level;			     /* of the leaf, or of the entry at fault */
+	uint64_t pte_pa;		     /* the item used or at fault */
+	uint32_t prot;			     /* effective permissions, of both stages */
+	bool dirty;			     /* all is dirty now: later writes need no update */
 	unsigned set_access, set_dirty_bits; /* bits set, for statistics */
+	struct iod_fault behind; /* nested memory: what went wrong behind this stage, unless NONE */
 };
+
+/* What became of writing an item that a walk read. */
+enum pt_hw_put { PT_HW_PUT, PT_HW_CHANGED, PT_HW_UNWRITABLE, PT_HW_REFUSED };
 
 /*
  * One address into table space. -ERANGE when the table does not translate it: the bits above must be those
@@ -222,6 +227,18 @@ void iod_pt_dense_begin(struct iod_pgtable *pt);
 void iod_pt_dense_end(struct iod_pgtable *pt);
 /* exclude.c: takes the lock as one of the mutators; waits while somebody holds it alone. */
 void iod_pt_lock_shared(struct pt_table_lock *lock);
+/*
+ * mem_nested.c: what hardware does to stage 2 when it walks a table in nested memory. What goes wrong there is
+ * left in w->behind; the reason is returned too (for put: PT_HW_REFUSED).
+ */
+enum iod_fault_reason iod_nested_load(const struct mem_nested *nested, struct pt_hw_walk *w,
+				      uint64_t ipa, uint64_t *pte);
+enum pt_hw_put iod_nested_put(const struct mem_nested *nested, struct pt_hw_walk *w, uint64_t ipa,
+			      uint64_t old, uint64_t pte);
+/* Whether stage 2 grants the access itself, at the address w->pa: marks nothing dirty. */
+enum iod_fault_reason iod_nested_check(const struct mem_nested *nested, struct pt_hw_walk *w);
+/* Translates w->pa, with its marks, and leaves what both stages make of it in *w. */
+enum iod_fault_reason iod_nested_output(const struct mem_nested *nested, struct pt_hw_walk *w);
 /* formats.c: the compiled-in formats. A granule that a format does not have gets the engine for 4 KiB,
  * which refuses it. */
 const struct pt_engine *iod_pt_engine(enum iod_format format, uint32_t granule);

@@ -10,6 +10,10 @@
  * this walk has not set, and what the caller caches is what memory held when it was marked.
  *
  * Of a run only the item that the walk read is marked; the translation is the whole run.
+ *
+ * A table in nested memory: each item is read and marked through stage 2, and so is the output address
+ * translated (mem_nested.c). Stage 2 is asked whether it grants the access before this stage is marked, and
+ * told of it after: it is not marked for an access that this stage refuses (bits.md A1.11 rules 7, 8).
  */
 #ifndef IOD_PT_HW_H
 #define IOD_PT_HW_H
@@ -34,25 +38,29 @@ struct pt_hw_path {
 	uint64_t pa[PT_MAX_LEVELS], pte[PT_MAX_LEVELS];
 };
 
-enum pt_hw_put { PT_HW_PUT, PT_HW_CHANGED, PT_HW_UNWRITABLE };
-
 /* Read, once, the item of a table that translates w->x. */
-static inline bool pt_hw_read(const struct iod_pgtable *pt, struct pt_hw_walk *w, uint64_t table,
-			      struct pt_hw_path *path)
+static inline enum iod_fault_reason pt_hw_read(const struct iod_pgtable *pt, struct pt_hw_walk *w,
+					       uint64_t table, struct pt_hw_path *path)
 {
 	unsigned shift = pt_shift(pt, w->level);
 	unsigned lg2 = pt_items_lg2(pt, w->level, w->top.level);
+	enum iod_fault_reason reason = IOD_FAULT_NONE;
 	const uint64_t *item;
 
 	w->table_pa[w->level] = table;
 	w->table_lg2[w->level] = (uint8_t)(shift + lg2);
 	w->pte_pa = table + (((w->x >> shift) & low_mask(lg2)) << 3);
-	item = iod_mem_ptr(pt->mem, w->pte_pa, sizeof(*item), false);
-	if (!item)
-		return false;
 	path->pa[path->nr] = w->pte_pa;
-	path->pte[path->nr++] = item_load(item);
-	return true;
+	if (pt->mem->nested) {
+		reason = iod_nested_load(pt->mem->nested, w, w->pte_pa, &path->pte[path->nr]);
+	} else {
+		item = iod_mem_ptr(pt->mem, w->pte_pa, sizeof(*item), false);
+		if (!item)
+			return IOD_FAULT_WALK_ABORT;
+		path->pte[path->nr] = item_load(item);
+	}
+	path->nr++;
+	return reason;
 }
 
 /* Whether hardware goes on with the item. */
@@ -93,8 +101,9 @@ static inline enum iod_fault_reason pt_hw_descend(const struct iod_pgtable *pt,
 	uint64_t pte;
 
 	for (;;) {
-		if (!pt_hw_read(pt, w, table, path))
-			return IOD_FAULT_WALK_ABORT;
+		reason = pt_hw_read(pt, w, table, path);
+		if (reason != IOD_FAULT_NONE)
+			return reason;
 		pte = path->pte[path->nr - 1];
 		type = pt_item_type(pt, w->level, pte);
 		reason = pt_hw_check_item(pt, w->level, pte, type);
@@ -114,6 +123,7 @@ static inline void pt_hw_translate(const struct iod_pgtable *pt, struct pt_hw_wa
 	uint32_t deny = w->table_deny[level];
 
 	w->pa = pt_leaf_pa(pt, level, pte) + (w->x & low_mask(lg2));
+	w->leaf_lg2 = lg2;
 	w->page_lg2 = lg2;
 	w->prot = pt_leaf_prot(pt, pte) & ~(deny & PT_RW);
 	w->prot |= deny & (IOD_PROT_NOEXEC | IOD_PROT_PRIV);
@@ -131,13 +141,15 @@ static inline bool pt_hw_permits(uint32_t prot, uint32_t access)
 }
 
 /* Write an item that is still what the walk read. */
-static inline enum pt_hw_put pt_hw_put(const struct iod_pgtable *pt, uint64_t pa, uint64_t old,
-				       uint64_t pte)
+static inline enum pt_hw_put pt_hw_put(const struct iod_pgtable *pt, struct pt_hw_walk *w,
+				       uint64_t pa, uint64_t old, uint64_t pte)
 {
 	uint64_t *item;
 
 	if (pte == old)
 		return PT_HW_PUT;
+	if (pt->mem->nested)
+		return iod_nested_put(pt->mem->nested, w, pa, old, pte);
 	item = iod_mem_ptr(pt->mem, pa, sizeof(*item), true);
 	if (!item)
 		return PT_HW_UNWRITABLE;
@@ -154,7 +166,7 @@ static inline enum pt_hw_put pt_hw_mark_tables(const struct iod_pgtable *pt, str
 	for (i = 0; i + 1 < path->nr && !w->never_table_access; i++) {
 		old = path->pte[i];
 		pte = pt_hw_mark_table(pt, old, w->table_access);
-		put = pt_hw_put(pt, path->pa[i], old, pte);
+		put = pt_hw_put(pt, w, path->pa[i], old, pte);
 		if (put != PT_HW_PUT)
 			return put;
 		w->set_access += pte != old;
@@ -167,7 +179,7 @@ static inline enum pt_hw_put pt_hw_mark_leaf(const struct iod_pgtable *pt, struc
 {
 	bool write = (w->access & IOD_ACCESS_WRITE) && w->set_dirty;
 	uint64_t pte = pt_hw_mark(pt, old, write);
-	enum pt_hw_put put = pt_hw_put(pt, w->pte_pa, old, pte);
+	enum pt_hw_put put = pt_hw_put(pt, w, w->pte_pa, old, pte);
 
 	if (put != PT_HW_PUT)
 		return put;
@@ -178,13 +190,49 @@ static inline enum pt_hw_put pt_hw_mark_leaf(const struct iod_pgtable *pt, struc
 	return PT_HW_PUT;
 }
 
+/* Whether anything is left to mark. */
+static inline bool pt_hw_unmarked(const struct iod_pgtable *pt, const struct pt_hw_walk *w,
+				  const struct pt_hw_path *path)
+{
+	uint64_t pte = path->pte[path->nr - 1];
+	unsigned i;
+
+	for (i = 0; i + 1 < path->nr && !w->never_table_access; i++)
+		if (pt_hw_mark_table(pt, path->pte[i], w->table_access) != path->pte[i])
+			return true;
+	return pt_hw_mark(pt, pte, (w->access & IOD_ACCESS_WRITE) && w->set_dirty) != pte;
+}
+
+/* Marks what a permitted access marks. *again when an item changed before that. */
+static inline enum iod_fault_reason pt_hw_mark_path(const struct iod_pgtable *pt,
+						    struct pt_hw_walk *w,
+						    const struct pt_hw_path *path, bool *again)
+{
+	const struct mem_nested *nested = pt->mem->nested;
+	enum iod_fault_reason reason = IOD_FAULT_NONE;
+	enum pt_hw_put put;
+
+	if (nested && pt_hw_unmarked(pt, w, path))
+		reason = iod_nested_check(nested, w);
+	if (reason != IOD_FAULT_NONE)
+		return reason;
+	put = pt_hw_mark_tables(pt, w, path);
+	if (put == PT_HW_PUT)
+		put = pt_hw_mark_leaf(pt, w, path->pte[path->nr - 1]);
+	*again = put == PT_HW_CHANGED;
+	if (put == PT_HW_PUT && nested)
+		return iod_nested_output(nested, w);
+	if (put == PT_HW_REFUSED)
+		return w->behind.reason;
+	return put == PT_HW_UNWRITABLE ? IOD_FAULT_WALK_ABORT : IOD_FAULT_NONE;
+}
+
 /* One walk. *again when an item changed before it could be marked. */
 static inline enum iod_fault_reason pt_hw_try(struct iod_pgtable *pt, struct pt_hw_walk *w,
 					      bool *again)
 {
 	struct pt_hw_path path = { .nr = 0 };
 	enum iod_fault_reason reason;
-	enum pt_hw_put put;
 	unsigned level;
 	uint64_t pte;
 
@@ -211,11 +259,7 @@ static inline enum iod_fault_reason pt_hw_try(struct iod_pgtable *pt, struct pt_
 		return IOD_FAULT_ACCESS_FLAG;
 	if (!pt_hw_permits(w->prot, w->access))
 		return IOD_FAULT_PERMISSION;
-	put = pt_hw_mark_tables(pt, w, &path);
-	if (put == PT_HW_PUT)
-		put = pt_hw_mark_leaf(pt, w, pte);
-	*again = put == PT_HW_CHANGED;
-	return put == PT_HW_UNWRITABLE ? IOD_FAULT_WALK_ABORT : IOD_FAULT_NONE;
+	return pt_hw_mark_path(pt, w, &path, again);
 }
 
 static inline enum iod_fault_reason pt_hw_access(struct iod_pgtable *pt, struct pt_hw_walk *w)
@@ -236,7 +280,10 @@ static inline enum iod_fault_reason pt_hw_access(struct iod_pgtable *pt, struct 
 	return IOD_FAULT_WALK_ABORT;
 }
 
-/* See struct pt_engine.hw_walk. */
+/*
+ * See struct pt_engine.hw_walk. No reader's section around a nested walk, which waits for a lock: the tables
+ * are not the library's to free, and stage 2 has a section of its own for each of its walks.
+ */
 static int pt_hw_walk(struct iod_pgtable *pt, struct pt_hw_walk *w, struct iod_fault *fault)
 {
 	enum iod_fault_reason reason;
@@ -245,20 +292,25 @@ static int pt_hw_walk(struct iod_pgtable *pt, struct pt_hw_walk *w, struct iod_f
 	w->pte_pa = 0;
 	w->set_access = 0;
 	w->set_dirty_bits = 0;
-	rcu_enter();
+	w->behind.reason = IOD_FAULT_NONE;
+	if (!pt->mem->nested)
+		rcu_enter();
 	reason = pt_hw_access(pt, w);
-	rcu_leave();
+	if (!pt->mem->nested)
+		rcu_leave();
 	if (reason == IOD_FAULT_NONE)
 		return 0;
 	*fault = (struct iod_fault){
 		.reason = reason,
-		.access = w->access,
-		.stage = PT_STAGE,
+		.stage = pt->mem->nested ? 1 : PT_STAGE,
 		.level = w->level,
-		.iova = w->iova,
-		.domain = pt->domain,
 		.pte_pa = w->pte_pa,
 	};
+	if (w->behind.reason != IOD_FAULT_NONE)
+		*fault = w->behind;
+	fault->access = w->access;
+	fault->iova = w->iova;
+	fault->domain = pt->domain;
 	return -EFAULT;
 }
 
