@@ -83,7 +83,7 @@ enum iod_smmuv3_tg {
 struct iod_smmuv3_cmd {
 	enum iod_smmuv3_op op;
 	uint32_t sid;  /**< StreamID */
-	uint32_t ssid; /**< SubstreamID, 20 bits; only with ssv */
+	uint32_t ssid; /**< SubstreamID, 20 bits; with ssv, and in CFGI_CD, which has no ssv */
 	bool ssv;      /**< ssid is valid */
 	bool leaf;     /**< CFGI_STE, CFGI_CD, TLBI: last-level entries only */
 	bool global;   /**< ATC_INV: all PASIDs (ssv set) */
@@ -105,7 +105,9 @@ struct iod_smmuv3_cmd {
 	uint16_t stag;	   /**< RESUME */
 	uint32_t msi_data; /**< SYNC */
 	uint64_t msi_addr; /**< SYNC: a multiple of 4, below 2^56 */
-	uint64_t addr;	   /**< a multiple of 4096; ranges: of the granule; S2_IPA: below 2^52 */
+	/** A multiple of 4096; S2_IPA: below 2^52. Ranges ought to begin where a granule (and an entry of
+	 *  level ttl) does: else it is unpredictable what is invalidated (4.4.1). */
+	uint64_t addr;
 };
 
 /** Why a command (or a structure) is not what it should be; 0: it is. */
@@ -135,8 +137,8 @@ IOD_API const char *iod_smmuv3_op_name(enum iod_smmuv3_op op);
 IOD_API bool iod_smmuv3_op_permitted(const struct iod_smmuv3_id *id, enum iod_smmuv3_op op);
 
 /**
- * Encode. Checks every field: what iod_smmuv3_cmd_decode() would refuse is refused here, and a field set that
- * the command does not have.
+ * Encode. Checks every field: what iod_smmuv3_cmd_decode() would refuse or ignore is refused here, and a field
+ * set that the command does not have.
  * @param id  what the SMMU has; NULL: everything
  * @param why receives the reason when refused; may be NULL
  * @return 0; -EOPNOTSUPP no such command, or not permitted; -EINVAL
@@ -147,7 +149,8 @@ IOD_API int iod_smmuv3_cmd_encode(struct iod_smmuv3_raw_cmd *raw, const struct i
 /**
  * Decode. Strict: reserved bits, reserved values and illegal combinations are refused (the specification
  * leaves the choice for some; an SMMU that refuses raises CERROR_ILL, 4.1.3). Bits above the size of ASIDs,
- * VMIDs, StreamIDs or SubstreamIDs of @p id are refused as well.
+ * VMIDs, StreamIDs or SubstreamIDs of @p id are refused as well. Fields that hardware ignores are 0 in @p cmd:
+ * ssid and global without ssv, sid of CFGI_ALL, abort with retry, MSIs of an SMMU without them.
  * @return as iod_smmuv3_cmd_encode(); *cmd is all zero when refused, but for op, and sid where the opcode
  *         has one
  */
