@@ -20,11 +20,11 @@ extern "C" {
 #define IOD_PERM_PRIV  (1u << 3)
 /** @} */
 
-/** What was being done when the fault happened. */
-enum iod_fault_origin {
-	IOD_FAULT_OF_INPUT = 0,	  /**< the access's own address was translated */
-	IOD_FAULT_OF_TABLE = 1,	  /**< a stage-1 table was fetched or updated */
-	IOD_FAULT_OF_CONTEXT = 2, /**< a context structure was fetched */
+/** Whose address a fault is about. */
+enum iod_fault_class {
+	IOD_FAULT_INPUT = 0,   /**< the access's own */
+	IOD_FAULT_TABLE = 1,   /**< a stage-1 table's, fetched or updated */
+	IOD_FAULT_CONTEXT = 2, /**< a context structure's */
 };
 
 /** How the source waits for an answer. */
@@ -53,7 +53,7 @@ struct iod_page_request {
 	uint32_t grpid; /**< page request group index, or the stall's tag */
 	uint32_t perm;	/**< IOD_PERM_* asked for */
 	uint32_t stage; /**< 1 or 2: which one refused (page requests of devices: 1) */
-	enum iod_fault_origin origin;
+	enum iod_fault_class cls;
 	enum iod_request_model model;
 	uint64_t iova;
 	uint64_t ipa;		  /**< stage 2 */
@@ -105,7 +105,7 @@ struct iod_unrecov_fault {
 	uint32_t vendor_code; /**< type of the vendor's record */
 	uint32_t perm;	      /**< IOD_PERM_*; 0: not known */
 	uint32_t stage;	      /**< 1, 2; 0: none, or not known */
-	enum iod_fault_origin origin;
+	enum iod_fault_class cls;
 	uint32_t reserved; /**< 0 */
 	uint64_t iova;
 	uint64_t ipa;

@@ -19,6 +19,7 @@
 #ifndef IODIRTY_IOTLB_H
 #define IODIRTY_IOTLB_H
 
+#include <iodirty/fault.h>
 #include <iodirty/gather.h>
 #include <iodirty/types.h>
 
@@ -87,16 +88,6 @@ enum iod_fault_reason {
 	IOD_FAULT_ADDRESS_SIZE = 5, /**< an address exceeds the output size */
 	IOD_FAULT_RESERVED = 6,	    /**< reserved bits or a reserved encoding */
 	IOD_FAULT_WALK_ABORT = 7,   /**< a table is not in memory, or A/D cannot be written there */
-};
-
-/** What was being translated when it was refused. */
-enum iod_fault_class {
-	/** The access's own address. */
-	IOD_FAULT_INPUT = 0,
-	/** The address of a stage-1 table entry, to be fetched or updated. */
-	IOD_FAULT_TABLE = 1,
-	/** The address of a structure that names a table: for those who fetch such. Nothing in iotlb.h does. */
-	IOD_FAULT_CONTEXT = 2,
 };
 
 /** A refused access, neutral of vendors. */
