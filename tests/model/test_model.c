@@ -11,6 +11,7 @@ int main(void)
 	bad += mdl_test_vtd();
 	bad += mdl_test_amd();
 	bad += mdl_test_edge();
+	bad += mdl_test_smmu();
 	bad += mdl_test_tools();
 	bad += mdl_test_data();
 	return bad != 0;
