@@ -44,6 +44,7 @@ int mdl_test_vtd(void);
 int mdl_test_amd(void);
 int mdl_test_edge(void);
 int mdl_test_smmu(void);
+int mdl_test_smmu_legal(void);
 int mdl_test_smmu_walk(void);
 int mdl_test_tools(void);
 int mdl_test_data(void);

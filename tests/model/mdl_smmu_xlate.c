@@ -5,28 +5,14 @@
  */
 #include <string.h>
 
-#include "mdl_smmu_int.h"
+#include "mdl_smmu_xlate.h"
 
-#define MAX_READS 8
-#define NO_PA	  UINT64_MAX
+#define NO_PA UINT64_MAX
 
 /* Physical reads, and the address of the one that failed. */
 struct phys {
 	const struct mdl_mem *mem;
 	uint64_t failed;
-};
-
-struct xlate {
-	const struct mdl_smmu *m;
-	const struct mdl_smmu_id *id;
-	const struct mdl_smmu_access *a;
-	struct mdl_smmu_result *r;
-	bool priv, inst; /* after the overrides of the STE */
-	bool nested;	 /* what stage 1 and the CD refer to is translated by stage 2 */
-	struct mdl_table s2;
-	/* stage-1 descriptors read on the way to the leaf, in order */
-	uint64_t read_at[MAX_READS + 1], read[MAX_READS + 1];
-	unsigned reads;
 };
 
 static int phys_read(void *cookie, uint64_t pa, uint64_t *val)
@@ -39,7 +25,7 @@ static int phys_read(void *cookie, uint64_t pa, uint64_t *val)
 	return -1;
 }
 
-static struct mdl_smmu_refusal *refuse(struct xlate *x, enum mdl_smmu_event_type type)
+struct mdl_smmu_refusal *mdl_x_refuse(struct xlate *x, enum mdl_smmu_event_type type)
 {
 	struct mdl_smmu_refusal *why;
 
@@ -59,7 +45,7 @@ static struct mdl_smmu_refusal *refuse(struct xlate *x, enum mdl_smmu_event_type
 static struct mdl_smmu_event *refuse_access(struct xlate *x, enum mdl_smmu_event_type type,
 					    enum mdl_smmu_class cls, bool s2)
 {
-	struct mdl_smmu_refusal *why = refuse(x, type);
+	struct mdl_smmu_refusal *why = mdl_x_refuse(x, type);
 
 	why->event.addr = x->a->iova;
 	why->event.rnw = !x->a->write;
@@ -98,12 +84,6 @@ static enum mdl_smmu_event_type event_of(enum mdl_fault fault)
 	}
 }
 
-/* What a stage-2 translation is for. */
-struct s2_use {
-	enum mdl_smmu_class cls;
-	bool write, inst, priv;
-};
-
 /* A1.7; with XNX the two bits tell privileged from unprivileged apart */
 static bool s2_exec(const struct xlate *x, uint64_t pte, bool priv)
 {
@@ -123,7 +103,7 @@ static bool s2_permits(const struct xlate *x, const struct mdl_leaf *leaf, const
 	return use->inst ? s2_exec(x, leaf->pte, use->priv) : leaf->r;
 }
 
-static bool s2_translate(struct xlate *x, uint64_t ipa, const struct s2_use *use, uint64_t *pa)
+bool mdl_x_stage2(struct xlate *x, uint64_t ipa, const struct s2_use *use, uint64_t *pa)
 {
 	struct phys phys = { x->m->mem, NO_PA };
 	const struct mdl_mem mem = { .cookie = &phys, .read64 = phys_read };
@@ -151,169 +131,6 @@ static bool s2_translate(struct xlate *x, uint64_t ipa, const struct s2_use *use
 	return false;
 }
 
-/* ---- Stream table (5.1, 6.3.25) ---- */
-
-static unsigned strtab_split(const struct mdl_smmu *m)
-{
-	unsigned split = m->strtab_cfg >> 6 & 0x1f;
-
-	return split == 8 || split == 10 ? split : 6;
-}
-
-static unsigned strtab_lg2(const struct mdl_smmu *m)
-{
-	unsigned lg2 = m->strtab_cfg & 0x3f;
-
-	return lg2 < ID_SIDSIZE(&m->id) ? lg2 : ID_SIDSIZE(&m->id);
-}
-
-static bool phys_words(const struct xlate *x, uint64_t pa, uint64_t *w, unsigned n,
-		       uint64_t *failed)
-{
-	unsigned i;
-
-	for (i = 0; i < n; i++) {
-		*failed = pa + 8 * (uint64_t)i;
-		if (x->m->mem->read64(x->m->mem->cookie, *failed, &w[i]))
-			return false;
-	}
-	return true;
-}
-
-static bool bad_streamid(struct xlate *x)
-{
-	refuse(x, MDL_EV_C_BAD_STREAMID)->record = x->m->recinvsid;
-	return false;
-}
-
-static bool ste_fetch_failed(struct xlate *x, uint64_t pa)
-{
-	refuse(x, MDL_EV_F_STE_FETCH)->event.fetch = pa;
-	return false;
-}
-
-/* The base is aligned to the size that LOG2SIZE says, capped or not (6.3.24). */
-static bool ste_address(struct xlate *x, uint64_t *at)
-{
-	const struct mdl_smmu *m = x->m;
-	unsigned lg2 = strtab_lg2(m), literal = m->strtab_cfg & 0x3f, split = strtab_split(m);
-	uint64_t sid = x->a->sid, base = m->strtab_base & mdl_bits(55, 6), word, failed;
-	struct mdl_l1std d;
-	unsigned l1_lg2;
-
-	if (sid >> lg2)
-		return bad_streamid(x);
-	if (!ID_ST_LEVEL(x->id) || (m->strtab_cfg >> 16 & 3) != 1) {
-		*at = (base & ~mdl_low(literal + 6)) + 64 * sid;
-		return true;
-	}
-	l1_lg2 = literal > split ? literal - split + 3 : 3;
-	base &= ~mdl_low(l1_lg2 > 6 ? l1_lg2 : 6);
-	if (!phys_words(x, base + 8 * (sid >> split), &word, 1, &failed))
-		return ste_fetch_failed(x, base + 8 * (sid >> split));
-	mdl_l1std_decode(word, &d);
-	if (d.lg2 < 0 || (unsigned)d.lg2 > split || (sid & mdl_low(split)) >> d.lg2)
-		return bad_streamid(x);
-	*at = d.ptr + 64 * (sid & mdl_low(split));
-	return true;
-}
-
-static bool fetch_ste(struct xlate *x)
-{
-	uint64_t at, failed, w[8];
-
-	if (!ste_address(x, &at))
-		return false;
-	if (!phys_words(x, at, w, 8, &failed))
-		return ste_fetch_failed(x, at);
-	mdl_ste_decode(w, &x->r->ste);
-	x->r->have_ste = true;
-	return true;
-}
-
-/* ---- Context descriptors (5.2 S1Fmt, 5.3) ---- */
-
-static bool bad_substreamid(struct xlate *x, uint32_t ssid)
-{
-	struct mdl_smmu_event *e = &refuse(x, MDL_EV_C_BAD_SUBSTREAMID)->event;
-
-	e->ssv = true;
-	e->ssid = ssid;
-	return false;
-}
-
-/* Words of a structure that stage 1 is configured by. */
-static bool context_words(struct xlate *x, uint64_t at, uint64_t *w, unsigned n)
-{
-	static const struct s2_use use = { .cls = MDL_CLASS_CD };
-	uint64_t failed;
-
-	if (x->nested && !s2_translate(x, at, &use, &at))
-		return false;
-	if (phys_words(x, at, w, n, &failed))
-		return true;
-	refuse(x, MDL_EV_F_CD_FETCH)->event.fetch = at;
-	return false;
-}
-
-/*
- * 3.4.3: a pointer too large. With stage 2 the architecture leaves open whether
- * it is refused as such or by the translation.
- */
-static bool pointer_too_large(struct xlate *x, uint64_t at, uint64_t pointer, uint32_t ssid)
-{
-	static const struct s2_use use = { .cls = MDL_CLASS_CD };
-
-	if (!(pointer & ~mdl_low(x->nested ? mdl_smmu_ias(x->id) : mdl_smmu_oas(x->id))))
-		return false;
-	bad_substreamid(x, ssid);
-	if (x->nested)
-		s2_translate(x, at, &use, &at);
-	return true;
-}
-
-static bool cd_address(struct xlate *x, uint32_t ssid, uint64_t *at)
-{
-	const struct mdl_ste *ste = &x->r->ste;
-	unsigned split = ste->s1fmt == 1 ? 6 : 10, max = ste->s1cdmax, lg2;
-	struct mdl_l1cd d;
-	uint64_t word;
-
-	if (!ID_SSIDSIZE(x->id) || !max) {
-		*at = ste->s1ctxptr;
-		return true;
-	}
-	if (ste->s1fmt != 1 && ste->s1fmt != 2) {
-		*at = (ste->s1ctxptr & ~mdl_low(6 + max)) + 64 * (uint64_t)ssid;
-		return true;
-	}
-	lg2 = max > split ? max - split + 3 : 3;
-	*at = ste->s1ctxptr & ~mdl_low(lg2 > 6 ? lg2 : 6);
-	if (!context_words(x, *at + 8 * (uint64_t)(ssid >> split), &word, 1))
-		return false;
-	mdl_l1cd_decode(word, &d);
-	if (!d.v)
-		return bad_substreamid(x, ssid);
-	*at = (d.ptr & ~mdl_low(6 + split)) + 64 * (ssid & mdl_low(split));
-	return !pointer_too_large(x, *at, d.ptr, ssid);
-}
-
-static bool fetch_cd(struct xlate *x, uint32_t ssid)
-{
-	uint64_t at, w[8];
-
-	if (!cd_address(x, ssid, &at) || !context_words(x, at, w, 8))
-		return false;
-	mdl_cd_decode(w, &x->r->cd);
-	x->r->have_cd = true;
-	if (mdl_cd_illegal(&x->r->ste, &x->r->cd, x->id, x->m->e2h)) {
-		refuse(x, MDL_EV_C_BAD_CD);
-		return false;
-	}
-	x->r->beyond = mdl_cd_beyond(&x->r->ste, &x->r->cd, x->id);
-	return !x->r->beyond;
-}
-
 /* ---- Stage 1 ---- */
 
 /* The reader of the stage-1 walk. Its own failure is refused here already. */
@@ -323,7 +140,7 @@ static int s1_read(void *cookie, uint64_t addr, uint64_t *val)
 	struct xlate *x = cookie;
 	uint64_t pa = addr;
 
-	if (x->nested && !s2_translate(x, addr, &use, &pa))
+	if (x->nested && !mdl_x_stage2(x, addr, &use, &pa))
 		return -1;
 	if (x->m->mem->read64(x->m->mem->cookie, pa, val)) {
 		refuse_access(x, MDL_EV_F_WALK_EABT, MDL_CLASS_TT, false)->fetch = pa;
@@ -378,7 +195,7 @@ static bool s1_update(struct xlate *x, unsigned i)
 	static const struct s2_use use = { .cls = MDL_CLASS_TT, .write = true };
 	uint64_t pa;
 
-	return s2_translate(x, x->read_at[i], &use, &pa);
+	return mdl_x_stage2(x, x->read_at[i], &use, &pa);
 }
 
 /*
@@ -512,7 +329,7 @@ static bool context(struct xlate *x, enum s1_way *way, uint32_t *ssid)
 	*ssid = x->a->ssv ? x->a->ssid : 0;
 	if (x->a->ssv) {
 		if (!s1 || !many || x->a->ssid >> ste->s1cdmax)
-			return bad_substreamid(x, x->a->ssid);
+			return mdl_x_bad_substreamid(x, x->a->ssid);
 		if (x->a->ssid || ste->s1dss != 2)
 			return true;
 	} else {
@@ -523,7 +340,7 @@ static bool context(struct xlate *x, enum s1_way *way, uint32_t *ssid)
 			return true;
 		}
 	}
-	refuse(x, MDL_EV_F_STREAM_DISABLED);
+	mdl_x_refuse(x, MDL_EV_F_STREAM_DISABLED);
 	return false;
 }
 
@@ -547,7 +364,7 @@ static bool first_stage(struct xlate *x, uint64_t *ipa)
 		return false;
 	if (way != S1_WALK)
 		return bypass(x, plain ? mdl_smmu_oas(x->id) : mdl_smmu_ias(x->id), ipa);
-	return fetch_cd(x, ssid) && stage1(x, ipa);
+	return mdl_x_fetch_cd(x, ssid) && stage1(x, ipa);
 }
 
 /*
@@ -559,7 +376,7 @@ static void bad_ste(struct xlate *x)
 	struct mdl_ste *ste = &x->r->ste, without = *ste;
 	uint64_t ipa;
 
-	refuse(x, MDL_EV_C_BAD_STE);
+	mdl_x_refuse(x, MDL_EV_C_BAD_STE);
 	without.s1ctxptr = 0;
 	if (ste->config != MDL_STE_NESTED || mdl_ste_illegal(&without, x->id) ||
 	    mdl_ste_beyond(ste, x->id))
@@ -576,14 +393,14 @@ static void translate(struct xlate *x)
 	struct s2_use use = { .cls = MDL_CLASS_IN, .write = x->a->write };
 	uint64_t ipa;
 
-	if (!fetch_ste(x))
+	if (!mdl_x_fetch_ste(x))
 		return;
 	if (mdl_ste_illegal(ste, x->id)) {
 		bad_ste(x);
 		return;
 	}
 	if (!(ste->config & 4)) {
-		refuse(x, MDL_EV_NONE);
+		mdl_x_refuse(x, MDL_EV_NONE);
 		return;
 	}
 	x->r->beyond = mdl_ste_beyond(ste, x->id);
@@ -598,7 +415,7 @@ static void translate(struct xlate *x)
 	use.inst = x->inst;
 	use.priv = x->priv;
 	if (x->nested)
-		s2_translate(x, ipa, &use, &x->r->pa);
+		mdl_x_stage2(x, ipa, &use, &x->r->pa);
 	else
 		x->r->pa = ipa & mdl_low(mdl_smmu_oas(x->id));
 }

@@ -12,6 +12,8 @@ int main(void)
 	bad += mdl_test_amd();
 	bad += mdl_test_edge();
 	bad += mdl_test_smmu();
+	bad += mdl_test_smmu_legal();
+	bad += mdl_test_smmu_walk();
 	bad += mdl_test_tools();
 	bad += mdl_test_data();
 	return bad != 0;
