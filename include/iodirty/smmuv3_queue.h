@@ -36,8 +36,9 @@ struct iod_smmuv3_queue {
 	enum iod_smmuv3_queue_kind kind;
 	uint32_t reserved;   /**< 0 */
 	struct iod_mem *mem; /**< where the ring lies; never trusted */
-	uint64_t
-		base; /**< *_BASE: LOG2SIZE [4:0], at most 19; ADDR [51:5], aligned to the ring's size */
+	/** *_BASE: LOG2SIZE [4:0], at most 19; ADDR [55:5], whose bits below the ring's size are ignored. What
+	 *  the ID registers allow for LOG2SIZE is the caller's to check. */
+	uint64_t base;
 	uint32_t *prod; /**< *_PROD */
 	uint32_t *cons; /**< *_CONS */
 };
@@ -63,14 +64,19 @@ enum iod_smmuv3_cerror {
 	IOD_SMMUV3_CERROR_ATC_INV_SYNC = 3, /**< an ATC_INV before this SYNC did not complete */
 };
 
-/** Check a ring: base, registers, kind, memory. @return 0; -EINVAL; -E2BIG; -EFAULT not (all) in memory */
+/**
+ * Check a ring: base, registers, kind, memory. Not needed: what is missing is found when it is met.
+ * @return 0; -EINVAL; -E2BIG; -EFAULT not (all) in memory, or not writable (but for commands)
+ */
 IOD_API int iod_smmuv3_queue_check(const struct iod_smmuv3_queue *queue);
 
 /** Entries that wait; more than fit (nonsense in the registers) count as a full ring. @return or -EINVAL */
 IOD_API int64_t iod_smmuv3_queue_used(const struct iod_smmuv3_queue *queue);
 
 /**
- * Producer: put @p nr entries in, PROD once. All or nothing.
+ * Producer: put @p nr entries in, PROD once. All or nothing. A PRI queue takes none between an overflow and its
+ * acknowledgement (8.1). Stalled events may not be dropped for want of room (7.4): keep them and try again;
+ * iod_smmuv3_queue_overflow() is for what is dropped.
  * @return 0; -ENOSPC; -EFAULT; -EINVAL
  */
 IOD_API int iod_smmuv3_queue_push(const struct iod_smmuv3_queue *queue, const void *entries,
@@ -100,7 +106,7 @@ IOD_API int iod_smmuv3_queue_ack_overflow(const struct iod_smmuv3_queue *queue);
 struct iod_smmuv3_consumer_ops {
 	size_t size; /**< sizeof(struct iod_smmuv3_consumer_ops) */
 	/**
-	 * Commands in order, no SYNC among them.
+	 * Commands in order, no SYNC among them; at most 64 at a time.
 	 * @param handled receives how many were obeyed: all of them, or those before the one that was not
 	 * @return 0; -EINVAL or -EOPNOTSUPP: that one is illegal (CERROR_ILL); -EAGAIN: ask again later (the
 	 *         queue stays where it is, no error); anything else: CERROR_ABT
@@ -123,7 +129,9 @@ struct iod_smmuv3_consume {
 	const struct iod_smmuv3_id *id;		   /**< in: to decode SYNC with; NULL: everything */
 	const struct iod_smmuv3_consumer_ops *ops; /**< in */
 	void *cookie;				   /**< in: handed to ops */
-	uint32_t budget;	       /**< in: commands to consume at most; 0: until it is empty */
+	uint32_t
+		budget; /**< in: commands to consume at most; 0: until it is empty, which who fills it can
+			      delay for ever */
 	uint32_t consumed;	       /**< out: commands consumed */
 	enum iod_smmuv3_cerror cerror; /**< out: the error raised, CONS.RD stays at that command */
 	enum iod_smmuv3_reason reason; /**< out: why, when a SYNC was illegal */
