@@ -70,7 +70,7 @@ enum iod_smmuv3_class {
 struct iod_smmuv3_event {
 	enum iod_smmuv3_event_type type;
 	uint32_t sid;
-	uint32_t ssid; /**< with ssv */
+	uint32_t ssid; /**< with ssv, and in C_BAD_SUBSTREAMID, which has no ssv */
 	bool ssv;
 	bool stall;  /**< the access waits for RESUME (stag) */
 	bool pnu;    /**< privileged */
@@ -86,7 +86,7 @@ struct iod_smmuv3_event {
 	uint16_t stag;
 	uint16_t reason; /**< implementation defined, where the type has one */
 	uint64_t addr;	 /**< InputAddr */
-	uint64_t ipa;	 /**< bits 55:12 */
+	uint64_t ipa;	 /**< bits 55:12; with s2 */
 	uint64_t fetch;	 /**< FetchAddr, bits 55:3 */
 };
 
@@ -100,7 +100,8 @@ IOD_API int iod_smmuv3_event_encode(struct iod_smmuv3_raw_event *raw,
 				    const struct iod_smmuv3_event *event);
 
 /**
- * Decode.
+ * Decode. Fields without what makes them valid are 0: ssid without ssv, stag without stall, ipa without s2. The
+ * reserved class is given as it is.
  * @param unknown receives the bits that are set but belong to no field of the type; may be NULL
  * @return 0 (bits of *unknown do not matter); -EOPNOTSUPP a type that this library does not know (also the
  *         implementation defined ones)
@@ -144,23 +145,27 @@ enum iod_smmuv3_event_kind {
 };
 
 /**
- * Convert an event to its neutral record: a stalled one to @p request, E_PAGE_REQUEST to @p request, all
- * others to @p fault.
+ * Convert an event to its neutral record: a stalled one to @p request, E_PAGE_REQUEST to @p request (with model 0),
+ * all others to @p fault. What a request does not say is lost: the type of a stalled event, TTRnW, span and the
+ * privilege of each hint.
  * @return an enum iod_smmuv3_event_kind; -EINVAL
  */
 IOD_API int iod_smmuv3_event_to_fault(const struct iod_smmuv3_event *event,
 				      struct iod_page_request *request,
 				      struct iod_unrecov_fault *fault);
 
-/** A stalled event of a neutral page request (for a guest). @return 0, -EINVAL what no stall can say */
+/** A stalled F_TRANSLATION of a neutral page request (for a guest). An access that reads and writes is a write.
+ *  @return 0, -EINVAL what no stall can say */
 IOD_API int iod_smmuv3_event_from_request(struct iod_smmuv3_event *event,
 					  const struct iod_page_request *request);
 
-/** The event of a neutral fault (for a guest). @return 0; -EINVAL; -EOPNOTSUPP no event says that */
+/** The event of a neutral fault (for a guest): of type vendor_code when that has the fault's reason, else the first
+ *  type that has. @return 0; -EINVAL it lacks what the type has; -EOPNOTSUPP no event says that */
 IOD_API int iod_smmuv3_event_from_fault(struct iod_smmuv3_event *event,
 					const struct iod_unrecov_fault *fault);
 
-/** Convert a page request. @return 0; -EINVAL (also stop markers, which ask for nothing) */
+/** Convert a page request. IOD_REQ_NEEDS_PASID is set with every PASID: clear it for a device that does not want
+ *  it in responses. @return 0; -EINVAL (also stop markers, which ask for nothing) */
 IOD_API int iod_smmuv3_pri_to_request(struct iod_page_request *request,
 				      const struct iod_smmuv3_pri *pri);
 
@@ -177,7 +182,7 @@ IOD_API int iod_smmuv3_response_to_cmd(struct iod_smmuv3_cmd *cmd,
 				       const struct iod_page_response *response);
 
 /**
- * What a guest's RESUME or PRI_RESP answers. RESUME to terminate is INVALID.
+ * What a guest's RESUME or PRI_RESP answers. RESUME to terminate is INVALID; it has no PASID, its tag says all.
  * @return 0; -EINVAL any other command
  */
 IOD_API int iod_smmuv3_response_from_cmd(struct iod_page_response *response,
