@@ -75,16 +75,17 @@ static const struct member ste_members[] = {
 	S(s2hd),     S(s2ha),	    S(s2s),
 	S(s2r),	     S(s2haft),	    S(s2pie),
 	S(s2poe),    S(s2sl0_2),    S(s2ds),
+	S(partid),   S(pmg),	    S(vmsptr),
 	S(s2ttb),    END,
 };
 
 static const struct member cd_members[] = {
-	D(v),	 D(t0sz),   D(tg0),  D(ir0),   D(or0),	D(sh0),	   D(t1sz),  D(tg1),
-	D(ir1),	 D(or1),    D(sh1),  D(ips),   D(epd0), D(epd1),   D(endi),  D(affd),
-	D(wxn),	 D(uwxn),   D(tbi0), D(tbi1),  D(pan),	D(aa64),   D(hd),    D(ha),
-	D(s),	 D(r),	    D(a),    D(aset),  D(asid), D(nscfg0), D(had0),  D(e0pd0),
-	D(haft), D(nscfg1), D(had1), D(e0pd1), D(aie),	D(ds),	   D(pie),   D(pnch),
-	D(epan), D(hwu0),   D(hwu1), D(ttb0),  D(ttb1), D(mair),   D(amair), END,
+	D(v),	 D(t0sz),  D(tg0),    D(ir0),  D(or0),	 D(sh0),  D(t1sz),   D(tg1),  D(ir1),
+	D(or1),	 D(sh1),   D(ips),    D(epd0), D(epd1),	 D(endi), D(affd),   D(wxn),  D(uwxn),
+	D(tbi0), D(tbi1),  D(pan),    D(aa64), D(hd),	 D(ha),	  D(s),	     D(r),    D(a),
+	D(aset), D(asid),  D(nscfg0), D(had0), D(e0pd0), D(haft), D(nscfg1), D(had1), D(e0pd1),
+	D(aie),	 D(ds),	   D(pie),    D(pnch), D(epan),	 D(hwu0), D(hwu1),   D(ttb0), D(ttb1),
+	D(mair), D(amair), D(partid), D(pmg),  END,
 };
 
 static const struct member event_members[] = {
@@ -220,6 +221,7 @@ static void commands(void **state)
 
 static void structures(void **state)
 {
+	struct mdl_smmu_id id = full_id();
 	struct mdl_l1std l1std;
 	struct mdl_l1cd l1cd;
 	struct mdl_ste ste;
@@ -232,12 +234,16 @@ static void structures(void **state)
 		same_fields(&gold_stes[i], &ste, ste_members);
 		for (j = 0; j < 8; j++)
 			assert_int_equal(ste.res[j], 0);
+		assert_int_equal(!mdl_ste_illegal(&ste, &id), gold_stes[i].verdict == GOLD_OK);
 	}
+	mdl_ste_decode(gold_stes[4].w, &ste); /* one that lets CDs stall */
 	for (i = 0; i < COUNT(gold_cds); i++) {
 		mdl_cd_decode(gold_cds[i].w, &cd);
 		same_fields(&gold_cds[i], &cd, cd_members);
 		for (j = 0; j < 8; j++)
 			assert_int_equal(cd.res[j], 0);
+		assert_int_equal(!mdl_cd_illegal(&ste, &cd, &id, false),
+				 gold_cds[i].verdict == GOLD_OK);
 	}
 	for (i = 0; i < COUNT(gold_l1stds); i++) {
 		mdl_l1std_decode(gold_l1stds[i].w[0], &l1std);

@@ -153,6 +153,10 @@ static void ste_other(void **state)
 		{ 1, BIT(28) | BIT(29), 0, 0, NULL },	   /* EATS 1 */
 		{ 1, BIT(30), 0, 0, NULL },		   /* STRW: not looked at */
 		{ 0, BIT(48), 0, 0, "S1ContextPtr" },
+		{ 0, BIT(47), 0, 0, NULL },
+		/* 3.4: 40 bits where there are no 64-bit tables; what follows is refused later */
+		{ 0, BIT(40), 0, 3 << 2, "S1ContextPtr" },
+		{ 0, BIT(39), 0, 3 << 2, "S2AA64" },
 	};
 	static const struct flip full[] = {
 		{ 2, BIT(57), 0, 0, "EATS: full with S2S" },

@@ -63,6 +63,8 @@ struct mdl_smmu_cmd {
 	enum mdl_smmu_verdict verdict;
 	unsigned op;
 	uint64_t res[2]; /* bits set that are no field of this command on this SMMU */
+	/* a StreamID or SubstreamID beyond what the SMMU has: no effect, or on another one (4.1.7) */
+	bool beyond_id;
 	bool ssec, ssv, global, leaf, ttl128, ac, ab;
 	uint32_t ssid, sid, msi_data;
 	uint16_t vmid, asid, stag, prgi;
@@ -75,6 +77,9 @@ struct mdl_smmu_cmd {
 };
 
 void mdl_smmu_cmd(const uint8_t raw[16], const struct mdl_smmu_id *id, struct mdl_smmu_cmd *c);
+
+/* Makes fields 0 that are IGNORED given the others, so that commands that do the same are equal. */
+void mdl_smmu_cmd_ignore(struct mdl_smmu_cmd *c, const struct mdl_smmu_id *id);
 
 /*
  * The least that a command must remove. Only for commands that are not ILL;
@@ -125,7 +130,10 @@ struct mdl_ste {
 	bool s2aa64, s2endi, s2affd, s2ptw, s2hd, s2ha, s2s, s2r, s2haft, s2pie, s2poe;
 	bool s2sl0_2, s2ds;
 	uint64_t s2ttb;
-	uint64_t res[8]; /* bits set in none of the above; MPAM, secure fields among them */
+	uint16_t partid;
+	uint8_t pmg;
+	uint64_t vmsptr;
+	uint64_t res[8]; /* bits set in none of the above: Secure and Realm fields, overlays */
 };
 
 struct mdl_cd {
@@ -136,7 +144,9 @@ struct mdl_cd {
 	bool nscfg0, had0, e0pd0, haft, nscfg1, had1, e0pd1, aie, ds, pie, pnch, epan;
 	unsigned hwu0, hwu1;
 	uint64_t ttb0, ttb1, mair, amair;
-	uint64_t res[8];
+	uint16_t partid;
+	uint8_t pmg;
+	uint64_t res[8]; /* bits set in none of the above: permission indirection */
 };
 
 /* Raw words in host order. */

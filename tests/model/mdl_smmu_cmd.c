@@ -197,7 +197,7 @@ static void fault(struct parse *p)
 		c->msh = (unsigned)get(p, 23, 22);
 		c->msi_attr = (unsigned)get(p, 27, 24);
 		c->msi_data = (uint32_t)get(p, 63, 32);
-		c->msi_addr = get(p, 64 + addr_top(p), 66) << 2;
+		c->msi_addr = get(p, 119, 66) << 2; /* truncated to OAS, if larger */
 		if (c->cs == 3)
 			ill(p);
 		return;
@@ -272,6 +272,28 @@ void mdl_smmu_cmd(const uint8_t raw[16], const struct mdl_smmu_id *id, struct md
 	}
 	if (c->res[0] || c->res[1])
 		either(&p);
+	c->beyond_id = (uint64_t)c->sid >> ID_SIDSIZE(id) || c->ssid >> ID_SSIDSIZE(id);
+}
+
+void mdl_smmu_cmd_ignore(struct mdl_smmu_cmd *c, const struct mdl_smmu_id *id)
+{
+	if (!c->ssv && c->op != MDL_OP_CFGI_CD) {
+		c->ssid = 0;
+		c->global = false;
+	}
+	if (c->op == MDL_OP_CFGI_STE_RANGE) /* 4.3.2: aligned to its size */
+		c->sid &= ~(uint32_t)mdl_low(c->range + 1);
+	if (c->ac || ID_TERM_MODEL(id)) /* 4.7.1 */
+		c->ab = false;
+	if (c->op != MDL_OP_SYNC) /* 4.7.3 */
+		return;
+	if (c->cs == 2 && !ID_SEV(id))
+		c->cs = 0;
+	if (c->cs == 1 && ID_MSI(id) && c->msi_addr)
+		return;
+	c->msh = c->msi_attr = 0;
+	c->msi_data = 0;
+	c->msi_addr = 0;
 }
 
 /* 4.4.1.1: the conditions under which the range is UNPREDICTABLE */

@@ -44,6 +44,8 @@ static inline unsigned mdl_idr(const struct mdl_smmu_id *id, unsigned n, unsigne
 #define ID_ATS(id)	   mdl_idr(id, 0, 10, 10)
 #define ID_NS1ATS(id)	   mdl_idr(id, 0, 11, 11)
 #define ID_ASID16(id)	   mdl_idr(id, 0, 12, 12)
+#define ID_MSI(id)	   mdl_idr(id, 0, 13, 13)
+#define ID_SEV(id)	   mdl_idr(id, 0, 14, 14)
 #define ID_PRI(id)	   mdl_idr(id, 0, 16, 16)
 #define ID_VMID16(id)	   mdl_idr(id, 0, 18, 18)
 #define ID_CD2L(id)	   mdl_idr(id, 0, 19, 19)

@@ -16,9 +16,9 @@ unsigned mdl_smmu_oas(const struct mdl_smmu_id *id)
 
 unsigned mdl_smmu_ias(const struct mdl_smmu_id *id)
 {
-	unsigned oas = mdl_smmu_oas(id);
+	unsigned bits32 = ID_TTF(id) & 1 ? 40 : 0, bits64 = ID_TTF(id) & 2 ? mdl_smmu_oas(id) : 0;
 
-	return (ID_TTF(id) & 1) && oas < 40 ? 40 : oas;
+	return bits32 > bits64 ? bits32 : bits64;
 }
 
 static bool s1_on(const struct mdl_ste *ste)
@@ -72,6 +72,9 @@ static void ste_s2(const uint64_t w[8], struct mdl_ste *ste)
 	ste->s2sl0_2 = B(194);
 	ste->s2ds = B(195);
 	ste->s2ttb = ADDR(247, 196);
+	ste->partid = (uint16_t)F(287, 272);
+	ste->pmg = (uint8_t)F(327, 320);
+	ste->vmsptr = ADDR(375, 332);
 }
 
 void mdl_ste_decode(const uint64_t w[8], struct mdl_ste *ste)
@@ -177,6 +180,8 @@ void mdl_cd_decode(const uint64_t w[8], struct mdl_cd *cd)
 	cd->hwu1 = U(191, 188);
 	cd->mair = F(255, 192);
 	cd->amair = F(319, 256);
+	cd->partid = (uint16_t)F(367, 352);
+	cd->pmg = (uint8_t)F(375, 368);
 }
 
 /* 5.1: the array is aligned to its size */
@@ -244,8 +249,8 @@ static bool ttb_ok(uint64_t ttb, bool aa64, unsigned ps, unsigned granule, bool 
 {
 	unsigned bits = aa64 ? min_u(mdl_smmu_bits(ps), mdl_smmu_oas(id)) : 40;
 
-	if (aa64 && granule != 16 && !ds)
-		bits = min_u(bits, 48);
+	if (aa64)
+		bits = min_u(bits, granule != 16 && !ds ? 48 : 52);
 	return !(ttb & ~mdl_low(bits));
 }
 
@@ -335,6 +340,23 @@ static const char *ste_s1_illegal(const struct mdl_ste *ste, const struct mdl_sm
 		return "S1Fmt";
 	if (ste->s1ctxptr & ~mdl_low(s2_on(ste) ? mdl_smmu_ias(id) : mdl_smmu_oas(id)))
 		return "S1ContextPtr";
+	if (s2_on(ste) && ste->s1mpam && ID_MPAM(id) && ste->vmsptr & ~mdl_low(mdl_smmu_oas(id)))
+		return "VMSPtr";
+	return NULL;
+}
+
+/* S2POI: sixteen codes in the last word */
+static const char *ste_overlay(const struct mdl_ste *ste, const struct mdl_smmu_id *id)
+{
+	unsigned i, code;
+
+	if (!ste->s2pie || (ID_PBHA(id) && ste->s2hwu))
+		return "S2POE";
+	for (i = 0; i < 16; i++) {
+		code = (unsigned)mdl_field(ste->res, 451 + 4 * i, 448 + 4 * i);
+		if (code == 1 || code == 5)
+			return "S2POI";
+	}
 	return NULL;
 }
 
@@ -358,8 +380,8 @@ static const char *ste_s2_modes(const struct mdl_ste *ste, const struct mdl_smmu
 		return "S2ENDI";
 	if (ID_S2PI(id) && ste->s2pie && aa32)
 		return "S2PIE";
-	if (ID_S2PO(id) && ste->s2poe && (!ste->s2pie || (ID_PBHA(id) && ste->s2hwu)))
-		return "S2POE";
+	if (ID_S2PO(id) && ste->s2poe)
+		return ste_overlay(ste, id);
 	return NULL;
 }
 
@@ -433,6 +455,26 @@ static const char *cd_half(const struct mdl_cd *cd, int half, const struct mdl_s
 										      : "TTB";
 }
 
+/* 5.4 PIIU and PIIP: sixteen codes each */
+static const char *cd_indirect(const struct mdl_cd *cd, bool el2)
+{
+	unsigned i, user, priv;
+
+	for (i = 0; i < 16; i++) {
+		user = (unsigned)mdl_field(cd->res, 386 + 3 * i, 384 + 3 * i);
+		priv = (unsigned)mdl_field(cd->res, 450 + 3 * i, 448 + 3 * i);
+		if (priv == 4 || priv == 6)
+			return "PIIP";
+		if (el2)
+			continue;
+		if (user == 4 || user == 6)
+			return "PIIU";
+		if ((priv & 2) && (user & 4))
+			return "PIIP";
+	}
+	return NULL;
+}
+
 static const char *cd_modes(const struct mdl_ste *ste, const struct mdl_cd *cd,
 			    const struct mdl_smmu_id *id, bool e2h)
 {
@@ -479,5 +521,7 @@ const char *mdl_cd_illegal(const struct mdl_ste *ste, const struct mdl_cd *cd,
 		why = cd_half(cd, 0, id);
 	if (!why && half1)
 		why = cd_half(cd, 1, id);
+	if (!why && cd->aa64 && cd->pie && ste->s1pie && ID_S1PI(id))
+		why = cd_indirect(cd, el2);
 	return why;
 }

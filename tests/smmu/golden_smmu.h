@@ -321,13 +321,13 @@ static const struct gold gold_stes[] = {
 	    { "s2ttb", 0x80002000 } } },
 	/*
 	 * Config 7<<1, S1Fmt 1<<4, S1CDMax 8<<59 = 4<<60; S1DSS 1, EATS 2<<28;
-	 * T0SZ 16, SL0 1<<6: 0x50; IR/OR/SH 0x35, TG 1<<6: 0x75; PS 4, AA64 1<<3,
+	 * T0SZ 16, SL0 2<<6: 0x90; IR/OR/SH 0x35, TG 1<<6: 0x75; PS 4, AA64 1<<3,
 	 * AFFD 1<<5, PTW 1<<6: 0x6c; VMID 0xffff
 	 */
 	{ "nested",
 	  "5.2",
 	  GOLD_OK,
-	  { UINT64_C(0x400000010000005f), 0x20000001, UINT64_C(0x006c75500000ffff), 0x7f0000 },
+	  { UINT64_C(0x400000010000005f), 0x20000001, UINT64_C(0x006c75900000ffff), 0x7f0000 },
 	  { { "v", 1 },
 	    { "config", 7 },
 	    { "s1fmt", 1 },
@@ -337,7 +337,7 @@ static const struct gold gold_stes[] = {
 	    { "eats", 2 },
 	    { "s2vmid", 0xffff },
 	    { "s2t0sz", 16 },
-	    { "s2sl0", 1 },
+	    { "s2sl0", 2 },
 	    { "s2ir0", 1 },
 	    { "s2or0", 1 },
 	    { "s2sh0", 3 },
