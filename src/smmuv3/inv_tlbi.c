@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A batch of a gather as TLBIs: the fewest that cover exactly what was asked for (Arm IHI 0070, 4.4).
+ *
+ * With range commands items that touch or overlap are joined first; a range may begin anywhere, so that one
+ * command covers it, or two that overlap. Commands for leaves alone may reach over what loses its table entries
+ * too, as that is invalidated anyway; not the other way round.
+ *
+ * Without them each command has one address, and removes the entries that translate it, whatever their size.
+ * So there is one for each leaf or table entry of the smallest size that an item names; none where a smaller
+ * item has an address inside of a larger one's.
+ */
+#include "smmuv3/inv.h"
+
+#include "inv_cost.h"
+
+#define INV_HALF    BIT64(63)
+#define INV_IPA_MAX MASK64(51, 0)
+
+/* An item in granules, or in slots of 2^stride granules. */
+struct inv_part {
+	uint64_t first, last;
+	uint64_t address; /* slots: the first granule that was asked for */
+	uint32_t leaf_levels;
+	uint8_t stride;
+	bool leaf;   /* nothing but leaves */
+	bool strict; /* table entries are known not to have changed: a level hint is allowed */
+};
+
+struct inv_parts {
+	struct inv_part part[INV_BATCH];
+	size_t nr;
+	unsigned granule_lg2;
+};
+
+static bool inv_valid(const struct iod_inv *inv)
+{
+	if ((inv->flags & ~IOD_INV_LEAF_ONLY) || inv->domain_ignore)
+		return false;
+	if (inv->kind != IOD_INV_RANGE)
+		return inv->kind == IOD_INV_DOMAIN || inv->kind == IOD_INV_ALL;
+	return inv->iova <= inv->last && inv->granule_lg2 >= 12 && inv->granule_lg2 <= 16 &&
+	       !(inv->granule_lg2 & 1);
+}
+
+bool iod_smmuv3_inv_valid(const struct iod_inv *items, size_t nr)
+{
+	size_t i;
+
+	if (nr && !items)
+		return false;
+	for (i = 0; i < nr; i++)
+		if (!inv_valid(&items[i]))
+			return false;
+	return true;
+}
+
+/* ---- the order of parts ---- */
+
+/* Ranges by address; slots by size, and what goes for table entries first. */
+static inline bool part_before(const struct inv_part *a, const struct inv_part *b, bool slots)
+{
+	if (slots && a->stride != b->stride)
+		return a->stride < b->stride;
+	if (slots && a->leaf != b->leaf)
+		return b->leaf;
+	return a->first < b->first;
+}
+
+/* Few, and mostly in order. */
+static void parts_sort(struct inv_parts *p, bool slots)
+{
+	size_t i, k;
+
+	for (i = 1; i < p->nr; i++) {
+		struct inv_part x;
+
+		if (!part_before(&p->part[i], &p->part[i - 1], slots))
+			continue;
+		x = p->part[i];
+		for (k = i; k && part_before(&x, &p->part[k - 1], slots); k--)
+			p->part[k] = p->part[k - 1];
+		p->part[k] = x;
+	}
+}
+
+static inline bool part_touches(const struct inv_part *a, const struct inv_part *b)
+{
+	return b->first <= a->last || b->first - 1 == a->last;
+}
+
+/* 0 says that levels are not known, and so it is for both then. */
+static inline uint32_t levels_join(uint32_t a, uint32_t b)
+{
+	return a && b ? a | b : 0;
+}
+
+static inline void part_join(struct inv_part *to, const struct inv_part *from)
+{
+	if (from->last > to->last)
+		to->last = from->last;
+	to->leaf_levels = levels_join(to->leaf_levels, from->leaf_levels);
+	to->strict &= from->strict;
+}
+
+/* ---- ranges ---- */
+
+/*
+ * The level hint for a command at this granule (TTL): only leaves of one level changed, and the command
+ * begins where such a leaf may. With 16 KiB granules level 1 has no hint; level 0 never has.
+ */
+static inline unsigned part_ttl(const struct inv_parts *p, const struct inv_part *part,
+				uint64_t first)
+{
+	unsigned level;
+
+	if (!part->strict || !is_pow2(part->leaf_levels))
+		return 0;
+	level = ctz64(part->leaf_levels);
+	if (level > 2 || (level == 2 && p->granule_lg2 == 14) ||
+	    !is_aligned(first, level * (p->granule_lg2 - 3)))
+		return 0;
+	return 3 - level;
+}
+
+/* One command; n is a scaled length. One granule without a hint must not look like a range (4.4.1). */
+static inline void put_range(struct inv_out *o, const struct inv_parts *p,
+			     const struct inv_part *part, uint64_t first, uint64_t n)
+{
+	unsigned ttl = part_ttl(p, part, first), scale = span_scale(n);
+	uint64_t w0 = o->inv->narrow, w1 = first << p->granule_lg2 | part->leaf;
+
+	if (n > 1 || ttl) {
+		w0 |= CMD_PUT(CMD0_NUM, (n >> scale) - 1) | CMD_PUT(CMD0_SCALE, scale);
+		w1 |= CMD_PUT(CMD1_TG, (p->granule_lg2 - 10) / 2) | CMD_PUT(CMD1_TTL, ttl);
+	}
+	inv_out_put(o, w0, w1);
+}
+
+/*
+ * The part, and nothing outside of [first, last], which holds it. With less than 2^scale units left behind the
+ * longest command from the start, the shortest one that covers those fits in front of the end, too.
+ */
+static void put_part(struct inv_out *o, const struct inv_parts *p, const struct inv_part *part,
+		     uint64_t first, uint64_t last)
+{
+	uint64_t n = part->last - part->first + 1, head = span_scaled_floor(n);
+	uint64_t ceil, from = part->first;
+
+	if (n == head) {
+		put_range(o, p, part, from, n);
+		return;
+	}
+	if (n < SPAN_SCALED_MAX) {
+		ceil = span_scaled_ceil(n);
+		if (ceil - 1 <= last - first) {
+			if (ceil - 1 > last - from)
+				from = last - (ceil - 1);
+			put_range(o, p, part, from, ceil);
+			return;
+		}
+	}
+	put_range(o, p, part, from, head);
+	ceil = span_scaled_ceil(n - head);
+	put_range(o, p, part, part->last - (ceil - 1), ceil);
+}
+
+/* What of a part for leaves is in none of the n parts for tables, from its first to its last such granule. */
+static bool part_outside(const struct inv_part *table, size_t n, const struct inv_part *part,
+			 struct inv_part *out)
+{
+	size_t i;
+
+	*out = *part;
+	for (i = 0; i < n; i++)
+		if (table[i].first <= out->first && table[i].last >= out->first) {
+			if (table[i].last >= out->last)
+				return false;
+			out->first = table[i].last + 1;
+		}
+	for (i = n; i--;)
+		if (table[i].first <= out->last && table[i].last >= out->last)
+			out->last = table[i].first - 1;
+	return true;
+}
+
+/* Parts i to before `to` that touch each other, with both kinds among them; [first, last] is what they cover. */
+static void put_mixed(struct inv_out *o, const struct inv_parts *p, size_t i, size_t to,
+		      uint64_t last)
+{
+	struct inv_part table[INV_BATCH], rest = { 0 }, piece;
+	uint64_t first = p->part[i].first;
+	size_t from = i, n = 0, k;
+	bool any = false;
+
+	for (; i < to; i++) {
+		if (p->part[i].leaf)
+			continue;
+		if (n && part_touches(&table[n - 1], &p->part[i]))
+			part_join(&table[n - 1], &p->part[i]);
+		else
+			table[n++] = p->part[i];
+	}
+	for (k = 0; k < n; k++)
+		put_part(o, p, &table[k], table[k].first, table[k].last);
+	for (i = from; i < to; i++) {
+		if (!p->part[i].leaf || !part_outside(table, n, &p->part[i], &piece))
+			continue;
+		if (!any)
+			rest = piece;
+		else
+			part_join(&rest, &piece);
+		if (piece.first < rest.first)
+			rest.first = piece.first;
+		any = true;
+	}
+	if (any)
+		put_part(o, p, &rest, first, last);
+}
+
+/* At most two commands for a part. */
+static void put_ranges(struct inv_out *o, struct inv_parts *p)
+{
+	size_t i, to;
+
+	parts_sort(p, false);
+	for (i = 0; i < p->nr; i = to) {
+		struct inv_part all = p->part[i];
+		bool mixed = false;
+
+		for (to = i + 1; to < p->nr && part_touches(&all, &p->part[to]); to++) {
+			mixed |= p->part[to].leaf != all.leaf;
+			part_join(&all, &p->part[to]);
+		}
+		if (mixed)
+			put_mixed(o, p, i, to, all.last);
+		else
+			put_part(o, p, &all, all.first, all.last);
+	}
+}
+
+/* ---- single addresses ---- */
+
+/* lg2 of the granules of the smallest entry that the item names. */
+static unsigned inv_stride(const struct iod_inv *inv)
+{
+	bool leaf = inv->flags & IOD_INV_LEAF_ONLY;
+	uint32_t levels = inv->leaf_levels | (leaf ? 0 : inv->table_levels);
+	unsigned stride;
+
+	if (!inv->leaf_levels || (!leaf && !inv->table_levels))
+		return 0;
+	stride = ctz64(levels) * (inv->granule_lg2 - 3);
+	return stride < 52 ? stride : 52;
+}
+
+/* Whether an address of [first, last] (granules) is among those of the first n parts, as good as one of `part`. */
+static bool slot_is_hit(const struct inv_parts *p, size_t n, const struct inv_part *part,
+			uint64_t first, uint64_t last)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct inv_part *s = &p->part[i];
+
+		if ((part->leaf || !s->leaf) && s->first <= last >> s->stride &&
+		    s->last >= first >> s->stride)
+			return true;
+	}
+	return false;
+}
+
+static void put_slots(struct inv_out *o, const struct inv_parts *p, size_t i)
+{
+	const struct inv_part *part = &p->part[i];
+	uint64_t slot = part->first, first, last;
+	bool near;
+
+	first = slot << part->stride;
+	last = part->last << part->stride | low_mask(part->stride);
+	near = slot_is_hit(p, i, part, first, last);
+	for (; slot <= part->last && inv_out_room(o, 1); slot++) {
+		first = slot << part->stride;
+		if (near && slot_is_hit(p, i, part, first, first | low_mask(part->stride)))
+			continue;
+		if (first < part->address)
+			first = part->address;
+		inv_out_put(o, o->inv->narrow, first << p->granule_lg2 | part->leaf);
+	}
+}
+
+/* Joins parts of one size and kind; from then on they are in order. */
+static void parts_join(struct inv_parts *p)
+{
+	size_t i, n = 0;
+
+	parts_sort(p, true);
+	for (i = 0; i < p->nr; i++) {
+		struct inv_part *to = n ? &p->part[n - 1] : NULL;
+
+		if (to && to->stride == p->part[i].stride && to->leaf == p->part[i].leaf &&
+		    part_touches(to, &p->part[i]))
+			part_join(to, &p->part[i]);
+		else
+			p->part[n++] = p->part[i];
+	}
+	p->nr = n;
+}
+
+/* How many there would be, or a little more. */
+static uint64_t slots_count(const struct inv_parts *p)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < p->nr; i++)
+		n += p->part[i].last - p->part[i].first + 1;
+	return n;
+}
+
+/* ---- a batch ---- */
+
+/* False: no narrow command covers it. */
+static bool parts_add(const struct iod_smmuv3_inv *inv, struct inv_parts *p,
+		      const struct iod_inv *item)
+{
+	struct inv_part *part = &p->part[p->nr++];
+	unsigned lg2 = item->granule_lg2;
+
+	if (inv->stage2 ? item->last > INV_IPA_MAX : (item->iova ^ item->last) & INV_HALF)
+		return false;
+	part->first = item->iova >> lg2;
+	part->last = item->last >> lg2;
+	part->leaf_levels = item->leaf_levels;
+	part->leaf = item->flags & IOD_INV_LEAF_ONLY;
+	part->strict = part->leaf && !item->table_levels;
+	if (inv->ranges)
+		return part->last - part->first < 2 * SPAN_SCALED_MAX;
+	part->address = part->first;
+	part->stride = (uint8_t)inv_stride(item);
+	part->first >>= part->stride;
+	part->last >>= part->stride;
+	return true;
+}
+
+static void put_wide(struct inv_out *o)
+{
+	if (inv_out_room(o, 1))
+		inv_out_put(o, o->inv->wide, 0);
+	o->wides++;
+}
+
+/* Most narrow commands that are not dearer than the wide one. */
+static uint64_t narrow_limit(const struct iod_smmuv3_inv *inv)
+{
+	/* Combined translations take a sync of their own, unless the wide command takes them along. */
+	uint64_t sync = inv->flags & IOD_SMMUV3_INV_NESTED ? inv->cost.sync : 0;
+	uint64_t limit = iod_inv_narrow_limit(&inv->cost, inv->wide_cost, sync);
+
+	return inv->flags & IOD_SMMUV3_INV_REPEAT ? limit / 2 : limit;
+}
+
+/* Items of one granule. @return false: they take the wide command */
+static bool put_narrow(struct inv_out *o, struct inv_parts *p)
+{
+	uint64_t limit = narrow_limit(o->inv);
+	size_t n;
+
+	if (!o->inv->ranges) {
+		parts_join(p);
+		if (slots_count(p) > limit || slots_count(p) > INV_MAX_SINGLES)
+			return false;
+		for (n = 0; n < p->nr; n++)
+			put_slots(o, p, n);
+		return true;
+	}
+	if (!inv_out_room(o, 2 * (size_t)p->nr))
+		return true;
+	n = o->n;
+	put_ranges(o, p);
+	if (o->n - n <= limit)
+		return true;
+	o->n = n;
+	return false;
+}
+
+/* IOD_INV_ALL, beyond this table. */
+static void put_all(struct inv_out *o)
+{
+	if (!inv_out_room(o, 2))
+		return;
+	inv_out_put(o, IOD_SMMUV3_TLBI_NSNH_ALL, 0);
+	if (o->inv->el2_too)
+		inv_out_put(o, IOD_SMMUV3_TLBI_EL2_ALL, 0);
+	o->wides += 1 + o->inv->el2_too;
+}
+
+bool iod_smmuv3_inv_tlbi(struct inv_out *o, const struct iod_inv *items, size_t nr)
+{
+	struct inv_parts p;
+	bool wide = false;
+	size_t i, n;
+
+	for (i = 0; i < nr; i++) {
+		wide |= items[i].kind == IOD_INV_DOMAIN;
+		if (items[i].kind == IOD_INV_ALL) {
+			put_all(o);
+			return false;
+		}
+	}
+	for (i = 0; i < nr && !wide; i += n) {
+		p.nr = 0;
+		p.granule_lg2 = items[i].granule_lg2;
+		while (i + p.nr < nr && items[i + p.nr].granule_lg2 == p.granule_lg2 && !wide)
+			wide = !parts_add(o->inv, &p, &items[i + p.nr]);
+		n = p.nr; /* of the items; some are joined */
+		wide = wide || !put_narrow(o, &p);
+	}
+	if (wide)
+		put_wide(o);
+	return !wide && (o->inv->flags & IOD_SMMUV3_INV_NESTED);
+}
