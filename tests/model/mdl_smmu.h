@@ -226,6 +226,9 @@ struct mdl_smmu_event {
 
 void mdl_smmu_event(const uint64_t w[4], struct mdl_smmu_event *e);
 
+/* Makes fields 0 that are UNKNOWN given the others (7.3): ssid, stag, ipa. */
+void mdl_smmu_event_ignore(struct mdl_smmu_event *e);
+
 struct mdl_smmu_ppr {
 	uint32_t sid, ssid;
 	bool priv, exec, read, write, last, ssv;

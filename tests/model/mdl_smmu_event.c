@@ -36,12 +36,17 @@ static void fetch(const struct parse *p)
 	p->e->fetch = addr(p, 247, 195);
 }
 
-/* Position of NSIPA UNCONFIRMED: by elimination */
 static void stage(const struct parse *p)
 {
-	p->e->nsipa = get(p, 100, 100);
 	p->e->s2 = get(p, 103, 103);
 	p->e->cls = (unsigned)get(p, 105, 104);
+}
+
+/* Position of NSIPA UNCONFIRMED: by elimination. Only where there is an IPA. */
+static void ipa(const struct parse *p)
+{
+	p->e->nsipa = get(p, 100, 100);
+	p->e->ipa = addr(p, 247, 204);
 }
 
 /* 7.3.13 to 7.3.16 */
@@ -49,9 +54,9 @@ static void translation(const struct parse *p)
 {
 	access(p);
 	stage(p);
+	ipa(p);
 	p->e->stag = (uint16_t)get(p, 79, 64);
 	p->e->stall = get(p, 95, 95);
-	p->e->ipa = addr(p, 247, 204);
 	if (p->e->type == MDL_EV_F_PERMISSION)
 		p->e->ttrnw = get(p, 108, 108);
 }
@@ -100,9 +105,8 @@ static void body(const struct parse *p)
 	case MDL_EV_F_TLB_CONFLICT:
 		access(p);
 		p->e->reason = (uint16_t)get(p, 79, 64);
-		p->e->nsipa = get(p, 100, 100);
 		p->e->s2 = get(p, 103, 103);
-		p->e->ipa = addr(p, 247, 204);
+		ipa(p);
 		break;
 	case MDL_EV_F_CFG_CONFLICT:
 		p->e->reason = (uint16_t)get(p, 79, 64);
@@ -143,6 +147,18 @@ void mdl_smmu_event(const uint64_t w[4], struct mdl_smmu_event *e)
 	else
 		e->ssv = get(&p, 11, 11);
 	body(&p);
+}
+
+void mdl_smmu_event_ignore(struct mdl_smmu_event *e)
+{
+	if (!e->ssv)
+		e->ssid = 0;
+	if (!e->stall)
+		e->stag = 0;
+	if (!e->s2) {
+		e->ipa = 0;
+		e->nsipa = false;
+	}
 }
 
 void mdl_smmu_ppr(const uint64_t w[2], struct mdl_smmu_ppr *p)

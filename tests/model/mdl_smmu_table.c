@@ -51,6 +51,15 @@ static unsigned out_bits(unsigned ps, unsigned granule, const struct mdl_smmu_id
 	return min_u(bits, granule == 16 ? 52 : 48);
 }
 
+/* Low bits of a base do not count: it is aligned to its size, all concatenated tables, at least 64 bytes. */
+static void align_root(struct mdl_table *t)
+{
+	unsigned shift = t->granule_lg2 + (unsigned)(3 - t->start_level) * (t->granule_lg2 - 3);
+	unsigned lg2 = t->ias - shift + 3;
+
+	t->root &= ~mdl_low(lg2 < 6 ? 6 : lg2);
+}
+
 void mdl_ste_table(const struct mdl_ste *ste, const struct mdl_smmu_id *id, struct mdl_table *t)
 {
 	int t0sz = (int)(ste->s2t0sz & 0xf);
@@ -62,6 +71,7 @@ void mdl_ste_table(const struct mdl_ste *ste, const struct mdl_smmu_id *id, stru
 		t->ias = (unsigned)(32 - (t0sz < 8 ? t0sz : t0sz - 16));
 		t->start_level = 2 - (int)ste->s2sl0;
 		t->oas = 40;
+		align_root(t);
 		return;
 	}
 	t->granule_lg2 = mdl_smmu_granule0(ste->s2tg, id);
@@ -72,6 +82,7 @@ void mdl_ste_table(const struct mdl_ste *ste, const struct mdl_smmu_id *id, stru
 	t->hw_access = ste->s2ha;
 	t->hw_dirty = ste->s2ha && ste->s2hd;
 	t->hw_table_access = ste->s2ha && ste->s2haft && ID_HTTU(id) == 3;
+	align_root(t);
 }
 
 static int s1_start(unsigned ias, unsigned granule)
@@ -107,4 +118,5 @@ void mdl_cd_table(const struct mdl_cd *cd, const struct mdl_smmu_id *id, int hal
 		t->hw_table_access = cd->ha && cd->haft && ID_HTTU(id) == 3;
 	}
 	t->start_level = s1_start(t->ias, t->granule_lg2);
+	align_root(t);
 }
