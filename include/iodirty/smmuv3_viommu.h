@@ -15,14 +15,15 @@
  * Nothing that a guest writes reaches another VMID or another StreamID than those of its own devices.
  * What is reported as handled was issued; nothing behind a command that failed was.
  *
- * Locking: any number of threads may invalidate, look up and convert at any time. add, remove,
- * set_state and the vste functions may be called beside them, but not by the callbacks of cfg: those
- * that take something away wait until nothing that saw it is under way. create and destroy alone.
- * Nothing is allocated but by create and add.
+ * Locking: any number of threads may invalidate, look up and convert at any time, and add, remove and
+ * change devices beside them. What takes something away (remove, set_state) waits until nothing that
+ * saw it is under way; so neither that nor add may be called by the sink or by callbacks of cfg, but
+ * for cfgi_ste. create and destroy alone. Nothing is allocated but by create and add.
  */
 #ifndef IODIRTY_SMMUV3_VIOMMU_H
 #define IODIRTY_SMMUV3_VIOMMU_H
 
+#include <iodirty/inv_cost.h>
 #include <iodirty/iommufd.h>
 #include <iodirty/smmuv3.h>
 #include <iodirty/smmuv3_cmd.h>
@@ -34,7 +35,6 @@
 extern "C" {
 #endif
 
-struct iod_inv_cost; /* inv_cost.h */
 struct iod_smmuv3_viommu;
 
 /** @name What a guest may do, and how @{ */
@@ -84,8 +84,8 @@ IOD_API int iod_smmuv3_viommu_expose(struct iod_smmuv3_id *guest, const struct i
 struct iod_smmuv3_viommu_cfg {
 	size_t size;		   /**< sizeof(struct iod_smmuv3_viommu_cfg) */
 	struct iod_smmuv3_id host; /**< the host's ID registers */
-	/** What the guest sees; its commands are judged by it. Has nothing of stage 1 that the host has not,
-	 *  but for range invalidation. */
+	/** What the guest sees; its commands are judged by it. Has nothing of stage 1 that the host has
+	 *  not, but for range invalidation. */
 	struct iod_smmuv3_id guest;
 	const struct iod_smmuv3_sink *sink; /**< copied: where host commands go */
 	uint32_t flags;			    /**< IOD_SMMUV3_VIOMMU_* */
@@ -99,8 +99,9 @@ struct iod_smmuv3_viommu_cfg {
 	int (*quirk)(void *cookie, struct iod_smmuv3_raw_cmd *cmds, size_t *nr, size_t max);
 	/**
 	 * The guest changed its stream table entries [first, last] (its own StreamIDs): CFGI_STE,
-	 * CFGI_STE_RANGE, CFGI_ALL. The VMM reads them, changes the host's, invalidates those. What was
-	 * before it was issued. Nonzero refuses the command. NULL: it is refused.
+	 * CFGI_STE_RANGE, CFGI_ALL. The VMM reads them, changes the host's, invalidates those; it may
+	 * call whatever it likes. What came before it was issued. Nonzero refuses the command and is
+	 * returned. NULL: it is refused.
 	 */
 	int (*cfgi_ste)(void *cookie, uint32_t first, uint32_t last, bool leaf);
 	/** The guest's SYNC is complete: tell it, as sync->cs says. NULL: nobody is told.
@@ -222,10 +223,9 @@ IOD_API bool iod_smmuv3_viommu_takes(const struct iod_smmuv3_viommu *v, enum iod
  * It stops at the first command that fails; what is before it is issued and synced, nothing behind it
  * is looked at. Commands are read once: they may lie in guest memory.
  * @param res may be NULL
- * @return 0; -EINVAL malformed, or one of the arguments is (then nothing is handled and nothing but
- *         size set in *res); -EOPNOTSUPP a command that is unknown, not shown to the guest, or not
- *         enabled, or the device's state forbids it; -ENOENT unknown StreamID; what the sink, cfgi_ste
- *         or quirk returned; -E2BIG
+ * @return 0; -EINVAL malformed, or one of the arguments is (then nothing is handled); -EOPNOTSUPP a
+ *         command that is unknown, not shown to the guest, or not enabled, or the device's state
+ *         forbids it; -ENOENT unknown StreamID; what the sink, cfgi_ste or quirk returned; -E2BIG
  */
 IOD_API int iod_smmuv3_viommu_invalidate(struct iod_smmuv3_viommu *v,
 					 const struct iod_smmuv3_raw_cmd *cmds, size_t nr,

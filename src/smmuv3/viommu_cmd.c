@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/* What becomes of each command of a guest. */
+#include "smmuv3/viommu.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "pgtable/mem.h"
+
+static enum viommu_kind kind_of(enum iod_smmuv3_op op)
+{
+	switch (op) {
+	case IOD_SMMUV3_TLBI_NSNH_ALL:
+	case IOD_SMMUV3_TLBI_NH_ALL:
+	case IOD_SMMUV3_TLBI_NH_ASID:
+	case IOD_SMMUV3_TLBI_NH_VA:
+	case IOD_SMMUV3_TLBI_NH_VAA:
+		return KIND_TLBI;
+	case IOD_SMMUV3_CFGI_CD:
+	case IOD_SMMUV3_CFGI_CD_ALL:
+		return KIND_CFGI;
+	case IOD_SMMUV3_ATC_INV:
+		return KIND_ATC;
+	default:
+		return KIND_OTHER;
+	}
+}
+
+static int refuse(struct batch *b, const uint64_t w[2], enum iod_smmuv3_reason reason, int ret)
+{
+	enum iod_smmuv3_op op = (enum iod_smmuv3_op)(w[0] & CMD0_OP);
+
+	b->reason = reason;
+	b->op = (uint32_t)op;
+	b->sid = kind_of(op) == KIND_TLBI || op == IOD_SMMUV3_SYNC ? 0 : (uint32_t)(w[0] >> 32);
+	return ret;
+}
+
+static void set_kind(struct batch *b, enum viommu_kind kind)
+{
+	if (kind == b->kind)
+		return;
+	b->kind = kind;
+	b->all = false;
+	b->turn++;
+}
+
+/* Whether the same command came since the kind changed. Remembers it. */
+static bool is_known(struct batch *b, const struct iod_smmuv3_raw_cmd *raw)
+{
+	uint64_t mix = (raw->word[0] ^ raw->word[1]) * UINT64_C(0x9e3779b97f4a7c15);
+	struct batch_recent *r = &b->recent[mix >> (64 - BATCH_RECENT_LG2)];
+
+	if (!((r->word[0] ^ raw->word[0]) | (r->word[1] ^ raw->word[1])) && r->turn == b->turn)
+		return true;
+	r->word[0] = raw->word[0];
+	r->word[1] = raw->word[1];
+	r->turn = b->turn;
+	return false;
+}
+
+/* With the host's StreamID. */
+static int emit_to(struct batch *b, const struct iod_vdev *dev, const uint64_t w[2])
+{
+	struct iod_smmuv3_raw_cmd raw =
+		iod_viommu_raw((w[0] & ~CMD0_SID) | (uint64_t)dev->id << 32, w[1]);
+	int ret = iod_viommu_run_end(b);
+
+	if (ret)
+		return ret;
+	return iod_viommu_emit(b, &raw, b->seen, b->seen + 1, (uint32_t)(w[0] & CMD0_OP), dev->vid);
+}
+
+/* Whether the state of a device lets a command through. Without ATS there are no page requests either. */
+static bool passes(uint32_t state, uint64_t op)
+{
+	if (op == IOD_SMMUV3_ATC_INV || op == IOD_SMMUV3_PRI_RESP)
+		return state == IOD_SMMUV3_VDEV_ON;
+	if (op == IOD_SMMUV3_RESUME || op == IOD_SMMUV3_STALL_TERM)
+		return state != IOD_SMMUV3_VDEV_BLOCKED;
+	return true; /* it is for the host's SMMU, not for the device */
+}
+
+/* Commands that name a device. */
+static int to_device(struct batch *b, uint64_t w[2])
+{
+	uint32_t vsid = (uint32_t)(w[0] >> 32), word;
+	uint64_t op = w[0] & CMD0_OP;
+	const struct iod_vdev *dev = iod_vdevs_find(&b->v->vdevs, vsid);
+
+	if (!dev)
+		return refuse(b, w, IOD_SMMUV3_BAD_SID, -ENOENT);
+	word = iod_vdev_word(dev);
+	/* Level-1 descriptors stay with Leaf: does the guest have any? */
+	if (op == IOD_SMMUV3_CFGI_CD && !(word & VDEV_LINEAR))
+		w[1] &= ~CMD1_LEAF;
+	if (passes(word & VDEV_STATE, op))
+		return emit_to(b, dev, w);
+	if (op == IOD_SMMUV3_ATC_INV && (b->flags & IOD_SMMUV3_VIOMMU_STRICT_ATC))
+		return refuse(b, w, IOD_SMMUV3_BAD_STATE, -EOPNOTSUPP);
+	iod_viommu_nothing(b);
+	return 0;
+}
+
+/* The VMM's stream table is the one that counts. What came before is issued first. */
+static int cfgi_ste(struct batch *b, const uint64_t w[2], const struct iod_smmuv3_cmd *cmd)
+{
+	const struct iod_smmuv3_viommu_cfg *cfg = &b->v->cfg;
+	uint32_t first = cmd->sid, last = cmd->sid;
+	int ret;
+
+	if (!cfg->cfgi_ste)
+		return refuse(b, w, IOD_SMMUV3_BAD_POLICY, -EOPNOTSUPP);
+	if (cmd->op == IOD_SMMUV3_CFGI_STE_RANGE) {
+		uint32_t mask = (uint32_t)low_mask(cmd->range + 1u);
+
+		first &= ~mask;
+		last |= mask;
+	}
+	ret = iod_viommu_flush(b, !(b->flags & IOD_SMMUV3_VIOMMU_NO_SYNC));
+	if (ret)
+		return ret;
+	/* Nothing is in our hands: the VMM may change devices, and wait for others. */
+	iod_vdevs_leave(&b->v->vdevs, b->ticket);
+	ret = cfg->cfgi_ste(cfg->cookie, first, last, cmd->leaf);
+	b->ticket = iod_vdevs_enter(&b->v->vdevs);
+	if (ret)
+		return refuse(b, w, IOD_SMMUV3_BAD_POLICY, ret);
+	iod_viommu_nothing(b);
+	return 0;
+}
+
+static int sync_in_batch(struct batch *b, const struct iod_smmuv3_cmd *cmd)
+{
+	const struct iod_smmuv3_viommu_cfg *cfg = &b->v->cfg;
+	int ret = iod_viommu_flush(b, true);
+
+	if (ret)
+		return ret;
+	if (cfg->synced)
+		(void)cfg->synced(cfg->cookie, cmd);
+	iod_viommu_nothing(b);
+	return 0;
+}
+
+/* Whether it is enabled for guests; what their SMMU has is another question. */
+static bool allowed(const struct iod_smmuv3_viommu *v, enum iod_smmuv3_op op)
+{
+	switch (op) {
+	case IOD_SMMUV3_PREFETCH_CONFIG:
+	case IOD_SMMUV3_PREFETCH_ADDR:
+	case IOD_SMMUV3_CFGI_CD:
+	case IOD_SMMUV3_CFGI_CD_ALL:
+	case IOD_SMMUV3_TLBI_NH_ALL:
+	case IOD_SMMUV3_TLBI_NH_ASID:
+	case IOD_SMMUV3_TLBI_NH_VA:
+	case IOD_SMMUV3_TLBI_NH_VAA:
+	case IOD_SMMUV3_TLBI_NSNH_ALL:
+	case IOD_SMMUV3_ATC_INV:
+		return true;
+	case IOD_SMMUV3_CFGI_STE:
+	case IOD_SMMUV3_CFGI_STE_RANGE:
+		return v->cfg.cfgi_ste;
+	case IOD_SMMUV3_PRI_RESP:
+		return v->cfg.flags & IOD_SMMUV3_VIOMMU_ALLOW_PRI;
+	case IOD_SMMUV3_RESUME:
+	case IOD_SMMUV3_STALL_TERM:
+		return v->cfg.flags & IOD_SMMUV3_VIOMMU_ALLOW_RESUME;
+	case IOD_SMMUV3_SYNC:
+		return v->cfg.flags & IOD_SMMUV3_VIOMMU_ACCEPT_SYNC;
+	default: /* EL2 and stage 2 are the host's */
+		return false;
+	}
+}
+
+bool iod_smmuv3_viommu_takes(const struct iod_smmuv3_viommu *v, enum iod_smmuv3_op op)
+{
+	return v && allowed(v, op) && iod_smmuv3_op_permitted(&v->cfg.guest, op);
+}
+
+/* The common ones, checked. */
+static int common(struct batch *b, uint64_t w[2], enum viommu_kind kind,
+		  const struct iod_smmuv3_raw_cmd *raw)
+{
+	set_kind(b, kind);
+	if (b->v->joins && is_known(b, raw)) {
+		iod_viommu_nothing(b);
+		return 0;
+	}
+	if (kind != KIND_TLBI)
+		return to_device(b, w);
+	w[0] |= (uint64_t)b->v->cfg.vmid << 32; /* whatever the guest wrote: it was nothing */
+	return iod_viommu_tlbi(b, w);
+}
+
+/* Those that come now and then. */
+static int uncommon(struct batch *b, uint64_t w[2], const struct iod_smmuv3_cmd *cmd)
+{
+	switch (cmd->op) {
+	case IOD_SMMUV3_PREFETCH_CONFIG:
+	case IOD_SMMUV3_PREFETCH_ADDR: /* a hint */
+		iod_viommu_nothing(b);
+		return 0;
+	case IOD_SMMUV3_CFGI_STE:
+	case IOD_SMMUV3_CFGI_STE_RANGE:
+		set_kind(b, KIND_OTHER);
+		return cfgi_ste(b, w, cmd);
+	case IOD_SMMUV3_SYNC:
+		set_kind(b, KIND_OTHER);
+		return sync_in_batch(b, cmd);
+	case IOD_SMMUV3_PRI_RESP:
+		iod_viommu_pack(w, cmd, FORM_PRI);
+		break;
+	case IOD_SMMUV3_RESUME:
+		iod_viommu_pack(w, cmd, FORM_RESUME);
+		break;
+	default: /* STALL_TERM */
+		iod_viommu_pack(w, cmd, FORM_CFGI);
+		break;
+	}
+	set_kind(b, KIND_OTHER);
+	return to_device(b, w);
+}
+
+static int decode_failed(struct batch *b, const uint64_t w[2], enum iod_smmuv3_reason reason,
+			 int ret)
+{
+	/* It may have been called reserved bits, by their position. */
+	if (reason != IOD_SMMUV3_BAD_PERMISSION && (w[0] & CMD0_VMID) &&
+	    kind_of((enum iod_smmuv3_op)(w[0] & CMD0_OP)) == KIND_TLBI)
+		reason = IOD_SMMUV3_BAD_VMID;
+	return refuse(b, w, reason, ret);
+}
+
+/* Every command can go this way. */
+static int decoded(struct batch *b, uint64_t w[2], const struct iod_smmuv3_raw_cmd *raw)
+{
+	enum iod_smmuv3_reason reason;
+	struct iod_smmuv3_cmd cmd;
+	enum viommu_kind kind;
+	int ret = iod_smmuv3_cmd_decode(&cmd, raw, &b->v->cfg.guest, &reason);
+
+	if (ret)
+		return decode_failed(b, w, reason, ret);
+	if (!allowed(b->v, cmd.op))
+		return refuse(b, w, IOD_SMMUV3_BAD_POLICY, -EOPNOTSUPP);
+	kind = kind_of(cmd.op);
+	switch (kind) { /* words again, without what is ignored: the host might not ignore it */
+	case KIND_TLBI:
+		if (cmd.vmid)
+			return refuse(b, w, IOD_SMMUV3_BAD_VMID, -EINVAL);
+		if (cmd.tg && !(b->v->granules & 1u << cmd.tg))
+			return refuse(b, w, IOD_SMMUV3_BAD_RANGE, -EINVAL);
+		iod_viommu_pack(w, &cmd, FORM_TLBI);
+		break;
+	case KIND_CFGI:
+		iod_viommu_pack(w, &cmd, FORM_CFGI);
+		break;
+	case KIND_ATC:
+		iod_viommu_pack(w, &cmd, FORM_SPAN);
+		break;
+	default:
+		return uncommon(b, w, &cmd);
+	}
+	return common(b, w, kind, raw);
+}
+
+/*
+ * Whether the decoder would find nothing to say, and nothing to ignore: bits are asked of it beforehand, one by one;
+ * what is left are the rules about several.
+ */
+static bool is_plain(const struct iod_smmuv3_viommu *v, const uint64_t w[2])
+{
+	uint64_t op = w[0] & CMD0_OP;
+	unsigned int tg = (unsigned int)((w[1] & CMD1_TG) >> 10);
+	const struct viommu_plain *plain;
+
+	if (op >= VIOMMU_NR_PLAIN)
+		return false;
+	plain = &v->plain[op];
+	if (!plain->mask[0] || (w[0] & ~plain->mask[0]) | (w[1] & ~plain->mask[1]))
+		return false;
+	switch (plain->kind) {
+	case KIND_TLBI:
+		if (!tg)
+			return !((w[0] & (CMD0_NUM | CMD0_SCALE)) | (w[1] & CMD1_TTL));
+		return (v->granules & 1u << tg) && tg != IOD_SMMUV3_TG_16K &&
+		       ((w[0] & (CMD0_NUM | CMD0_SCALE)) | (w[1] & CMD1_TTL));
+	case KIND_ATC:
+		return ((w[0] & CMD0_SSV) || !(w[0] & (CMD0_SSID | CMD0_GLOBAL))) &&
+		       (w[1] & CMD1_SPAN) <= IOD_SMMUV3_ATC_ALL_SPAN;
+	default:
+		return true;
+	}
+}
+
+static int one(struct batch *b, const struct iod_smmuv3_raw_cmd *raw)
+{
+	uint64_t w[2] = { iod_le64(raw->word[0]), iod_le64(raw->word[1]) };
+
+	if (is_plain(b->v, w))
+		return common(b, w, b->v->plain[w[0] & CMD0_OP].kind, raw);
+	return decoded(b, w, raw);
+}
+
+/* Bits that are right where others are set as well. */
+static bool bit_is_plain(const struct iod_smmuv3_id *id, uint64_t op, unsigned int word,
+			 unsigned int bit)
+{
+	struct iod_smmuv3_raw_cmd raw =
+		iod_viommu_raw(op | (word ? 0 : BIT64(bit)), word ? BIT64(bit) : 0);
+	enum iod_smmuv3_reason reason;
+	struct iod_smmuv3_cmd cmd;
+
+	return !iod_smmuv3_cmd_decode(&cmd, &raw, id, &reason) || reason == IOD_SMMUV3_BAD_RANGE;
+}
+
+void iod_viommu_probe(struct iod_smmuv3_viommu *v)
+{
+	const struct iod_smmuv3_id *id = &v->cfg.guest;
+	unsigned int op, bit;
+
+	for (op = 0; op < VIOMMU_NR_PLAIN; op++) {
+		struct viommu_plain *plain = &v->plain[op];
+
+		plain->kind = kind_of((enum iod_smmuv3_op)op);
+		if (plain->kind == KIND_OTHER ||
+		    !iod_smmuv3_op_permitted(id, (enum iod_smmuv3_op)op))
+			continue;
+		plain->mask[0] = CMD0_OP;
+		for (bit = 8; bit < 64; bit++)
+			if (bit_is_plain(id, op, 0, bit))
+				plain->mask[0] |= BIT64(bit);
+		for (bit = 0; bit < 64; bit++)
+			if (bit_is_plain(id, op, 1, bit))
+				plain->mask[1] |= BIT64(bit);
+	}
+}
+
+/* Each word once: the guest may write there meanwhile. */
+static struct iod_smmuv3_raw_cmd read_once(const struct iod_smmuv3_raw_cmd *cmd)
+{
+	struct iod_smmuv3_raw_cmd raw;
+
+	raw.word[0] = *(const volatile uint64_t *)&cmd->word[0];
+	raw.word[1] = *(const volatile uint64_t *)&cmd->word[1];
+	return raw;
+}
+
+int iod_viommu_feed(struct batch *b, const struct iod_smmuv3_raw_cmd *cmds, size_t nr)
+{
+	size_t i;
+	int ret;
+
+	for (i = 0; i < nr; i++) {
+		const struct iod_smmuv3_raw_cmd raw = read_once(&cmds[i]);
+
+		if (b->nr > IOD_SMMUV3_VIOMMU_ISSUE - BATCH_MARGIN) {
+			ret = iod_viommu_make_room(b);
+			if (ret)
+				return ret;
+		}
+		ret = one(b, &raw);
+		if (ret)
+			return ret;
+		b->seen++;
+		if (b->flags & IOD_SMMUV3_VIOMMU_SYNC_EACH) {
+			ret = iod_viommu_flush(b, true);
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+int iod_viommu_result_out(struct iod_smmuv3_guest_result *user,
+			  const struct iod_smmuv3_guest_result *res)
+{
+	return iod_struct_out(user, res, sizeof(*res), sizeof(*res));
+}
+
+int iod_smmuv3_viommu_invalidate(struct iod_smmuv3_viommu *v, const struct iod_smmuv3_raw_cmd *cmds,
+				 size_t nr, struct iod_smmuv3_guest_result *res)
+{
+	struct iod_smmuv3_guest_result result;
+	struct batch b;
+	int ret;
+
+	memset(&result, 0, sizeof(result));
+	ret = res ? iod_viommu_result_out(res, &result) : 0;
+	if (ret)
+		return ret;
+	if (!v || (nr && !cmds) || nr > IOD_SMMUV3_VIOMMU_MAX_BATCH)
+		return -EINVAL;
+	iod_viommu_batch_begin(&b, v, v->cfg.flags);
+	ret = iod_viommu_batch_end(&b, iod_viommu_feed(&b, cmds, nr), &result);
+	if (res)
+		(void)iod_viommu_result_out(res, &result);
+	return ret;
+}
