@@ -10,7 +10,7 @@
 
 #include <iodirty/smmuv3_inv.h>
 
-#define SINK_MAX 20000
+#define SINK_MAX 70000
 
 /* A command; op 0x46 stands for a sync that was asked for. */
 struct seen {
