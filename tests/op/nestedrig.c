@@ -312,12 +312,28 @@ static int table_access(struct nested_model *m, uint64_t ipa, bool write, uint64
 	return -1;
 }
 
+/* Stage 2 granted what is not there. */
+static int aborted(struct nested_model *m, uint64_t ipa, bool write)
+{
+	if (m->r->reason == IOD_FAULT_NONE)
+		*m->r = (struct nested_result){
+			.reason = IOD_FAULT_WALK_ABORT,
+			.stage = 1,
+			.cls = IOD_FAULT_TABLE,
+			.table_write = write,
+			.ipa = ipa,
+		};
+	return -1;
+}
+
 static int model_read64(void *cookie, uint64_t ipa, uint64_t *val)
 {
 	struct nested_model *m = cookie;
 	uint64_t pa;
 
-	return table_access(m, ipa, false, &pa) ? -1 : m->mem2.read64(m->mem2.cookie, pa, val);
+	if (table_access(m, ipa, false, &pa))
+		return -1;
+	return m->mem2.read64(m->mem2.cookie, pa, val) ? aborted(m, ipa, false) : 0;
 }
 
 static int model_cmpxchg64(void *cookie, uint64_t ipa, uint64_t old, uint64_t new_, uint64_t *seen)
@@ -327,7 +343,9 @@ static int model_cmpxchg64(void *cookie, uint64_t ipa, uint64_t old, uint64_t ne
 
 	if (table_access(m, ipa, true, &pa))
 		return -1;
-	return m->mem2.cmpxchg64(m->mem2.cookie, pa, old, new_, seen);
+	if (m->mem2.cmpxchg64(m->mem2.cookie, pa, old, new_, seen))
+		return aborted(m, ipa, true);
+	return 0;
 }
 
 void nested_model(struct nested *n, struct nested_model *m)
