@@ -31,6 +31,7 @@ enum adv_twin {
 	ADV_NO_HARVEST_LIVE, /* nor those that a merge did */
 	ADV_BORN_CLEAN,	     /* the parts of a dirty page are clean after a split */
 	ADV_CLEAN_PARTIAL,   /* a page partly inside the range is cleaned */
+	ADV_LEAF_TTL, /* commands for tables that were cut off carry the level of a leaf table */
 	ADV_TWINS,
 };
 
@@ -209,6 +210,7 @@ struct adv_world {
 	int spare;			   /* atomic: no writes there, only reads */
 	uint64_t silent;		   /* from this step on devices do nothing */
 	int stop;			   /* atomic */
+	struct iod_smmuv3_inv *smmu;	   /* invalidations go as its commands; NULL: as they are */
 	pthread_mutex_t lock;		   /* of the result */
 	/* of the runner: what happens between two steps inside the library */
 	void (*point)(struct adv_world *w, const char *where);
@@ -271,6 +273,15 @@ struct iod_gather *adv_gather(struct adv_world *w, struct adv_queue *q, uint64_t
 void adv_settle(struct adv_actor *a, bool flush);
 /* Whether an error is to be expected in this world. */
 bool adv_excused(const struct adv_world *w, int ret);
+
+/* adv_smmu.c: invalidations as SMMUv3 commands, where w->smmu is set */
+typedef void (*adv_obey_fn)(struct adv_world *w, struct adv_agent *agent, const struct iod_inv *inv,
+			    size_t nr);
+bool adv_smmu_open(struct adv_world *w, uint64_t *rng);
+void adv_smmu_close(struct adv_world *w);
+/* What the TLBIs or the ATC_INVs of a batch do to the agents' caches. */
+void adv_smmu_deliver(struct adv_world *w, const struct iod_inv *inv, size_t nr, bool atc,
+		      adv_obey_fn obey);
 
 /* adv_actors.c and adv_mutators.c: one step; and, after the last, to where nothing is half done */
 bool adv_actors_open(struct adv_world *w);
