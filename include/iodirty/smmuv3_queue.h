@@ -129,9 +129,8 @@ struct iod_smmuv3_consume {
 	const struct iod_smmuv3_id *id;		   /**< in: to decode SYNC with; NULL: everything */
 	const struct iod_smmuv3_consumer_ops *ops; /**< in */
 	void *cookie;				   /**< in: handed to ops */
-	uint32_t
-		budget; /**< in: commands to consume at most; 0: until it is empty, which who fills it can
-			      delay for ever */
+	/** in: commands to consume at most; 0: until it is empty, which whoever fills it can put off for ever */
+	uint32_t budget;
 	uint32_t consumed;	       /**< out: commands consumed */
 	enum iod_smmuv3_cerror cerror; /**< out: the error raised, CONS.RD stays at that command */
 	enum iod_smmuv3_reason reason; /**< out: why, when a SYNC was illegal */
@@ -171,8 +170,8 @@ struct iod_smmuv3_cmdq_cfg {
 	uint32_t *cons;	     /**< CMDQ_CONS */
 	uint32_t *gerror;    /**< GERROR */
 	uint32_t *gerrorn;   /**< GERRORN: written to acknowledge command queue errors */
-	/** PROD was written. An emulated SMMU consumes here. Called without a lock held, by any thread. NULL:
-	 *  somebody watches the register. */
+	/** PROD was written, or an error acknowledged in GERRORN. An emulated SMMU consumes here. Called without
+	 *  a lock held, by any thread, by several at a time. NULL: somebody watches the registers. */
 	void (*doorbell)(void *cookie);
 	/** Called while CONS does not move, again and again, by any thread: pause. Nonzero gives up and is
 	 *  returned. NULL: the thread yields its CPU, for as long as it takes. */
@@ -191,21 +190,27 @@ IOD_API int iod_smmuv3_cmdq_destroy(struct iod_smmuv3_cmdq *q);
 
 /** What became of a batch. */
 struct iod_smmuv3_submitted {
-	size_t size;		       /**< sizeof(struct iod_smmuv3_submitted) */
-	size_t issued;		       /**< commands before the first that hardware refused */
-	enum iod_smmuv3_cerror cerror; /**< why it was refused */
+	size_t size;   /**< sizeof(struct iod_smmuv3_submitted) */
+	size_t issued; /**< commands that were put in, up to the first that hardware refused */
+	enum iod_smmuv3_cerror
+		cerror; /**< why it was refused, or another error that this sync tells */
 };
 
 /**
- * Submit commands in order, together; waits for room. With @p sync a SYNC follows and the call returns when
- * it was consumed: everything that any thread submitted before is complete then. Any number of threads.
+ * Submit commands in order; waits for room, other threads' commands may come between where they do not fit at once.
+ * With @p sync a SYNC follows and the call returns when it was consumed: everything that any thread submitted before
+ * is complete then. Any number of threads.
  *
- * A command that hardware refuses is skipped (it becomes a SYNC), the error is acknowledged, and the thread
- * that submitted it is told, when it syncs: errors of commands that were submitted without a sync are told
- * to whoever syncs next.
+ * A command that hardware refuses is skipped (it becomes a SYNC) and the error is acknowledged; the others are
+ * carried out. The call that submitted it says so. Without @p sync a call does not wait for that: such an error is
+ * told to the next call that syncs, and to the next of the thread that submitted, which may be two. An ATC_INV that
+ * did not complete is told to every call that it may be of.
+ *
+ * A ring that stays unreadable (CERROR_ABT) is given up: this and all later calls return -EIO.
  * @param result may be NULL
- * @return 0; -EIO hardware refused a command (of this call: result says which) or an ATC_INV did not complete;
- *         what cfg.wait returned (then the commands are in the queue nevertheless); -EINVAL; -EFAULT
+ * @return 0; -EIO a command was refused (result: which, if it is one of this call) or an ATC_INV did not complete;
+ *         what cfg.wait returned (what was put in is carried out nevertheless, or not: nobody has waited); -EINVAL;
+ *         -E2BIG; -EFAULT the ring is not writable any more
  */
 IOD_API int iod_smmuv3_cmdq_submit(struct iod_smmuv3_cmdq *q, const struct iod_smmuv3_raw_cmd *cmds,
 				   size_t nr, bool sync, struct iod_smmuv3_submitted *result);
@@ -218,7 +223,7 @@ struct iod_smmuv3_cmdq_stats {
 	size_t size;	   /**< sizeof(struct iod_smmuv3_cmdq_stats) */
 	uint64_t commands; /**< submitted, SYNCs included */
 	uint64_t syncs;	   /**< SYNCs among them */
-	uint64_t errors;   /**< commands refused */
+	uint64_t errors;   /**< errors raised by hardware, that were acknowledged or given up on */
 	uint64_t full;	   /**< times that a thread waited for room */
 };
 
