@@ -357,9 +357,7 @@ bool precopy_passed(const struct precopy_result *res)
 
 static int migration_create(struct migration *m, enum iod_format format)
 {
-	static const struct iod_inv_ops ops = { .size = sizeof(ops),
-						.invalidate = precopy_vm_invalidate };
-	struct iod_gather_cfg cfg = { .size = sizeof(cfg), .ops = &ops, .cookie = &m->vm };
+	struct iod_gather_cfg cfg;
 	struct iod_pgtable_info info = { .size = sizeof(info) };
 	int ret;
 
@@ -373,6 +371,7 @@ static int migration_create(struct migration *m, enum iod_format format)
 		return migration_fail(m, "cannot allocate the bitmap", -ENOMEM);
 	ret = iod_bitmap_init(&m->bitmap, 0, m->opts->memory, PRECOPY_PAGE, m->bits, m->bits_len,
 			      0);
+	precopy_vm_gather(&m->vm, &cfg);
 	if (!ret)
 		ret = iod_gather_create(&m->gather, m->vm.pt, &cfg);
 	if (!ret)
@@ -426,6 +425,7 @@ enum precopy_exit precopy_migrate(const struct precopy_opts *opts, enum iod_form
 		iod_gather_sync(m.gather);
 		iod_gather_destroy(m.gather);
 	}
+	precopy_smmu_did(m.vm.smmu, &res->did.commands);
 	precopy_vm_destroy(&m.vm);
 	free(m.bits);
 	precopy_report_end(rep, res);

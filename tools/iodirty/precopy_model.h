@@ -80,6 +80,15 @@ struct precopy_opts {
 
 struct precopy_agent;
 struct precopy_plug;
+struct precopy_smmu;
+
+/* What an SMMU took out of its command queue. */
+struct precopy_commands {
+	uint64_t tlbi;
+	uint64_t ranges; /* of these, by range */
+	uint64_t atc;
+	uint64_t syncs;
+};
 
 struct precopy_vm {
 	const struct precopy_opts *opts;
@@ -93,6 +102,7 @@ struct precopy_vm {
 	unsigned nr_agents;
 	unsigned running;
 	struct precopy_plug *plug;   /* NULL: nothing is unplugged */
+	struct precopy_smmu *smmu;   /* NULL: not an Arm format */
 	struct iod_bitmap delivered; /* guest pages that were dirty when they were unmapped */
 	uint64_t *delivered_bits;
 	uint64_t map_ns; /* what mapping took */
@@ -111,7 +121,8 @@ struct precopy_activity {
 	uint64_t unplugs;   /* buffers unmapped */
 	uint64_t delivered; /* dirty pages that came with that */
 	uint64_t refused;   /* writes that came after that */
-	int error;	    /* of the first agent that failed */
+	struct precopy_commands commands;
+	int error; /* of the first agent that failed */
 	struct iod_fault fault;
 };
 
@@ -120,8 +131,12 @@ int precopy_vm_create(struct precopy_vm *vm, const struct precopy_opts *opts,
 void precopy_vm_destroy(struct precopy_vm *vm);
 int precopy_vm_start(struct precopy_vm *vm);
 void precopy_vm_stop(struct precopy_vm *vm, struct precopy_activity *did);
-/* Signature of iod_inv_ops.invalidate, the VM as cookie: every agent's cache obeys. */
-int precopy_vm_invalidate(void *vm, const struct iod_inv *inv, size_t nr);
+/* How a gather reaches the agents' caches. */
+void precopy_vm_gather(struct precopy_vm *vm, struct iod_gather_cfg *cfg);
+/* Every IOTLB obeys; the devices' own caches do not. */
+int precopy_vm_obey(struct precopy_vm *vm, const struct iod_inv *inv, size_t nr);
+/* The cache of a device, by its number; NULL: it has none. The one that is unplugged is the last. */
+struct iod_iotlb *precopy_vm_atc(struct precopy_vm *vm, uint32_t device);
 
 /* The smallest page that can be split, of those that map the memory. */
 uint64_t precopy_vm_large(const struct precopy_vm *vm);
@@ -133,7 +148,16 @@ int precopy_plug_create(struct precopy_vm *vm);
 void precopy_plug_destroy(struct precopy_plug *plug);
 int precopy_plug_start(struct precopy_plug *plug);
 void precopy_plug_stop(struct precopy_plug *plug, struct precopy_activity *did);
-int precopy_plug_invalidate(struct precopy_plug *plug, const struct iod_inv *inv, size_t nr);
+struct iod_iotlb *precopy_plug_atc(struct precopy_plug *plug);
+
+/* precopy_smmu.c: an SMMU's command queue on the way to the caches. Arm formats only: else vm->smmu stays NULL. */
+int precopy_smmu_create(struct precopy_vm *vm, enum iod_format format);
+void precopy_smmu_destroy(struct precopy_smmu *smmu);
+void precopy_smmu_gather(const struct precopy_smmu *smmu, struct iod_gather_cfg *cfg);
+/* What the queue has seen; nobody may be using it. */
+void precopy_smmu_did(const struct precopy_smmu *smmu, struct precopy_commands *did);
+/* The tag of the page table in the agents' caches. */
+uint64_t precopy_smmu_tag(enum iod_format format);
 
 struct precopy_round {
 	uint64_t start_ns; /* since the migration began */

@@ -174,16 +174,14 @@ static void *driver_main(void *arg)
 
 /* --- Life --------------------------------------------------------------------------------------*/
 
-int precopy_plug_invalidate(struct precopy_plug *plug, const struct iod_inv *inv, size_t nr)
+struct iod_iotlb *precopy_plug_atc(struct precopy_plug *plug)
 {
-	return plug ? iod_iotlb_invalidate(plug->tlb, inv, nr) : 0;
+	return plug ? plug->tlb : NULL;
 }
 
 int precopy_plug_create(struct precopy_vm *vm)
 {
-	static const struct iod_inv_ops ops = { .size = sizeof(ops),
-						.invalidate = precopy_vm_invalidate };
-	const struct iod_gather_cfg gather = { .size = sizeof(gather), .ops = &ops, .cookie = vm };
+	struct iod_gather_cfg gather;
 	const struct iod_iotlb_cfg tlb = {
 		.size = sizeof(tlb),
 		.entries = TLB_ENTRIES,
@@ -209,6 +207,7 @@ int precopy_plug_create(struct precopy_vm *vm)
 	plug->bits = malloc((size_t)plug->bits_len);
 	if (!plug->bits)
 		return -ENOMEM;
+	precopy_vm_gather(vm, &gather);
 	ret = iod_gather_create(&plug->gather, vm->pt, &gather);
 	return ret ? ret : iod_iotlb_create(&plug->tlb, &tlb);
 }

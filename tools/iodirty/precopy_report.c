@@ -251,6 +251,13 @@ static void print_traffic(struct precopy_report *rep, const struct precopy_resul
 			"too late\n",
 			figure_count(count, did->unplugs), figure_count(rate, did->delivered),
 			figure_count(sent, did->refused));
+	if (did->commands.syncs)
+		fprintf(rep->term.out,
+			"  the SMMU took %s TLBIs (%.0f %% by range), %s ATC_INVs and %s SYNCs\n",
+			figure_count(count, did->commands.tlbi),
+			100 * figure_ratio(did->commands.ranges, did->commands.tlbi),
+			figure_count(rate, did->commands.atc),
+			figure_count(sent, did->commands.syncs));
 	print_split(rep, res);
 	if (res->end == PRECOPY_STALLED)
 		fputs("  did not converge: in the time of a round the agents dirty more than the "
