@@ -128,10 +128,10 @@ struct iod_smmuv3_emu_ops {
 struct iod_smmuv3_emu_cfg {
 	size_t size;	     /**< sizeof(struct iod_smmuv3_emu_cfg) */
 	struct iod_mem *mem; /**< guest memory: structures, tables, queues, MSIs */
-	const struct iod_smmuv3_id
-		*id; /**< copied; NULL: iod_smmuv3_id_full(). What is not modelled is
-					     taken out: 52-bit addresses (DS, VAX), big-endian tables,
-					     broadcast TLB maintenance, MPAM, SEV */
+	/** Copied; NULL: iod_smmuv3_id_full(). What is not modelled is taken out, so that nobody is promised it:
+	 *  LPA2 and 52-bit input addresses, big-endian tables, HAD, XNX, permission indirection, DPT, MPAM, ATOS,
+	 *  broadcast TLB maintenance, SEV. */
+	const struct iod_smmuv3_id *id;
 	const struct iod_iotlb_cfg *tlb_s1; /**< of stage-1 and combined translations; not ATC */
 	const struct iod_iotlb_cfg *tlb_s2; /**< of stage-2 translations; not ATC */
 	uint32_t config_entries; /**< STEs, and as many contexts, cached; a power of two; 0: 64 */

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The emulated SMMU: one access on its way (Arm IHI 0070, 3.4, 3.9, 15). Configuration under the emulator's
+ * lock, translation and data under the iotlb's, the outcome under the emulator's again.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "smmuv3/emu.h"
+
+#define EMU_ACCESS  (IOD_ACCESS_READ | IOD_ACCESS_WRITE | IOD_ACCESS_EXEC | IOD_ACCESS_PRIV)
+#define EMU_FLAGS   (IOD_SMMUV3_REQ_ATS | IOD_SMMUV3_REQ_TRANSLATED)
+
+#define EMU_CR2_E2H (1u << 0)
+
+/* STE.EATS */
+#define EATS_NONE  0
+#define EATS_FULL  1
+#define EATS_SPLIT 2
+
+/* ---- where to ---- */
+
+static int emu_bypass(struct emu_op *op)
+{
+	unsigned int oas = iod_emu_oas(op->emu);
+
+	op->pt = NULL;
+	op->addr = op->req.iova;
+	if (op->addr & ~low_mask(oas)) {
+		iod_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+/* SMMUEN = 0 (3.9.1, 6.3.13): ATS has its own refusals. */
+static int emu_disabled(struct emu_op *op)
+{
+	if (op->req.flags & IOD_SMMUV3_REQ_ATS) {
+		iod_emu_ats_event(op, IOD_SMMUV3_F_BAD_ATS_TREQ);
+		return -EFAULT;
+	}
+	if (op->req.flags & IOD_SMMUV3_REQ_TRANSLATED) {
+		iod_emu_ats_event(op, IOD_SMMUV3_F_TRANSL_FORBIDDEN);
+		return -EFAULT;
+	}
+	if (op->emu->regs.gbpa & IOD_SMMUV3_GBPA_ABORT)
+		return -EFAULT; /* without an event */
+	op->pt = NULL;
+	op->addr = op->req.iova;
+	/* No event either (nothing is recorded while disabled). */
+	return op->addr & ~low_mask(iod_emu_oas(op->emu)) ? -EFAULT : 0;
+}
+
+/* VMSAv8-64: bit 55 chooses; with TBI the byte above it does not count. */
+static bool emu_pick_v8(struct emu_op *op)
+{
+	const struct iod_smmuv3_cd *cd = &op->ctx->cd;
+	uint64_t iova = op->req.iova, top = MASK64(63, 56);
+	bool upper = iova >> 55 & 1;
+
+	if (upper ? cd->tbi1 : cd->tbi0)
+		iova = upper ? iova | top : iova & ~top;
+	op->addr = iova;
+	return upper;
+}
+
+/* 32-bit LPAE: T1SZ high addresses are TTB1's; where T1SZ is 0, what T0SZ leaves. */
+static bool emu_pick_lpae(struct emu_op *op)
+{
+	const struct iod_smmuv3_cd *cd = &op->ctx->cd;
+	uint64_t iova = op->req.iova;
+
+	op->addr = iova;
+	if (iova >> 32)
+		return false; /* out of range for either */
+	if (cd->t1sz)
+		return iova >= BIT64(32) - BIT64(32 - cd->t1sz);
+	return cd->t0sz && iova >= BIT64(32 - cd->t0sz);
+}
+
+static int emu_route_s1(struct emu_op *op)
+{
+	const struct emu_ctx *ctx = op->ctx;
+	bool upper = ctx->cd.aa64 ? emu_pick_v8(op) : emu_pick_lpae(op);
+	bool e0pd_denies = (upper ? ctx->cd.e0pd1 : ctx->cd.e0pd0) && ctx->cd.aa64 &&
+			   !(op->access & IOD_ACCESS_PRIV) &&
+			   (op->emu->id.idr[3] & IOD_SMMUV3_IDR3_E0PD);
+
+	op->mode_s1 = true;
+	op->pt = ctx->half[upper];
+	op->tlb = op->emu->tlb[0];
+	if (op->pt && !e0pd_denies)
+		return 0;
+	if (ctx->root[upper].missing && !e0pd_denies) {
+		iod_emu_missing(op, &ctx->root[upper], 1, op->addr);
+		iod_emu_fault(op);
+		return -EFAULT;
+	}
+	iod_emu_input_event(op, IOD_SMMUV3_F_TRANSLATION, op->req.iova);
+	return -EFAULT;
+}
+
+/* Stage 1 is bypassed: what it lets through are intermediate addresses. */
+static int emu_route_s2(struct emu_op *op)
+{
+	op->pt = op->ctx->pt2;
+	op->tlb = op->emu->tlb[1];
+	op->addr = op->req.iova;
+	if (op->addr & ~low_mask(iod_emu_ias(op->emu))) {
+		iod_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
+		return -EFAULT;
+	}
+	if (op->ctx->root2.missing) {
+		iod_emu_missing(op, &op->ctx->root2, 2, op->addr);
+		iod_emu_fault(op);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+/* Whether the stream may use ATS; not with everything bypassed (5.2, EATS). */
+static int emu_check_ats(struct emu_op *op)
+{
+	bool treq = op->req.flags & IOD_SMMUV3_REQ_ATS;
+
+	if (op->ctx->mode != EMU_ABORT && op->ctx->ste.eats != EATS_NONE &&
+	    op->ctx->ste.config != IOD_SMMUV3_BYPASS)
+		return 0;
+	if (op->ctx->mode == EMU_ABORT)
+		return -EFAULT; /* no event */
+	iod_emu_ats_event(op, treq ? IOD_SMMUV3_F_BAD_ATS_TREQ : IOD_SMMUV3_F_TRANSL_FORBIDDEN);
+	return -EFAULT;
+}
+
+static int emu_route_translated(struct emu_op *op)
+{
+	int ret = emu_check_ats(op);
+
+	if (ret)
+		return ret;
+	if (op->ctx->ste.eats == EATS_SPLIT)
+		return emu_route_s2(op);
+	return emu_bypass(op);
+}
+
+int iod_emu_route(struct emu_op *op)
+{
+	int ret;
+
+	op->ask = op->access;
+	/* EL2 without E2H has no unprivileged accesses. */
+	if (op->ctx->mode == EMU_S1 && op->ctx->ste.strw && !(op->emu->regs.cr2 & EMU_CR2_E2H))
+		op->ask |= IOD_ACCESS_PRIV;
+	if (op->req.flags & IOD_SMMUV3_REQ_TRANSLATED)
+		return emu_route_translated(op);
+	if (op->req.flags & IOD_SMMUV3_REQ_ATS) {
+		ret = emu_check_ats(op);
+		if (ret)
+			return ret;
+	}
+	switch (op->ctx->mode) {
+	case EMU_BYPASS:
+		return emu_bypass(op);
+	case EMU_S1:
+		return emu_route_s1(op);
+	case EMU_S2:
+		return emu_route_s2(op);
+	default:
+		return -EFAULT; /* Config 0 to 3: no event */
+	}
+}
+
+/* Under the lock. @return 0 with op->pt; -EFAULT op->event, which may be none; -ENOMEM */
+static int emu_configure_op(struct emu_op *op)
+{
+	struct iod_smmuv3_emu *emu = op->emu;
+	int ret;
+
+	emu->stats.accesses++;
+	op->access = op->req.access;
+	if (!emu_enabled(emu, IOD_SMMUV3_CR0_SMMUEN))
+		return emu_disabled(op);
+	if ((op->req.flags & IOD_SMMUV3_REQ_TRANSLATED) && !emu_enabled(emu, IOD_SMMUV3_CR0_ATSCHK))
+		return emu_bypass(op);
+	ret = iod_emu_configure(op);
+	if (!ret)
+		ret = iod_emu_route(op);
+	return ret;
+}
+
+/* ---- beginning and end ---- */
+
+static int emu_begin(struct emu_op *op, struct iod_smmuv3_emu *emu,
+		     const struct iod_smmuv3_req *user)
+{
+	uint32_t both = IOD_SMMUV3_REQ_ATS | IOD_SMMUV3_REQ_TRANSLATED;
+	int ret;
+
+	memset(op, 0, sizeof(*op));
+	if (!emu)
+		return -EINVAL;
+	ret = iod_struct_in(&op->req, sizeof(op->req), user, sizeof(op->req));
+	if (ret)
+		return ret;
+	if ((op->req.access & ~EMU_ACCESS) || (op->req.flags & ~EMU_FLAGS) ||
+	    (op->req.flags & both) == both ||
+	    !(op->req.access & (IOD_ACCESS_READ | IOD_ACCESS_WRITE)))
+		return -EINVAL;
+	op->emu = emu;
+	op->result.size = sizeof(op->result);
+	return 0;
+}
+
+/* @param ret 0; -EFAULT refused; what else happened @return what the caller is told */
+static int emu_end(struct emu_op *op, int ret, bool refused, struct iod_smmuv3_result *result,
+		   struct iod_smmuv3_event *event)
+{
+	struct iod_smmuv3_emu *emu = op->emu;
+	int out = 0;
+
+	pthread_mutex_lock(&emu->lock);
+	if (refused)
+		ret = iod_emu_refuse(op);
+	if (op->ctx)
+		iod_emu_put(emu, op->ctx);
+	pthread_mutex_unlock(&emu->lock);
+	iod_emu_interrupt(emu, op->irqs);
+	if (result)
+		out = iod_struct_out(result, &op->result, sizeof(op->result), sizeof(op->result));
+	if (event)
+		*event = op->event;
+	return ret ? ret : out;
+}
+
+/* ---- accesses ---- */
+
+static void emu_bypass_result(struct emu_op *op)
+{
+	uint64_t left = low_mask(iod_emu_oas(op->emu)) - op->addr;
+
+	op->result.pa = op->addr;
+	op->result.len = left + 1;
+	op->result.prot = IOD_PROT_READ | IOD_PROT_WRITE;
+}
+
+/*
+ * What the engine does not know of: PAN (no privileged data access where the unprivileged may go), WXN (what is
+ * writable is not executable), and that the privileged do not execute what the unprivileged may write (D8.4).
+ * It is looked up without a trace, by what the table says now.
+ */
+bool iod_emu_careful(const struct emu_op *op)
+{
+	bool exec = op->access & IOD_ACCESS_EXEC, priv = op->access & IOD_ACCESS_PRIV;
+	const struct iod_smmuv3_cd *cd;
+
+	if (!op->mode_s1)
+		return false;
+	cd = &op->ctx->cd;
+	if (exec)
+		return cd->wxn || (priv && !op->ctx->ste.strw && (cd->aa64 || cd->uwxn));
+	return priv && cd->pan && !op->ctx->ste.strw;
+}
+
+int iod_emu_check_page(struct emu_op *op, uint64_t off)
+{
+	bool exec = op->access & IOD_ACCESS_EXEC, denied;
+	struct iod_mapping map;
+
+	if (iod_translate(op->pt, op->addr + off, &map))
+		return 0; /* the access will say why */
+	if (!map.accessed && !op->ctx->cd.ha && !op->ctx->cd.affd)
+		return 0; /* F_ACCESS goes first */
+	denied = !(map.prot & IOD_PROT_PRIV);
+	if (exec)
+		denied = (map.prot & IOD_PROT_WRITE) && (denied || op->ctx->cd.wxn);
+	if (!denied)
+		return 0;
+	iod_emu_input_event(op, IOD_SMMUV3_F_PERMISSION, op->req.iova + off);
+	return -EFAULT;
+}
+
+static int emu_translate(struct emu_op *op)
+{
+	struct iod_access_result result;
+	int ret;
+
+	if (op->req.flags & IOD_SMMUV3_REQ_ATS)
+		return iod_emu_ats(op);
+	if (!op->pt) {
+		emu_bypass_result(op);
+		return 0;
+	}
+	if (iod_emu_careful(op)) {
+		ret = iod_emu_check_page(op, 0);
+		if (ret)
+			return ret;
+	}
+	ret = iod_iotlb_access(op->tlb, op->pt, op->addr, op->ask, &result, &op->fault);
+	if (ret == -EFAULT)
+		iod_emu_fault(op);
+	if (ret)
+		return ret;
+	op->result.pa = result.pa;
+	op->result.len = result.len;
+	op->result.prot = result.prot;
+	return 0;
+}
+
+int iod_smmuv3_emu_access(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_req *req,
+			  struct iod_smmuv3_result *result, struct iod_smmuv3_event *event)
+{
+	struct emu_op op;
+	int ret;
+
+	ret = emu_begin(&op, emu, req);
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&emu->lock);
+	ret = emu_configure_op(&op);
+	pthread_mutex_unlock(&emu->lock);
+	if (!ret)
+		ret = emu_translate(&op);
+	return emu_end(&op, ret, ret == -EFAULT, result, event);
+}
+
+/* ---- DMA ---- */
+
+struct emu_dma {
+	struct emu_op op;
+	uint64_t len, off;
+	int (*move)(void *cookie, uint64_t pa, uint64_t len, uint64_t offset);
+	void *cookie;
+	int moved;     /* what move returned when it was not 0 */
+	uint64_t base; /* offset of the piece that the iotlb is asked for */
+};
+
+static int emu_move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
+{
+	struct emu_dma *dma = cookie;
+
+	dma->moved = dma->move(dma->cookie, pa, len, dma->base + offset);
+	return dma->moved;
+}
+
+/* Everything that need not be looked at piece by piece, in one go. */
+static int emu_dma_all(struct emu_dma *dma, uint64_t len)
+{
+	struct emu_op *op = &dma->op;
+	uint64_t done = 0;
+	int ret;
+
+	dma->base = dma->off;
+	if (!op->pt) {
+		ret = emu_move(dma, op->addr + dma->off, len, 0);
+		done = ret ? 0 : len;
+	} else {
+		ret = iod_iotlb_dma(op->tlb, op->pt, op->addr + dma->off, len, op->ask, emu_move,
+				    dma, &done, &op->fault);
+	}
+	dma->off += done;
+	return ret;
+}
+
+/* Page by page: each is asked about first. */
+static int emu_dma_checked(struct emu_dma *dma)
+{
+	struct emu_op *op = &dma->op;
+	uint64_t len, page;
+	int ret = 0;
+
+	while (!ret && dma->off < dma->len) {
+		ret = iod_emu_check_page(op, dma->off);
+		if (ret)
+			return ret;
+		len = dma->len - dma->off;
+		page = 4096 - ((op->addr + dma->off) & 4095);
+		ret = emu_dma_all(dma, len < page ? len : page);
+	}
+	return ret;
+}
+
+static int emu_dma_run(struct emu_dma *dma)
+{
+	struct emu_op *op = &dma->op;
+	int ret;
+
+	if (!op->pt && ((op->addr + (dma->len - 1)) & ~low_mask(iod_emu_oas(op->emu)))) {
+		iod_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
+		return -EFAULT;
+	}
+	if (iod_emu_careful(op))
+		ret = emu_dma_checked(dma);
+	else
+		ret = emu_dma_all(dma, dma->len);
+	if (ret == -EFAULT && !dma->moved && !op->event.type)
+		iod_emu_fault(op);
+	return ret;
+}
+
+int iod_smmuv3_emu_dma(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_req *req, uint64_t len,
+		       int (*move)(void *cookie, uint64_t pa, uint64_t len, uint64_t offset),
+		       void *cookie, uint64_t *done, struct iod_smmuv3_result *result,
+		       struct iod_smmuv3_event *event)
+{
+	struct emu_dma dma = { .len = len, .move = move, .cookie = cookie };
+	int ret;
+
+	ret = emu_begin(&dma.op, emu, req);
+	if (!ret && (!len || !move || (dma.op.req.flags & IOD_SMMUV3_REQ_ATS)))
+		ret = -EINVAL;
+	if (!ret && dma.op.req.iova + (len - 1) < dma.op.req.iova)
+		ret = -ERANGE;
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&emu->lock);
+	ret = emu_configure_op(&dma.op);
+	pthread_mutex_unlock(&emu->lock);
+	if (!ret)
+		ret = emu_dma_run(&dma);
+	ret = emu_end(&dma.op, ret, ret == -EFAULT && !dma.moved, result, event);
+	if (done)
+		*done += dma.off;
+	return ret;
+}

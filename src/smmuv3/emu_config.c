@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The emulated SMMU: what structures in memory make of an access, and the cache of that.
+ *
+ * Two direct-mapped caches: STEs by stream, contexts (a CD, and the page tables attached for it) by stream
+ * and substream. A context keeps its own copy of the STE, so CFGI_CD makes it anew from the STE that is
+ * cached. Level-1 descriptors are read each time: hardware may cache them, and need not.
+ * Illegal structures are cached as legal ones are; what could not be fetched is not.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "atomic.h"
+#include "smmuv3/emu.h"
+
+#define EMU_CR2_E2H		(1u << 0)
+#define EMU_IDR1_ATTR_PERMS_OVR (1u << 26)
+
+/* Config: which stages. */
+#define CONFIG_HAS_S2 2u
+
+/* Contexts that are of no substream. */
+#define EMU_SSID_NONE	    (-1)
+#define EMU_SSID_TRANSLATED (-2)
+
+static const uint8_t emu_address_bits[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
+
+unsigned int iod_emu_oas(const struct iod_smmuv3_emu *emu)
+{
+	return emu_address_bits[emu->id.idr[5] & IOD_SMMUV3_IDR5_OAS];
+}
+
+/* 3.4.1: with 32-bit LPAE intermediate addresses have 40 bits at least. */
+unsigned int iod_emu_ias(const struct iod_smmuv3_emu *emu)
+{
+	unsigned int oas = iod_emu_oas(emu);
+	bool lpae32 = emu->id.idr[0] & (1u << IOD_SMMUV3_IDR0_TTF_SHIFT);
+
+	return lpae32 && oas < 40 ? 40 : oas;
+}
+
+/* Translated requests are not stage 1's any more: they have a context without a CD. */
+static int64_t emu_op_ssid(const struct emu_op *op)
+{
+	if (op->req.flags & IOD_SMMUV3_REQ_TRANSLATED)
+		return EMU_SSID_TRANSLATED;
+	return op->req.ssv ? (int64_t)op->req.ssid : EMU_SSID_NONE;
+}
+
+static uint32_t emu_check_flags(const struct iod_smmuv3_emu *emu)
+{
+	return emu->regs.cr2 & EMU_CR2_E2H ? IOD_SMMUV3_CHECK_E2H : 0;
+}
+
+/* Eight words, each read once. */
+static bool emu_fetch(struct iod_smmuv3_emu *emu, uint64_t pa, uint64_t word[8])
+{
+	const uint64_t *from;
+	unsigned int i;
+	void *host;
+
+	if (iod_mem_host_ptr(emu->mem, pa, 64, false, &host))
+		return false;
+	from = host;
+	for (i = 0; i < 8; i++)
+		word[i] = __atomic_load_n((const iod_word *)&from[i], __ATOMIC_ACQUIRE);
+	return true;
+}
+
+/* ---- the caches ---- */
+
+static uint32_t emu_hash(uint64_t key)
+{
+	return (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
+static struct emu_ste *emu_ste_slot(struct iod_smmuv3_emu *emu, uint32_t sid)
+{
+	return &emu->stes[emu_hash(sid) & (emu->config_entries - 1)];
+}
+
+static struct emu_ctx **emu_ctx_slot(struct iod_smmuv3_emu *emu, uint32_t sid, int64_t ssid)
+{
+	uint64_t key = (uint64_t)sid << 21 ^ (uint64_t)(ssid + 2);
+
+	return &emu->ctxs[emu_hash(key) & (emu->config_entries - 1)];
+}
+
+static void emu_ctx_destroy(struct iod_smmuv3_emu *emu, struct emu_ctx *ctx)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		if (ctx->half[i])
+			iod_pgtable_destroy(ctx->half[i]);
+	}
+	if (ctx->nested)
+		iod_mem_destroy(ctx->nested);
+	if (ctx->pt2)
+		iod_pgtable_destroy(ctx->pt2);
+	iod_zfree(&emu->allocator, ctx, sizeof(*ctx));
+}
+
+void iod_emu_put(struct iod_smmuv3_emu *emu, struct emu_ctx *ctx)
+{
+	if (--ctx->refs)
+		return;
+	/* Only what is not in the cache loses its last reference. */
+	if (ctx->prev)
+		ctx->prev->next = ctx->next;
+	else
+		emu->gone_first = ctx->next;
+	if (ctx->next)
+		ctx->next->prev = ctx->prev;
+	else
+		emu->gone_last = ctx->prev;
+	emu_ctx_destroy(emu, ctx);
+	pthread_cond_broadcast(&emu->released);
+}
+
+/* Out of the cache: in the order of leaving, so that who waits knows whom for. */
+static void emu_ctx_remove(struct iod_smmuv3_emu *emu, struct emu_ctx **slot)
+{
+	struct emu_ctx *ctx = *slot;
+
+	*slot = NULL;
+	if (!ctx)
+		return;
+	ctx->gone = true;
+	ctx->seq = ++emu->gone_seq;
+	ctx->prev = emu->gone_last;
+	ctx->next = NULL;
+	if (emu->gone_last)
+		emu->gone_last->next = ctx;
+	else
+		emu->gone_first = ctx;
+	emu->gone_last = ctx;
+	iod_emu_put(emu, ctx);
+}
+
+void iod_emu_wait_gone(struct iod_smmuv3_emu *emu)
+{
+	uint64_t seq = emu->gone_seq;
+
+	while (emu->gone_first && emu->gone_first->seq <= seq)
+		pthread_cond_wait(&emu->released, &emu->lock);
+}
+
+void iod_emu_forget_stes(struct iod_smmuv3_emu *emu, uint32_t first, uint32_t last)
+{
+	uint32_t i;
+
+	for (i = 0; i < emu->config_entries; i++) {
+		struct emu_ste *ste = &emu->stes[i];
+		struct emu_ctx *ctx = emu->ctxs[i];
+
+		if (ste->present && ste->sid >= first && ste->sid <= last)
+			ste->present = false;
+		if (ctx && ctx->sid >= first && ctx->sid <= last)
+			emu_ctx_remove(emu, &emu->ctxs[i]);
+	}
+}
+
+void iod_emu_forget_cds(struct iod_smmuv3_emu *emu, uint32_t sid, int64_t ssid)
+{
+	uint32_t i;
+
+	for (i = 0; i < emu->config_entries; i++) {
+		struct emu_ctx *ctx = emu->ctxs[i];
+
+		if (!ctx || ctx->sid != sid)
+			continue;
+		if (ssid < 0 || ctx->ssid == ssid || (ssid == 0 && ctx->ssid < 0))
+			emu_ctx_remove(emu, &emu->ctxs[i]);
+	}
+}
+
+/* ---- STEs ---- */
+
+static struct iod_smmuv3_strtab emu_strtab(const struct iod_smmuv3_emu *emu)
+{
+	uint32_t cfg = emu->regs.strtab_base_cfg;
+	uint32_t size = cfg & 0x3f, most = emu->id.idr[1] & IOD_SMMUV3_IDR1_SIDSIZE;
+
+	if (size > most)
+		size = most;
+	cfg = (cfg & ~0x3fu) | size;
+	if (!(emu->id.idr[0] & IOD_SMMUV3_IDR0_ST_LEVEL))
+		cfg &= 0x3f;
+	return (struct iod_smmuv3_strtab){ .base = emu->regs.strtab_base, .cfg = cfg };
+}
+
+static int emu_read_ste(struct iod_smmuv3_emu *emu, uint32_t sid, struct emu_ste *out,
+			struct iod_smmuv3_event *event)
+{
+	struct iod_smmuv3_strtab strtab = emu_strtab(emu);
+	struct iod_smmuv3_raw_ste raw;
+	struct iod_smmuv3_ste ste;
+	uint64_t pa = 0;
+	int ret;
+
+	ret = iod_smmuv3_strtab_lookup(&strtab, emu->mem, sid, &pa, &event->type);
+	if (ret == -EINVAL) /* a table of nonsense reaches nowhere */
+		event->type = IOD_SMMUV3_C_BAD_STREAMID;
+	if (!ret && !emu_fetch(emu, pa, raw.word)) {
+		event->type = IOD_SMMUV3_F_STE_FETCH;
+		ret = -EFAULT;
+	}
+	if (ret) {
+		if (event->type == IOD_SMMUV3_F_STE_FETCH)
+			event->fetch = pa & MASK64(55, 3);
+		return -EFAULT;
+	}
+	emu->stats.ste_fetches++;
+	iod_smmuv3_ste_decode(&ste, &raw);
+	*out = (struct emu_ste){ .present = true, .sid = sid };
+	if (iod_smmuv3_ste_check(&ste, &emu->id, emu_check_flags(emu), NULL))
+		out->bad = IOD_SMMUV3_C_BAD_STE;
+	else
+		iod_smmuv3_ste_effective(&out->ste, &ste, &emu->id, emu_check_flags(emu));
+	return 0;
+}
+
+int iod_emu_ste(struct iod_smmuv3_emu *emu, uint32_t sid, const struct emu_ste **out,
+		struct iod_smmuv3_event *event)
+{
+	struct emu_ste *slot = emu_ste_slot(emu, sid);
+	int ret = 0;
+
+	event->type = (enum iod_smmuv3_event_type)0;
+	if (!slot->present || slot->sid != sid) {
+		struct emu_ste fresh;
+
+		ret = emu_read_ste(emu, sid, &fresh, event);
+		if (ret)
+			return ret;
+		*slot = fresh;
+	}
+	*out = slot;
+	return 0;
+}
+
+/* ---- contexts ---- */
+
+/* What of an address the root translates. */
+static struct emu_root emu_root_of(const struct iod_pgtable_cfg *cfg, uint64_t pa)
+{
+	unsigned int granule_lg2 = cfg->granule ? ctz64(cfg->granule) : 12;
+	unsigned int bits = granule_lg2 - 3, levels = cfg->levels;
+	struct emu_root root = { .pa = pa };
+
+	if (!levels) /* stage 1 has no choice */
+		levels = (cfg->ias - granule_lg2 + bits - 1) / bits;
+	root.shift = (uint8_t)(granule_lg2 + (levels - 1) * bits);
+	root.bits = (uint8_t)(cfg->ias - root.shift);
+	return root;
+}
+
+/*
+ * The low bits of a root are ignored up to its size, 64 bytes at least (5.2, 5.4).
+ * A root that is not there, or not all of it, is found when an address leads there. One that is there in part is
+ * taken for missing as a whole, which a guest can only do to itself.
+ */
+static int emu_attach(struct iod_pgtable **out, struct iod_pgtable_cfg *cfg, uint64_t pa,
+		      struct emu_root *root)
+{
+	int ret;
+
+	*root = emu_root_of(cfg, pa);
+	root->pa = align_down(pa, root->bits + 3u > 6 ? root->bits + 3u : 6);
+	ret = iod_pgtable_attach(out, cfg, root->pa);
+	if (ret != -EFAULT)
+		return ret;
+	*out = NULL;
+	root->missing = true;
+	return 0;
+}
+
+int iod_emu_missing(struct emu_op *op, const struct emu_root *root, unsigned int stage,
+		    uint64_t addr)
+{
+	uint64_t above = ~low_mask(root->shift + root->bits);
+	bool inside = !(addr & above) || (stage == 1 && (addr & above) == above);
+
+	op->fault = (struct iod_fault){
+		.reason = inside ? IOD_FAULT_WALK_ABORT : IOD_FAULT_RANGE,
+		.stage = stage,
+		.iova = addr,
+		.pte_pa = root->pa + (addr >> root->shift & low_mask(root->bits)) * 8,
+	};
+	return -EFAULT;
+}
+
+/* @return 0; -ENOENT ctx->bad; -ENOMEM */
+static int emu_attach_stage2(struct emu_op *op, struct emu_ctx *ctx)
+{
+	struct iod_smmuv3_emu *emu = op->emu;
+	struct iod_pgtable_cfg cfg;
+	uint64_t root = 0;
+	int ret;
+
+	memset(&cfg, 0, sizeof(cfg));
+	ret = iod_smmuv3_ste_get_stage2(&ctx->ste, &cfg, &root, NULL);
+	if (!ret) {
+		cfg.mem = emu->mem;
+		cfg.domain = IOD_SMMUV3_TAG_S2(ctx->ste.s2vmid);
+		/* Start level 3 of 4 KiB needs it at any size. */
+		if (ctx->ste.s2aa64 && (emu->id.idr[3] & IOD_SMMUV3_IDR3_STT))
+			cfg.features |= IOD_PT_SMALL;
+		ret = emu_attach(&ctx->pt2, &cfg, root, &ctx->root2);
+	}
+	if (!ret || ret == -ENOMEM)
+		return ret;
+	ctx->bad = IOD_SMMUV3_C_BAD_STE;
+	return -ENOENT;
+}
+
+/* IPA of a CD: read only, so that stage 2 is never made dirty by it (A1.11 rule 9). */
+static int emu_translate_cd(void *cookie, uint64_t ipa, uint64_t *pa)
+{
+	struct emu_op *op = cookie;
+	struct iod_access_result result;
+	int ret;
+
+	if (op->ctx->root2.missing)
+		ret = iod_emu_missing(op, &op->ctx->root2, 2, ipa);
+	else
+		ret = iod_iotlb_access(op->emu->tlb[1], op->ctx->pt2, ipa,
+				       IOD_ACCESS_READ | IOD_ACCESS_PRIV, &result, &op->fault);
+	if (ret) {
+		op->context = true;
+		return ret;
+	}
+	*pa = result.pa;
+	return 0;
+}
+
+/* Find and read the CD. @return 0; 1 stage 1 is bypassed; -ENOENT ctx->bad; -EFAULT op->event */
+static int emu_read_cd(struct emu_op *op, struct emu_ctx *ctx)
+{
+	bool nested = ctx->ste.config & CONFIG_HAS_S2;
+	enum iod_smmuv3_event_type type = (enum iod_smmuv3_event_type)0;
+	struct iod_smmuv3_emu *emu = op->emu;
+	struct iod_smmuv3_raw_cd raw;
+	struct iod_smmuv3_cd cd;
+	uint32_t flags = emu_check_flags(emu);
+	uint64_t pa = 0;
+	int ret;
+
+	ret = iod_smmuv3_cd_lookup(&ctx->ste, &emu->id, emu->mem, ctx->ssid,
+				   nested ? emu_translate_cd : NULL, op, &pa, &type);
+	if (ret == 1)
+		return 1;
+	if (op->context) {
+		iod_emu_fault(op);
+		return -EFAULT;
+	}
+	if (!ret && !emu_fetch(emu, pa, raw.word)) {
+		type = IOD_SMMUV3_F_CD_FETCH;
+		ret = -EFAULT;
+	}
+	if (ret) {
+		iod_emu_event(op, type ? type : IOD_SMMUV3_C_BAD_CD);
+		if (type == IOD_SMMUV3_F_CD_FETCH)
+			op->event.fetch = pa & MASK64(55, 3);
+		return -EFAULT;
+	}
+	emu->stats.cd_fetches++;
+	iod_smmuv3_cd_decode(&cd, &raw);
+	if (iod_smmuv3_cd_check(&cd, &ctx->ste, &emu->id, flags, NULL)) {
+		ctx->bad = IOD_SMMUV3_C_BAD_CD;
+		return -ENOENT;
+	}
+	iod_smmuv3_cd_effective(&ctx->cd, &cd, &ctx->ste, &emu->id, flags);
+	/* 32-bit LPAE: a disabled half still has its addresses. */
+	if (!cd.aa64) {
+		ctx->cd.t0sz = cd.t0sz & 7u;
+		ctx->cd.t1sz = cd.t1sz & 7u;
+	}
+	return 0;
+}
+
+/* Tags are of the stream's world: EL2 has ASIDs only with E2H. */
+static uint64_t emu_tag_s1(const struct iod_smmuv3_emu *emu, const struct emu_ctx *ctx)
+{
+	bool e2h = emu->regs.cr2 & EMU_CR2_E2H;
+	uint16_t vmid = emu->id.idr[0] & IOD_SMMUV3_IDR0_S2P ? ctx->ste.s2vmid : 0;
+
+	if (ctx->ste.strw)
+		return IOD_SMMUV3_TAG_EL2(e2h ? ctx->cd.asid : 0);
+	return IOD_SMMUV3_TAG_S1(vmid, ctx->cd.asid);
+}
+
+static int emu_attach_half(struct emu_op *op, struct emu_ctx *ctx, bool upper)
+{
+	struct iod_smmuv3_emu *emu = op->emu;
+	struct iod_pgtable_cfg cfg;
+	uint64_t root = 0;
+	int ret;
+
+	memset(&cfg, 0, sizeof(cfg));
+	ret = iod_smmuv3_cd_get_stage1(&ctx->cd, upper, &cfg, &root, NULL);
+	/* 32-bit LPAE, T1SZ = 0: the engine has no such half. What is in it is not translated. */
+	if (ret == -EOPNOTSUPP && upper && !ctx->cd.aa64)
+		ret = -ENOENT;
+	if (ret == -ENOENT)
+		return 0;
+	if (!ret) {
+		cfg.mem = ctx->nested ? ctx->nested : emu->mem;
+		cfg.domain = emu_tag_s1(emu, ctx);
+		ret = emu_attach(&ctx->half[upper], &cfg, root, &ctx->root[upper]);
+	}
+	if (!ret || ret == -ENOMEM)
+		return ret;
+	ctx->bad = IOD_SMMUV3_C_BAD_CD;
+	return -ENOENT;
+}
+
+static int emu_attach_stage1(struct emu_op *op, struct emu_ctx *ctx)
+{
+	struct iod_mem_nested_cfg nested = {
+		.size = sizeof(nested),
+		.stage2 = ctx->pt2,
+		.tlb = op->emu->tlb[1],
+		.allocator = &op->emu->allocator,
+	};
+	int ret = 0;
+
+	if (ctx->pt2)
+		ret = iod_mem_create_nested(&ctx->nested, &nested);
+	if (!ret)
+		ret = emu_attach_half(op, ctx, false);
+	if (!ret)
+		ret = emu_attach_half(op, ctx, true);
+	return ret;
+}
+
+static enum emu_mode emu_stream_mode(const struct emu_ctx *ctx)
+{
+	if (ctx->ste.config < IOD_SMMUV3_BYPASS)
+		return EMU_ABORT;
+	return ctx->ste.config & CONFIG_HAS_S2 ? EMU_S2 : EMU_BYPASS;
+}
+
+/* @return 0 with ctx->mode; -EFAULT op->event; -ENOMEM */
+static int emu_build(struct emu_op *op, struct emu_ctx *ctx)
+{
+	int ret = 0;
+
+	ctx->mode = emu_stream_mode(ctx);
+	if (ctx->mode == EMU_ABORT)
+		return 0;
+	if (ctx->mode == EMU_S2)
+		ret = emu_attach_stage2(op, ctx);
+	if (!ret && ctx->ssid == EMU_SSID_TRANSLATED)
+		return 0;
+	if (!ret)
+		ret = emu_read_cd(op, ctx);
+	if (ret == 1)
+		return 0;
+	if (!ret) {
+		ctx->mode = EMU_S1;
+		ret = emu_attach_stage1(op, ctx);
+	}
+	if (ret == -ENOENT) {
+		ctx->mode = EMU_BAD;
+		ret = 0;
+	}
+	return ret;
+}
+
+static int emu_new_ctx(struct emu_op *op, const struct iod_smmuv3_ste *ste, struct emu_ctx **slot)
+{
+	struct iod_smmuv3_emu *emu = op->emu;
+	struct emu_ctx *ctx = iod_zalloc(&emu->allocator, sizeof(*ctx));
+	int ret;
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->sid = op->req.sid;
+	ctx->ssid = emu_op_ssid(op);
+	ctx->ste = *ste;
+	op->ctx = ctx;
+	ret = emu_build(op, ctx);
+	if (ret) {
+		op->ctx = NULL;
+		emu_ctx_destroy(emu, ctx);
+		return ret;
+	}
+	emu_ctx_remove(emu, slot);
+	ctx->refs = 1; /* the cache's */
+	*slot = ctx;
+	return 0;
+}
+
+/* What of the access the STE overrides. PRIVCFG, INSTCFG: 2 and 3 do; writes are never of instructions. */
+static void emu_override(struct emu_op *op, const struct iod_smmuv3_ste *ste)
+{
+	bool can = op->emu->id.idr[1] & EMU_IDR1_ATTR_PERMS_OVR;
+
+	op->s2r = ste->s2r;
+	op->s2s = ste->s2s;
+	if (can && ste->privcfg >= 2)
+		op->access =
+			(op->access & ~IOD_ACCESS_PRIV) | (ste->privcfg == 3 ? IOD_ACCESS_PRIV : 0);
+	if (can && ste->instcfg >= 2)
+		op->access =
+			(op->access & ~IOD_ACCESS_EXEC) | (ste->instcfg == 3 ? IOD_ACCESS_EXEC : 0);
+	if (op->access & IOD_ACCESS_WRITE)
+		op->access &= ~IOD_ACCESS_EXEC;
+}
+
+int iod_emu_configure(struct emu_op *op)
+{
+	struct iod_smmuv3_emu *emu = op->emu;
+	int64_t ssid = emu_op_ssid(op);
+	struct emu_ctx **slot = emu_ctx_slot(emu, op->req.sid, ssid);
+	struct iod_smmuv3_event event = { 0 };
+	const struct emu_ste *ste;
+	int ret;
+
+	if (*slot && (*slot)->sid == op->req.sid && (*slot)->ssid == ssid) {
+		emu->stats.config_hits++;
+		op->ctx = *slot;
+		emu_override(op, &op->ctx->ste);
+	} else {
+		ret = iod_emu_ste(emu, op->req.sid, &ste, &event);
+		if (!ret && ste->bad) {
+			event.type = ste->bad;
+			ret = -EFAULT;
+		}
+		if (ret) {
+			iod_emu_event(op, event.type);
+			op->event.fetch = event.fetch;
+			return ret;
+		}
+		emu_override(op, &ste->ste);
+		ret = emu_new_ctx(op, &ste->ste, slot);
+		if (ret)
+			return ret;
+	}
+	op->ctx->refs++;
+	if (op->ctx->mode != EMU_BAD)
+		return 0;
+	iod_emu_event(op, op->ctx->bad);
+	return -EFAULT;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The emulated SMMU: page requests of devices, and the answers they get when nobody is there (8.1, 8.2). */
+#include <errno.h>
+
+#include "smmuv3/emu.h"
+
+/* The lock is held. @return whether the queue takes requests; else how the last of a group is answered */
+static bool emu_priq_takes(struct iod_smmuv3_emu *emu, enum iod_smmuv3_pri_resp *resp)
+{
+	uint32_t error = emu_reg_load(&emu->regs.gerror) ^ emu_reg_load(&emu->regs.gerrorn);
+	uint32_t on = IOD_SMMUV3_CR0_SMMUEN | IOD_SMMUV3_CR0_PRIQEN;
+
+	*resp = IOD_SMMUV3_PRI_FAILURE;
+	return (emu->regs.cr0ack & on) == on && !(error & IOD_SMMUV3_GERROR_PRIQ_ABT);
+}
+
+/*
+ * Full, or not yet read since it was: the device is told that all is well, and asks again. Whether the answer
+ * names the PASID is up to the SMMU (PPS), or to the stream (PPAR); without a stream it is refused.
+ */
+static void emu_overflow_answer(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_pri *pri,
+				struct iod_smmuv3_pri_response *answer)
+{
+	struct iod_smmuv3_event event = { 0 };
+	const struct emu_ste *ste;
+
+	answer->resp = IOD_SMMUV3_PRI_SUCCESS;
+	answer->ssv = pri->ssv;
+	if (pri->ssv && !(emu->id.idr[3] & IOD_SMMUV3_IDR3_PPS)) {
+		if (iod_emu_ste(emu, pri->sid, &ste, &event) || ste->bad) {
+			answer->resp = IOD_SMMUV3_PRI_FAILURE;
+			answer->ssv = false;
+		} else {
+			answer->ssv = ste->ste.ppar;
+		}
+	}
+	answer->ssid = answer->ssv ? pri->ssid : 0;
+}
+
+/* The lock is held. @return 0 queued; -ENOSPC */
+static int emu_priq_put(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_pri *pri,
+			const struct iod_smmuv3_raw_pri *raw,
+			struct iod_smmuv3_pri_response *answer, uint32_t *irqs)
+{
+	struct iod_smmuv3_queue queue;
+	bool was_empty;
+	int ret = -ENOSPC;
+
+	if (!emu_priq_takes(emu, &answer->resp))
+		return -ENOSPC;
+	iod_emu_queue(emu, IOD_SMMUV3_PRIQ, &queue);
+	was_empty = !iod_smmuv3_queue_used(&queue);
+	if (!iod_smmuv3_queue_overflowed(&queue))
+		ret = iod_smmuv3_queue_push(&queue, raw, 1);
+	if (!ret) {
+		emu->stats.requests++;
+		*irqs |= was_empty ? 1u << IOD_SMMUV3_IRQ_PRIQ : 0;
+		return 0;
+	}
+	if (ret != -ENOSPC) {
+		*irqs |= iod_emu_gerror(emu, IOD_SMMUV3_GERROR_PRIQ_ABT);
+		return -ENOSPC;
+	}
+	if (!iod_smmuv3_queue_overflowed(&queue)) {
+		iod_smmuv3_queue_overflow(&queue);
+		*irqs |= 1u << IOD_SMMUV3_IRQ_PRIQ;
+	}
+	emu_overflow_answer(emu, pri, answer);
+	return -ENOSPC;
+}
+
+int iod_smmuv3_emu_page_request(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_pri *request)
+{
+	struct iod_smmuv3_pri_response answer = { .automatic = true };
+	struct iod_smmuv3_raw_pri raw;
+	uint32_t irqs = 0;
+	bool respond;
+	int ret;
+
+	if (!emu || !request || !(emu->id.idr[0] & IOD_SMMUV3_IDR0_PRI))
+		return -EINVAL;
+	ret = iod_smmuv3_pri_encode(&raw, request);
+	if (ret)
+		return ret;
+	answer.sid = request->sid;
+	answer.prgi = request->prgi;
+	pthread_mutex_lock(&emu->lock);
+	ret = emu_priq_put(emu, request, &raw, &answer, &irqs);
+	respond = ret && request->last && !iod_smmuv3_pri_is_stop(request);
+	emu->stats.automatic += respond;
+	pthread_mutex_unlock(&emu->lock);
+	iod_emu_interrupt(emu, irqs);
+	if (respond && emu->ops.pri_response)
+		emu->ops.pri_response(emu->cookie, &answer);
+	return ret;
+}
