@@ -93,6 +93,7 @@ struct batch {
 	bool issue_failed; /* the error is the sink's */
 	enum iod_smmuv3_reason reason;
 	uint32_t sid, op; /* of what failed */
+	uint32_t now;	  /* opcode under way, as the guest wrote it */
 
 	enum viommu_kind kind;
 	bool all; /* NH_ALL since the kind changed */

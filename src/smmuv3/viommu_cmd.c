@@ -298,17 +298,19 @@ static int one(struct batch *b, const struct iod_smmuv3_raw_cmd *raw)
 {
 	uint64_t w[2] = { iod_le64(raw->word[0]), iod_le64(raw->word[1]) };
 
+	b->now = (uint32_t)(w[0] & CMD0_OP);
 	if (is_plain(b->v, w))
 		return common(b, w, b->v->plain[w[0] & CMD0_OP].kind, raw);
 	return decoded(b, w, raw);
 }
 
-/* Bits that are right where others are set as well. */
+/* Bits that are right where others are set as well. A SubstreamID is only looked at where it is valid. */
 static bool bit_is_plain(const struct iod_smmuv3_id *id, uint64_t op, unsigned int word,
 			 unsigned int bit)
 {
+	uint64_t base = op == IOD_SMMUV3_ATC_INV ? op | CMD0_SSV : op;
 	struct iod_smmuv3_raw_cmd raw =
-		iod_viommu_raw(op | (word ? 0 : BIT64(bit)), word ? BIT64(bit) : 0);
+		iod_viommu_raw(base | (word ? 0 : BIT64(bit)), word ? BIT64(bit) : 0);
 	enum iod_smmuv3_reason reason;
 	struct iod_smmuv3_cmd cmd;
 

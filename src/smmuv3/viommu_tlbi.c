@@ -71,7 +71,7 @@ static int emit(struct batch *b, uint64_t w0, uint64_t w1, uint32_t after)
 {
 	struct iod_smmuv3_raw_cmd raw = iod_viommu_raw(w0, w1);
 
-	return iod_viommu_emit(b, &raw, b->seen, after, (uint32_t)(w0 & CMD0_OP), 0);
+	return iod_viommu_emit(b, &raw, b->seen, after, b->now, 0);
 }
 
 /* Behind what was joined. */
