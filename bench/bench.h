@@ -68,6 +68,7 @@ struct bench_rig {
 	double bus;    /* shares: what two threads gain at the limit's work */
 	double work_ns; /* what the work took by its own watch, where that is not the whole; else 0 */
 	double worst, worst_alone; /* pause: the longest call, ns; and without a sweep */
+	double commands, excess;   /* smmu_inv: commands of a batch, and how many were too many */
 };
 
 /* How one case is repeated. All return 0 or a negative errno, explained by bench_fail(). */
@@ -116,7 +117,7 @@ struct bench_case {
 	enum bench_layout layout;
 	enum bench_pattern pattern;
 	enum iod_sweep_mode sweep;
-	uint64_t items;		/* 0: every page of the range */
+	uint64_t items;		/* 0: every page of the range; without a format: of the bitmap's */
 	uint64_t span;		/* bytes of IOVA used, at most; 0: the range */
 	bool recycled;		/* tables that were freed and handed out again */
 	bool attached;		/* through a page table that does not own the tables */
@@ -140,6 +141,7 @@ struct bench_row {
 	double spread;		   /* relative mad of what the bound is about */
 	double bus;		   /* median; 0 when there is none */
 	double worst, worst_alone; /* most of all repetitions; 0 when there is none */
+	double commands, excess;   /* of a batch; 0 when there are none */
 	uint32_t reps, disturbed;  /* repetitions that count; how many were preempted */
 };
 
@@ -164,6 +166,7 @@ extern const struct bench_ops bench_unmap_dirty_call_ops;
 extern const struct bench_ops bench_split_ops, bench_merge_ops;
 extern const struct bench_ops bench_beside_ops, bench_pause_ops;
 extern const struct bench_ops bench_translate_ops;
+extern const struct bench_ops bench_smmu_inv_ops;
 extern const struct bench_ops bench_count_ops, bench_or_ops, bench_iterate_ops;
 
 /* bench_limit.c, and the files of what they are limits of. */
@@ -180,6 +183,7 @@ extern const struct bench_limit bench_limit_full;	 /* the same sweep without pru
 extern const struct bench_limit bench_limit_one_thread;	 /* the same sweep without shares */
 extern const struct bench_limit bench_limit_bitmap_read; /* of one bitmap */
 extern const struct bench_limit bench_limit_bitmap_or;	 /* read two, write one */
+extern const struct bench_limit bench_limit_copy;	 /* as many commands */
 int bench_limit_init(uint64_t table_bytes);
 void bench_limit_exit(void);
 void bench_evict(void);

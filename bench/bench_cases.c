@@ -61,6 +61,10 @@
 	.bench = "pause", .formats = ALL, .ops = &bench_pause_ops, .page = "4K", \
 	.limit = &bench_limit_alone, .items = 1, .warm = true, .threads = true
 #define BITMAP .bench = "bitmap", .page = "-"
+/* A gather becomes commands: 50 million a second. */
+#define SMMU_INV                                                                                  \
+	.bench = "smmu_inv", .page = "-", .ops = &bench_smmu_inv_ops, .limit = &bench_limit_copy, \
+	.items = MIB, .warm = true
 
 /* The map and unmap cases build the plain tables anew, which the sweeps before them must not see. */
 const struct bench_case bench_cases[] = {
@@ -143,6 +147,12 @@ const struct bench_case bench_cases[] = {
 	  .span = GIB, .warm = true },
 	{ SWEEP, .state = "clean_recycled", KEEP, .limit = &bench_limit_read, RATIO(1.08),
 	  .recycled = true },
+	{ SMMU_INV, .state = "scattered", .mode = "ranges", NS(20) },
+	{ SMMU_INV, .state = "scattered", .mode = "single", NS(20) },
+	{ SMMU_INV, .state = "random", .mode = "ranges", NS(20) },
+	{ SMMU_INV, .state = "unmap32M", .mode = "ranges" },
+	{ SMMU_INV, .state = "unmap32M", .mode = "single", NS(20) },
+	{ SMMU_INV, .state = "issued", .mode = "ranges", NS(20) },
 	{ BITMAP, .state = "random", .mode = "count", .ops = &bench_count_ops,
 	  .limit = &bench_limit_bitmap_read, RATIO(1.3), .pattern = BENCH_DIRTY_10 },
 	{ BITMAP, .state = "random", .mode = "or", .ops = &bench_or_ops,

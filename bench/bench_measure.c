@@ -213,6 +213,8 @@ static int repeat(struct bench_rig *rig, const struct bench_case *c, uint64_t it
 	rig->work_ns = 0;
 	rig->worst = 0;
 	rig->worst_alone = 0;
+	rig->commands = 0;
+	rig->excess = 0;
 	err = c->ops->prepare(rig, c);
 	if (err)
 		return err;
@@ -244,6 +246,10 @@ static void count_items(const struct bench_rig *rig, struct bench_row *row)
 {
 	const struct bench_case *c = row->c;
 
+	if (!c->formats && c->items) {
+		row->items = c->items;
+		return;
+	}
 	if (!c->formats) {
 		row->range = rig->bitmap_range;
 		row->items = row->range >> BENCH_PAGE_LG2 >> 6;
@@ -267,6 +273,8 @@ int bench_measure(struct bench_rig *rig, struct bench_row *row, const struct ben
 		err = repeat(rig, row->c, row->items, &pairs[nr]);
 		if (err)
 			return err;
+		row->commands = rig->commands;
+		row->excess = rig->excess;
 		evaluate(row, pairs, ++nr);
 		quiet = nr - row->disturbed;
 		if (quiet >= budget->min_reps && !row->noisy)

@@ -88,9 +88,10 @@ static void print_name(const struct bench_case *c, const char *format, const cha
 
 void bench_print_row(const struct bench_row *row)
 {
-	char range[16], ratio[24], bound[24];
+	char range[24] = "-", ratio[24], bound[24];
 
-	print_size(range, sizeof(range), row->range);
+	if (row->range)
+		print_size(range, sizeof(range), row->range);
 	print_ratio(ratio, sizeof(ratio), row);
 	print_bound(bound, sizeof(bound), row);
 	print_name(row->c, format_name(row), range);
@@ -100,6 +101,8 @@ void bench_print_row(const struct bench_row *row)
 	if (row->worst > 0)
 		fprintf(out, " longest %.1f us, alone %.1f us", row->worst / 1e3,
 			row->worst_alone / 1e3);
+	if (row->commands > 0)
+		fprintf(out, " %.2f commands a batch, %.2f too many", row->commands, row->excess);
 	putc('\n', out);
 	fflush(out);
 }
@@ -250,6 +253,9 @@ static void json_row(FILE *file, const struct bench_row *row)
 	if (row->worst > 0)
 		fprintf(file, ", \"longest_ns\": %.0f, \"longest_alone_ns\": %.0f", row->worst,
 			row->worst_alone);
+	if (row->commands > 0)
+		fprintf(file, ", \"commands\": %.4f, \"excess_commands\": %.4f", row->commands,
+			row->excess);
 	fprintf(file, ", \"median\": %.6f, \"min\": %.6f, \"max\": %.6f, \"mad\": %.6f", row->ns,
 		row->min, row->max, row->mad);
 	fprintf(file, ", \"spread\": %.5f", row->spread);

@@ -27,11 +27,22 @@ struct inv_part {
 	bool strict; /* table entries are known not to have changed: a level hint is allowed */
 };
 
+/*
+ * Parts and the order of them: keys, whose low bits say which part it is. Ranges are in order of their first
+ * granule; slots by size, what goes for table entries first, and then so.
+ */
 struct inv_parts {
 	struct inv_part part[INV_BATCH];
+	uint64_t key[INV_BATCH];
 	size_t nr;
 	unsigned granule_lg2;
 };
+
+#define KEY_WHICH	 (INV_BATCH - 1)
+#define KEY_FIRST_SHIFT	 5  /* log2 of INV_BATCH */
+#define KEY_LEAF_SHIFT	 57 /* granules have 52 bits at most */
+#define KEY_STRIDE_SHIFT 58
+#define KEY_CLASS	 (~UINT64_C(0) << KEY_LEAF_SHIFT)
 
 static bool inv_valid(const struct iod_inv *inv)
 {
@@ -57,30 +68,55 @@ bool iod_smmuv3_inv_valid(const struct iod_inv *items, size_t nr)
 
 /* ---- the order of parts ---- */
 
-/* Ranges by address; slots by size, and what goes for table entries first. */
-static inline bool part_before(const struct inv_part *a, const struct inv_part *b, bool slots)
+static inline const struct inv_part *part_at(const struct inv_parts *p, size_t i)
 {
-	if (slots && a->stride != b->stride)
-		return a->stride < b->stride;
-	if (slots && a->leaf != b->leaf)
-		return b->leaf;
-	return a->first < b->first;
+	return &p->part[p->key[i] & KEY_WHICH];
 }
 
-/* Few, and mostly in order. */
-static void parts_sort(struct inv_parts *p, bool slots)
+static inline uint64_t part_key(const struct inv_part *part, size_t which, bool slots)
 {
-	size_t i, k;
+	uint64_t key = part->first << KEY_FIRST_SHIFT | which;
 
-	for (i = 1; i < p->nr; i++) {
-		struct inv_part x;
+	if (slots)
+		key |= (uint64_t)part->stride << KEY_STRIDE_SHIFT | (uint64_t)part->leaf
+									    << KEY_LEAF_SHIFT;
+	return key;
+}
 
-		if (!part_before(&p->part[i], &p->part[i - 1], slots))
-			continue;
-		x = p->part[i];
-		for (k = i; k && part_before(&x, &p->part[k - 1], slots); k--)
-			p->part[k] = p->part[k - 1];
-		p->part[k] = x;
+static inline void key_exchange(uint64_t *a, uint64_t *b)
+{
+	uint64_t x = *a, y = *b;
+
+	*a = x < y ? x : y;
+	*b = x < y ? y : x;
+}
+
+/*
+ * Keys mostly come in order. Where they do not, merge exchange (Knuth 5.2.2, M) compares the same places
+ * whatever is there: no branch that would be guessed wrong half of the time.
+ */
+static void parts_sort(struct inv_parts *p)
+{
+	size_t n = p->nr, half, q, r, d, at, i;
+
+	for (i = 1; i < n && p->key[i - 1] < p->key[i]; i++)
+		;
+	if (i >= n)
+		return;
+	for (half = INV_BATCH / 2; half; half /= 2) {
+		q = INV_BATCH / 2;
+		r = 0;
+		d = half;
+		for (;;) {
+			for (at = r; at + d < n; at += 2 * half)
+				for (i = at; i < at + half && i + d < n; i++)
+					key_exchange(&p->key[i], &p->key[i + d]);
+			if (q == half)
+				break;
+			d = q - half;
+			q /= 2;
+			r = half;
+		}
 	}
 }
 
@@ -189,22 +225,22 @@ static void put_mixed(struct inv_out *o, const struct inv_parts *p, size_t i, si
 		      uint64_t last)
 {
 	struct inv_part table[INV_BATCH], rest = { 0 }, piece;
-	uint64_t first = p->part[i].first;
+	uint64_t first = part_at(p, i)->first;
 	size_t from = i, n = 0, k;
 	bool any = false;
 
 	for (; i < to; i++) {
-		if (p->part[i].leaf)
+		if (part_at(p, i)->leaf)
 			continue;
-		if (n && part_touches(&table[n - 1], &p->part[i]))
-			part_join(&table[n - 1], &p->part[i]);
+		if (n && part_touches(&table[n - 1], part_at(p, i)))
+			part_join(&table[n - 1], part_at(p, i));
 		else
-			table[n++] = p->part[i];
+			table[n++] = *part_at(p, i);
 	}
 	for (k = 0; k < n; k++)
 		put_part(o, p, &table[k], table[k].first, table[k].last);
 	for (i = from; i < to; i++) {
-		if (!p->part[i].leaf || !part_outside(table, n, &p->part[i], &piece))
+		if (!part_at(p, i)->leaf || !part_outside(table, n, part_at(p, i), &piece))
 			continue;
 		if (!any)
 			rest = piece;
@@ -223,14 +259,14 @@ static void put_ranges(struct inv_out *o, struct inv_parts *p)
 {
 	size_t i, to;
 
-	parts_sort(p, false);
+	parts_sort(p);
 	for (i = 0; i < p->nr; i = to) {
-		struct inv_part all = p->part[i];
+		struct inv_part all = *part_at(p, i);
 		bool mixed = false;
 
-		for (to = i + 1; to < p->nr && part_touches(&all, &p->part[to]); to++) {
-			mixed |= p->part[to].leaf != all.leaf;
-			part_join(&all, &p->part[to]);
+		for (to = i + 1; to < p->nr && part_touches(&all, part_at(p, to)); to++) {
+			mixed |= part_at(p, to)->leaf != all.leaf;
+			part_join(&all, part_at(p, to));
 		}
 		if (mixed)
 			put_mixed(o, p, i, to, all.last);
@@ -270,7 +306,8 @@ static bool slot_is_hit(const struct inv_parts *p, size_t n, const struct inv_pa
 	return false;
 }
 
-static void put_slots(struct inv_out *o, const struct inv_parts *p, size_t i)
+/* Part i; the first n are of other sizes or kinds. */
+static void put_slots(struct inv_out *o, const struct inv_parts *p, size_t i, size_t n)
 {
 	const struct inv_part *part = &p->part[i];
 	uint64_t slot = part->first, first, last;
@@ -278,10 +315,10 @@ static void put_slots(struct inv_out *o, const struct inv_parts *p, size_t i)
 
 	first = slot << part->stride;
 	last = part->last << part->stride | low_mask(part->stride);
-	near = slot_is_hit(p, i, part, first, last);
+	near = slot_is_hit(p, n, part, first, last);
 	for (; slot <= part->last && inv_out_room(o, 1); slot++) {
 		first = slot << part->stride;
-		if (near && slot_is_hit(p, i, part, first, first | low_mask(part->stride)))
+		if (near && slot_is_hit(p, n, part, first, first | low_mask(part->stride)))
 			continue;
 		if (first < part->address)
 			first = part->address;
@@ -289,22 +326,38 @@ static void put_slots(struct inv_out *o, const struct inv_parts *p, size_t i)
 	}
 }
 
-/* Joins parts of one size and kind; from then on they are in order. */
-static void parts_join(struct inv_parts *p)
+/* In order, those of one size and kind joined. */
+static void parts_join(struct inv_parts *joined, struct inv_parts *p)
 {
-	size_t i, n = 0;
+	struct inv_part *to = joined->part;
+	size_t i;
 
-	parts_sort(p, true);
+	parts_sort(p);
+	joined->granule_lg2 = p->granule_lg2;
+	joined->nr = 0;
 	for (i = 0; i < p->nr; i++) {
-		struct inv_part *to = n ? &p->part[n - 1] : NULL;
+		const struct inv_part *part = part_at(p, i);
 
-		if (to && to->stride == p->part[i].stride && to->leaf == p->part[i].leaf &&
-		    part_touches(to, &p->part[i]))
-			part_join(to, &p->part[i]);
-		else
-			p->part[n++] = p->part[i];
+		if (i && !((p->key[i] ^ p->key[i - 1]) & KEY_CLASS) && part_touches(to, part)) {
+			part_join(to, part);
+			continue;
+		}
+		to = &joined->part[joined->nr];
+		*to = *part;
+		joined->key[joined->nr++] = p->key[i];
 	}
-	p->nr = n;
+}
+
+/* One command for each slot of each part. */
+static void put_addresses(struct inv_out *o, const struct inv_parts *p)
+{
+	size_t i, n = 0; /* the first of this size and kind */
+
+	for (i = 0; i < p->nr; i++) {
+		if ((p->key[i] ^ p->key[n]) & KEY_CLASS)
+			n = i;
+		put_slots(o, p, i, n);
+	}
 }
 
 /* How many there would be, or a little more. */
@@ -324,7 +377,7 @@ static uint64_t slots_count(const struct inv_parts *p)
 static bool parts_add(const struct iod_smmuv3_inv *inv, struct inv_parts *p,
 		      const struct iod_inv *item)
 {
-	struct inv_part *part = &p->part[p->nr++];
+	struct inv_part *part = &p->part[p->nr];
 	unsigned lg2 = item->granule_lg2;
 
 	if (inv->stage2 ? item->last > INV_IPA_MAX : (item->iova ^ item->last) & INV_HALF)
@@ -334,13 +387,15 @@ static bool parts_add(const struct iod_smmuv3_inv *inv, struct inv_parts *p,
 	part->leaf_levels = item->leaf_levels;
 	part->leaf = item->flags & IOD_INV_LEAF_ONLY;
 	part->strict = part->leaf && !item->table_levels;
-	if (inv->ranges)
-		return part->last - part->first < 2 * SPAN_SCALED_MAX;
-	part->address = part->first;
-	part->stride = (uint8_t)inv_stride(item);
-	part->first >>= part->stride;
-	part->last >>= part->stride;
-	return true;
+	if (!inv->ranges) {
+		part->address = part->first;
+		part->stride = (uint8_t)inv_stride(item);
+		part->first >>= part->stride;
+		part->last >>= part->stride;
+	}
+	p->key[p->nr] = part_key(part, p->nr, !inv->ranges);
+	p->nr++;
+	return !inv->ranges || part->last - part->first < 2 * SPAN_SCALED_MAX;
 }
 
 static void put_wide(struct inv_out *o)
@@ -360,18 +415,18 @@ static uint64_t narrow_limit(const struct iod_smmuv3_inv *inv)
 	return inv->flags & IOD_SMMUV3_INV_REPEAT ? limit / 2 : limit;
 }
 
-/* Items of one granule. @return false: they take the wide command */
+/* Parts of one granule. @return false: they take the wide command */
 static bool put_narrow(struct inv_out *o, struct inv_parts *p)
 {
 	uint64_t limit = narrow_limit(o->inv);
+	struct inv_parts joined;
 	size_t n;
 
 	if (!o->inv->ranges) {
-		parts_join(p);
-		if (slots_count(p) > limit || slots_count(p) > INV_MAX_SINGLES)
+		parts_join(&joined, p);
+		if (slots_count(&joined) > limit || slots_count(&joined) > INV_MAX_SINGLES)
 			return false;
-		for (n = 0; n < p->nr; n++)
-			put_slots(o, p, n);
+		put_addresses(o, &joined);
 		return true;
 	}
 	if (!inv_out_room(o, 2 * (size_t)p->nr))
@@ -413,7 +468,7 @@ bool iod_smmuv3_inv_tlbi(struct inv_out *o, const struct iod_inv *items, size_t 
 		p.granule_lg2 = items[i].granule_lg2;
 		while (i + p.nr < nr && items[i + p.nr].granule_lg2 == p.granule_lg2 && !wide)
 			wide = !parts_add(o->inv, &p, &items[i + p.nr]);
-		n = p.nr; /* of the items; some are joined */
+		n = p.nr;
 		wide = wide || !put_narrow(o, &p);
 	}
 	if (wide)
