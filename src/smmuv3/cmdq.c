@@ -228,7 +228,7 @@ static int64_t place(struct iod_smmuv3_cmdq *q, struct submission *sub)
 	all = n + (sub->sync && !sub->sync_placed && sub->placed + n == sub->nr && n < room(q));
 	if (!all)
 		return 0;
-	if (ring_write(&q->ring, (uint32_t)q->head, sub->cmds + sub->placed, n) != n ||
+	if ((n && ring_write(&q->ring, (uint32_t)q->head, sub->cmds + sub->placed, n) != n) ||
 	    (all != n && ring_write(&q->ring, (uint32_t)(q->head + n), &sync, 1) != 1))
 		return -EFAULT;
 	if (!sub->placed)
