@@ -81,7 +81,7 @@ struct iod_smmuv3_event {
 	bool nsipa;  /**< ipa is Non-secure (position UNCONFIRMED: not looked at by any decision) */
 	bool gpcf;   /**< fetch faults: a granule protection fault */
 	uint8_t cls; /**< enum iod_smmuv3_class */
-	uint8_t span;  /**< E_PAGE_REQUEST: 4096 * 2^span bytes are wanted */
+	uint8_t span;  /**< E_PAGE_REQUEST: 4096 * span bytes are wanted */
 	uint8_t hints; /**< E_PAGE_REQUEST: IOD_SMMUV3_HINT_* */
 	uint16_t stag;
 	uint16_t reason; /**< implementation defined, where the type has one */

@@ -21,7 +21,7 @@ struct cmd_desc {
 /* Bits of IDR0 that must be set; and that there are stalls. */
 #define NEED_S1	   IOD_SMMUV3_IDR0_S1P
 #define NEED_S2	   IOD_SMMUV3_IDR0_S2P
-#define NEED_EL2   IOD_SMMUV3_IDR0_HYP
+#define NEED_EL2   (IOD_SMMUV3_IDR0_S1P | IOD_SMMUV3_IDR0_HYP)
 #define NEED_ATS   IOD_SMMUV3_IDR0_ATS
 #define NEED_PRI   IOD_SMMUV3_IDR0_PRI
 #define NEED_STALL (1u << 31)
@@ -210,7 +210,7 @@ static enum iod_smmuv3_reason check_ids(const struct cmd_desc *desc, const uint6
 
 	if (w[0] >> 32 >> sid_bits)
 		return IOD_SMMUV3_BAD_SID;
-	if ((desc->mask[0] & CMD0_SSID) && (w[0] & CMD0_SSID) >> 12 >> ssid_bits)
+	if ((desc->mask[0] & CMD0_SSID) == CMD0_SSID && (w[0] & CMD0_SSID) >> 12 >> ssid_bits)
 		return IOD_SMMUV3_BAD_SSID;
 	return IOD_SMMUV3_OK;
 }

@@ -65,7 +65,7 @@ static const struct event_desc {
 	const char *name;
 	uint32_t has;
 } descs[] = {
-	[IOD_SMMUV3_F_UUT] = { "F_UUT", SUBSTREAM | HAS_REASON | HAS_ADDR },
+	[IOD_SMMUV3_F_UUT] = { "F_UUT", SUBSTREAM | HAS_REASON | HAS_ADDR | HAS_ACCESS | HAS_RNW },
 	[IOD_SMMUV3_C_BAD_STREAMID] = { "C_BAD_STREAMID", SUBSTREAM },
 	[IOD_SMMUV3_F_STE_FETCH] = { "F_STE_FETCH", SUBSTREAM | FETCH },
 	[IOD_SMMUV3_C_BAD_STE] = { "C_BAD_STE", SUBSTREAM },
@@ -228,6 +228,7 @@ uint32_t iod_smmuv3_event_valid(enum iod_smmuv3_event_type type)
 	valid |= desc->has & HAS_RNW ? EVENT_HAS_RNW : 0;
 	valid |= desc->has & HAS_S2 ? EVENT_HAS_STAGE : 0;
 	valid |= desc->has & HAS_STALL ? EVENT_HAS_STALL : 0;
+	valid |= desc->has & HAS_ACCESS ? EVENT_HAS_ACCESS : 0;
 	return valid;
 }
 

@@ -268,11 +268,12 @@ static int from_unrecov(struct iod_smmuv3_event *event, const struct iod_unrecov
 		event->fetch = fault->fetch_pa & MASK64(55, 3);
 	if (has & EVENT_HAS_RNW)
 		set_access(event, fault->perm);
-	if (!(has & EVENT_HAS_STAGE)) {
+	if (!(has & EVENT_HAS_ACCESS)) {
 		event->pnu = false;
 		event->ind = false;
-		return 0;
 	}
+	if (!(has & EVENT_HAS_STAGE))
+		return 0;
 	event->cls = event_class(fault->cls);
 	if (has & EVENT_HAS_IPA)
 		return set_ipa(event, fault->stage, fault->flags, fault->ipa);

@@ -15,9 +15,10 @@
 #define ALL	   0xffffffffffffffff
 
 const struct event_row event_rows[NR_EVENT_ROWS] = {
-	{ { TYPE(F_UUT), .sid = 3, .reason = 0x8001, .addr = 0xfedcba9876543210 },
-	  { 0x0000000300000001, 0x8001, 0xfedcba9876543210, 0 },
-	  { SUB, 0xffff, ALL, 0 },
+	{ { TYPE(F_UUT), .sid = 3, .reason = 0x8001, .addr = 0xfedcba9876543210, .rnw = true,
+	    .pnu = true },
+	  { 0x0000000300000001, 0x0000000a00008001, 0xfedcba9876543210, 0 },
+	  { SUB, 0xffff | 7ull << 33, ALL, 0 },
 	  { SSID } },
 	{ { TYPE(C_BAD_STREAMID), .sid = 0xffffffff, .ssv = true, .ssid = 0xfffff },
 	  { 0xfffffffffffff802, 0, 0, 0 },
@@ -89,7 +90,7 @@ const struct event_row event_rows[NR_EVENT_ROWS] = {
 	  { 0x0000000100000021, 0xffff, 0, 0 },
 	  { SUB, 0xffff, 0, 0 },
 	  { SSID } },
-	/* 7.3.19: unprivileged write and read, privileged write; 32 KiB. */
+	/* 7.3.19: unprivileged write and read, privileged write; 12 KiB. */
 	{ { TYPE(E_PAGE_REQUEST), .sid = 1, .span = 3, .addr = 0x7000,
 	    .hints = IOD_SMMUV3_HINT_UR | IOD_SMMUV3_HINT_UW | IOD_SMMUV3_HINT_PW },
 	  { 0x0000000100000024, 0x0000304c00000000, 0x7000, 0 },

@@ -369,9 +369,10 @@ static void test_permission(void **state)
 {
 	static const struct {
 		uint32_t without; /* IDR0 */
-		uint8_t ops[9];
+		uint8_t ops[11];
 	} needs[] = {
-		{ IOD_SMMUV3_IDR0_S1P, { 0x05, 0x06, 0x10, 0x11, 0x12, 0x13 } },
+		{ IOD_SMMUV3_IDR0_S1P,
+		  { 0x05, 0x06, 0x10, 0x11, 0x12, 0x13, 0x20, 0x21, 0x22, 0x23 } },
 		{ IOD_SMMUV3_IDR0_S2P, { 0x28, 0x2a } },
 		{ IOD_SMMUV3_IDR0_HYP, { 0x20, 0x21, 0x22, 0x23 } },
 		{ IOD_SMMUV3_IDR0_ATS, { 0x40 } },
@@ -387,7 +388,7 @@ static void test_permission(void **state)
 		if (!needs[i].without)
 			id.idr[0] |= 1u << 24;
 		for (unsigned op = 0; op < 256; op++) {
-			bool want = known(op) && !(op && memchr(needs[i].ops, (int)op, 9));
+			bool want = known(op) && !(op && memchr(needs[i].ops, (int)op, 11));
 
 			assert_int_equal(iod_smmuv3_op_permitted(&id, (enum iod_smmuv3_op)op),
 					 want);
@@ -432,6 +433,11 @@ static void test_sizes_of_ids(void **state)
 	assert_int_equal(decode_why(&cmd, 0x0000000100010840, 0, &id), IOD_SMMUV3_BAD_SSID);
 	assert_int_equal(decode_why(&cmd, 0x0000000100010040, 0, &id), IOD_SMMUV3_OK);
 	assert_int_equal(cmd.ssid, 0);
+	/* No substreams: where others have them, RESUME has Ac and Ab. */
+	id.idr[1] = 8;
+	assert_int_equal(decode_why(&cmd, 0x0000003300001044, 0xabcd, &id), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0x0000003300002044, 0xabcd, &id), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0x0000003300001005, 0, &id), IOD_SMMUV3_BAD_SSID);
 	/* Every StreamID: CFGI_ALL has none. */
 	assert_int_equal(decode_why(&cmd, 0xffffffff00000004, 0x1f, &id), IOD_SMMUV3_OK);
 	assert_int_equal(cmd.sid, 0);

@@ -73,7 +73,8 @@ static void test_unrecoverable(void **state)
 		uint32_t flags, stage, perm;
 		enum iod_fault_class cls;
 	} want[] = {
-		{ 0, IOD_UNRECOV_BAD_REQUEST, IOD_REQ_IOVA_VALID, 0, 0, IOD_FAULT_INPUT },
+		{ 0, IOD_UNRECOV_BAD_REQUEST, IOD_REQ_IOVA_VALID, 0, IOD_PERM_READ | IOD_PERM_PRIV,
+		  IOD_FAULT_INPUT },
 		{ 1, IOD_UNRECOV_BAD_SOURCE, IOD_REQ_PASID_VALID, 0, 0, IOD_FAULT_INPUT },
 		{ 2, IOD_UNRECOV_FETCH, IOD_REQ_FETCH_VALID, 0, 0, IOD_FAULT_CONTEXT },
 		{ 3, IOD_UNRECOV_BAD_CONTEXT, 0, 0, 0, IOD_FAULT_CONTEXT },
