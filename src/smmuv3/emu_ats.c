@@ -32,7 +32,7 @@ static int emu_split(struct emu_op *op, int ret)
 			return ret;
 		op->result.len = map.iova + (map.len - 1) - op->addr + 1;
 	}
-	op->result.pa = map.pa;
+	op->result.pa = map.pa + (op->addr - map.iova);
 	return 0;
 }
 
