@@ -1,0 +1,701 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The emulated SMMU: commands, registers, interrupts, configuration caches; accesses that stall, translation
+ * requests and page requests of devices.
+ */
+#include "emurig.h"
+
+#define R	      IOD_ACCESS_READ
+#define W	      IOD_ACCESS_WRITE
+#define DATA(n)	      (RIG_DATA + (uint64_t)(n)*4096)
+#define E0(type, sid) ((uint64_t)(type) | (uint64_t)(sid) << 32)
+#define IN	      ((uint64_t)2 << 40)
+#define RNW	      ((uint64_t)1 << 35)
+#define STALL	      ((uint64_t)1 << 31)
+
+/* Commands, word 0 (C1.4) */
+#define CFGI_STE(sid)	   (0x03 | (uint64_t)(sid) << 32)
+#define CFGI_RANGE(sid)	   (0x04 | (uint64_t)(sid) << 32)
+#define CFGI_CD(sid, ssid) (0x05 | (uint64_t)(ssid) << 12 | (uint64_t)(sid) << 32)
+#define CFGI_CD_ALL(sid)   (0x06 | (uint64_t)(sid) << 32)
+#define RESUME(sid)	   (0x44 | (uint64_t)(sid) << 32)
+#define RESUME_AC	   ((uint64_t)1 << 12)
+#define RESUME_AB	   ((uint64_t)1 << 13)
+#define STALL_TERM(sid)	   (0x45 | (uint64_t)(sid) << 32)
+
+static int setup(void **state)
+{
+	struct emurig *r = malloc(sizeof(*r));
+
+	assert_non_null(r);
+	rig_init(r, NULL);
+	rig_enable(r, 0);
+	*state = r;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct emurig *r = *state;
+
+	rig_fini(r);
+	free(r);
+	return 0;
+}
+
+/* ---- registers ---- */
+
+static void registers(void **state)
+{
+	struct emurig *r = *state;
+	struct iod_smmuv3_regs *regs = iod_smmuv3_emu_regs(r->emu);
+	uint64_t v = 0;
+
+	assert_int_equal(rig_get(r, 0x00), rig_id.idr[0]);
+	assert_int_equal(rig_get(r, 0x04), rig_id.idr[1]);
+	/* HAD and XNX are not modelled, so not there. */
+	assert_int_equal(rig_get(r, 0x0c), rig_id.idr[3] & ~(1u << 2 | 1u << 4));
+	rig_reg(r, 0x00, 0);
+	assert_int_equal(rig_get(r, 0x00), rig_id.idr[0]);
+	/* Fixed while in use. */
+	rig_reg(r, 0x88, 3);
+	assert_int_equal(rig_get(r, 0x88), 6);
+	rig_reg(r, 0x90, 0);
+	assert_int_equal(rig_get(r, 0x90), (uint32_t)(RIG_CMDQ | RIG_CMDQ_LG2));
+	/* 64 bits, in one and in two */
+	v = UINT64_MAX;
+	assert_int_equal(iod_smmuv3_emu_mmio(r->emu, 0xb0, 8, true, &v), 0);
+	assert_true(regs->evtq_irq.cfg0 == UINT64_C(0x00fffffffffffffc));
+	rig_reg(r, 0xb4, 0x12);
+	assert_int_equal(iod_smmuv3_emu_mmio(r->emu, 0xb0, 8, false, &v), 0);
+	assert_true(v == UINT64_C(0x00000012fffffffc));
+	/* The queues' pointers are in both pages, others in page 0 alone. */
+	rig_reg(r, 0x100ac, 5);
+	assert_int_equal(rig_get(r, 0xac), 5);
+	assert_int_equal(rig_get(r, 0x10020), 0);
+	assert_int_equal(rig_get(r, 0x1fffc), 0);
+	assert_int_equal(iod_smmuv3_emu_mmio(r->emu, 0x20000, 4, false, &v), -EINVAL);
+	assert_int_equal(iod_smmuv3_emu_mmio(r->emu, 2, 4, false, &v), -EINVAL);
+	assert_int_equal(iod_smmuv3_emu_mmio(r->emu, 4, 8, false, &v), -EINVAL);
+	assert_int_equal(iod_smmuv3_emu_mmio(r->emu, 0, 2, false, &v), -EINVAL);
+	assert_int_equal(iod_smmuv3_emu_mmio(r->emu, 0, 4, false, NULL), -EINVAL);
+	/* By hand, and told. */
+	regs->cr0 = 0;
+	assert_int_equal(iod_smmuv3_emu_update(r->emu), 0);
+	assert_int_equal(rig_get(r, 0x24), 0);
+	assert_int_equal(iod_smmuv3_emu_reset(r->emu), 0);
+	assert_int_equal(rig_get(r, 0xb0), 0);
+}
+
+/* ---- commands ---- */
+
+static void illegal_command(void **state)
+{
+	struct emurig *r = *state;
+
+	rig_reg(r, 0x50, 7);
+	rig_cmd(r, 0xff, 0);
+	assert_int_equal(rig_get(r, 0x9c), 1u << 24); /* CERROR_ILL, RD at it */
+	assert_int_equal(rig_get(r, 0x60), 1);
+	assert_int_equal(r->irqs[IOD_SMMUV3_IRQ_GERROR], 1);
+	/* Nothing is consumed until it is acknowledged; the driver makes a SYNC of the command. */
+	rig_cmd(r, 0x46, 0);
+	assert_int_equal(rig_get(r, 0x9c) & 0xff, 0);
+	rig_w64(r, RIG_CMDQ, 0x46);
+	rig_reg(r, 0x64, 1);
+	assert_int_equal(rig_get(r, 0x9c) & 0xfffff, 2);
+}
+
+static void sync_msi(void **state)
+{
+	struct emurig *r = *state;
+
+	/* CS 1, data 0x1234, to RIG_MSI + 4 */
+	rig_cmd(r, 0x46 | 1u << 12 | (uint64_t)0x1234 << 32, RIG_MSI + 4);
+	assert_int_equal(r->msis, 1);
+	assert_true(r->msi_addr == RIG_MSI + 4);
+	assert_int_equal(r->msi_data, 0x1234);
+	rig_cmd(r, 0x46 | 1u << 12, 0);
+	assert_int_equal(r->irqs[IOD_SMMUV3_IRQ_SYNC], 1);
+	/* It is aborted: GERROR.MSI_CMDQ_ABT, and the SYNC is complete nevertheless. */
+	r->msi_ret = -EFAULT;
+	rig_cmd(r, 0x46 | 1u << 12, RIG_MSI);
+	assert_int_equal(rig_get(r, 0x60), 1u << 4);
+	assert_int_equal(rig_get(r, 0x9c), rig_get(r, 0x98));
+}
+
+/* Without a callback an MSI is a write to guest memory. */
+static void msi_in_memory(void **state)
+{
+	struct iod_smmuv3_emu_ops ops = { .size = sizeof(ops) };
+	struct iod_smmuv3_emu_cfg cfg = { .ops = &ops };
+	struct emurig rig;
+	uint64_t base = RIG_MSI + 8;
+
+	(void)state;
+	rig_init(&rig, &cfg);
+	assert_int_equal(iod_smmuv3_emu_mmio(rig.emu, 0xb0, 8, true, &base), 0);
+	rig_reg(&rig, 0xb8, 0xabcd);
+	rig_reg(&rig, 0x50, 4);
+	rig_enable(&rig, 0);
+	rig_cmd(&rig, 0x46 | 1u << 12 | (uint64_t)0x1234 << 32, RIG_MSI + 4);
+	assert_true(rig_r64(&rig, RIG_MSI) == (uint64_t)0x1234 << 32);
+	rig_access(&rig, 5, -1, 0x1000, R); /* an event */
+	assert_true(rig_r64(&rig, RIG_MSI + 8) == 0xabcd);
+	rig_cmd(&rig, 0x46 | 1u << 12, RIG_AWAY);
+	assert_int_equal(rig_get(&rig, 0x60), 1u << 4);
+	rig_fini(&rig);
+}
+
+static void atc_inv(void **state)
+{
+	struct emurig *r = *state;
+
+	/* SSV, SSID 9, SID 3; 2^2 pages at 0x7000: aligned down to 0x4000 */
+	rig_cmd(r, 0x40 | 1u << 11 | 9u << 12 | (uint64_t)3 << 32, 0x7000 | 2);
+	assert_int_equal(r->nr_atc, 1);
+	assert_int_equal(r->atc[0].sid, 3);
+	assert_true(r->atc[0].ssv && r->atc[0].ssid == 9 && !r->atc[0].global);
+	assert_true(r->atc[0].first == 0x4000 && r->atc[0].last == 0x7fff);
+	rig_sync(r);
+	/* The device does not answer: the next SYNC says so, and is complete when it is tried again. */
+	r->atc_ret = -ETIMEDOUT;
+	rig_cmd(r, 0x40 | (uint64_t)3 << 32, 52);
+	assert_true(r->atc[1].first == 0 && r->atc[1].last == UINT64_MAX);
+	rig_cmd(r, 0x46, 0);
+	assert_int_equal(rig_get(r, 0x9c), 3u << 24 | 3);
+	assert_int_equal(rig_get(r, 0x60), 1);
+	rig_reg(r, 0x64, 1);
+	assert_int_equal(rig_get(r, 0x9c) & 0xfffff, 4);
+}
+
+/* ---- configurations are cached until CFGI names them ---- */
+
+static void stale_ste(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_page(r), other = rig_page(r);
+
+	rig_map(r, root, 0x1000, DATA(1) | S1_RW_PAGE, 0);
+	rig_map(r, other, 0x1000, DATA(2) | S1_RW_PAGE, 0);
+	rig_ste(r, 1, STE_V | STE_CONFIG(4), 0, 0, 0);
+	rig_ok(r, 1, 0x1000, R, 0x1000);
+	/* Not told: the old one is in force. This is what a driver that forgets CFGI_STE meets. */
+	rig_ste(r, 1, STE_V | STE_CONFIG(0), 0, 0, 0);
+	rig_ok(r, 1, 0x1000, R, 0x1000);
+	rig_cmd(r, CFGI_STE(2), 1);
+	rig_ok(r, 1, 0x1000, R, 0x1000);
+	rig_cmd(r, CFGI_CD_ALL(2), 0);
+	rig_ok(r, 1, 0x1000, R, 0x1000);
+	rig_cmd(r, 0x30, 0); /* no TLBI does */
+	rig_ok(r, 1, 0x1000, R, 0x1000);
+	rig_cmd(r, CFGI_STE(1), 1);
+	assert_int_equal(rig_access(r, 1, -1, 0x1000, R), -EFAULT);
+	/* An invalid one as well. */
+	assert_int_equal(rig_access(r, 6, -1, 0x1000, R), -EFAULT);
+	rig_ste(r, 6, STE_V | STE_CONFIG(4), 0, 0, 0);
+	assert_int_equal(rig_access(r, 6, -1, 0x1000, R), -EFAULT);
+	rig_cmd(r, CFGI_RANGE(4), 1); /* 2^2 of them: 4 to 7 */
+	rig_ok(r, 6, 0x1000, R, 0x1000);
+	rig_ste(r, 6, 0, 0, 0, 0);
+	rig_ok(r, 6, 0x1000, R, 0x1000);
+	rig_cmd(r, CFGI_RANGE(0), 31);
+	assert_int_equal(rig_access(r, 6, -1, 0x1000, R), -EFAULT);
+}
+
+static void stale_cd(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_page(r), other = rig_page(r), cd;
+
+	rig_map(r, root, 0x1000, DATA(1) | S1_RW_PAGE, 0);
+	rig_map(r, other, 0x1000, DATA(2) | S1_RW_PAGE, 0);
+	cd = rig_s1(r, 1, CD_GOOD, root);
+	rig_ok(r, 1, 0x1000, R, DATA(1));
+	rig_cd(r, cd, (CD_GOOD & ~CD_ASID(0xffff)) | CD_ASID(6), other);
+	rig_ok(r, 1, 0x1000, R, DATA(1));
+	rig_cmd(r, CFGI_CD(1, 1), 1);
+	rig_cmd(r, CFGI_CD_ALL(0), 0);
+	rig_ok(r, 1, 0x1000, R, DATA(1));
+	/* CFGI_CD with its SubstreamID 0; the ASID is another one, so no TLBI is needed. */
+	rig_cmd(r, CFGI_CD(1, 0), 1);
+	rig_ok(r, 1, 0x1000, R, DATA(2));
+	/* Back, with the ASID of the first table: its translations are still cached under it. */
+	rig_cd(r, cd, CD_GOOD, other);
+	rig_cmd(r, CFGI_CD_ALL(1), 0);
+	rig_ok(r, 1, 0x1000, R, DATA(1));
+	rig_cmd(r, 0x11 | (uint64_t)5 << 48, 0);
+	rig_ok(r, 1, 0x1000, R, DATA(2));
+	/* CFGI_STE forgets CDs of the stream. */
+	rig_cd(r, cd, CD_GOOD & ~CD_V, other);
+	rig_ok(r, 1, 0x1000, R, DATA(2));
+	rig_cmd(r, CFGI_STE(1), 1);
+	assert_int_equal(rig_access(r, 1, -1, 0x1000, R), -EFAULT);
+}
+
+static void stale_translations(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_page(r);
+
+	rig_stage2(r, S2_RW_PAGE);
+	rig_nested(r, 4, STE2_GOOD, CD_GOOD, root);
+	rig_map(r, root, 0x5000, (DATA(1) + RIG_IPA_OFF) | S1_RW_PAGE, RIG_IPA_OFF);
+	rig_ok(r, 4, 0x5000, W, DATA(1));
+	/* The stage-2 page moves: S2_IPA alone leaves the combined translation (4.4.3). */
+	rig_map(r, r->s2_root, DATA(1) + RIG_IPA_OFF, DATA(2) | S2_RW_PAGE, 0);
+	rig_cmd(r, 0x2a | (uint64_t)7 << 32, DATA(1) + RIG_IPA_OFF);
+	rig_sync(r);
+	rig_ok(r, 4, 0x5000, W, DATA(1));
+	rig_cmd(r, 0x10 | (uint64_t)7 << 32, 0); /* NH_ALL of the VMID */
+	rig_sync(r);
+	rig_ok(r, 4, 0x5000, W, DATA(2));
+	/* NH_ALL of another VMID does nothing to it; S12_VMALL does both. */
+	rig_map(r, r->s2_root, DATA(1) + RIG_IPA_OFF, DATA(3) | S2_RW_PAGE, 0);
+	rig_cmd(r, 0x28 | (uint64_t)8 << 32, 0);
+	rig_ok(r, 4, 0x5000, W, DATA(2));
+	rig_cmd(r, 0x28 | (uint64_t)7 << 32, 0);
+	rig_ok(r, 4, 0x5000, W, DATA(3));
+}
+
+/* ---- stalls ---- */
+
+static void stall_resume(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_page(r);
+	int token;
+
+	rig_s1(r, 1, CD_GOOD | CD_S, root);
+	r->cookie = &token;
+	assert_int_equal(rig_access(r, 1, -1, 0x1008, W), -EAGAIN);
+	assert_int_equal(r->res.outcome, IOD_SMMUV3_STALLED);
+	assert_int_equal(r->res.stag, 0);
+	rig_expect_event(r, E0(0x10, 1), IN | STALL, 0x1008, 0);
+	assert_int_equal(rig_access(r, 1, -1, 0x2008, R), -EAGAIN);
+	rig_expect_event(r, E0(0x10, 1), IN | RNW | STALL | 1, 0x2008, 0);
+	/* Of another stream, of no access: nothing, and no error. */
+	rig_cmd(r, RESUME(2) | RESUME_AC, 0);
+	rig_cmd(r, RESUME(1) | RESUME_AC, 7);
+	rig_cmd(r, RESUME(1) | RESUME_AC, 0xffff);
+	rig_sync(r);
+	assert_int_equal(r->nr_resumed, 0);
+	rig_map(r, root, 0x1000, DATA(1) | S1_RW_PAGE, 0);
+	rig_cmd(r, RESUME(1) | RESUME_AC, 0);
+	assert_int_equal(r->nr_resumed, 1);
+	assert_ptr_equal(r->resumed[0].access, &token);
+	assert_int_equal(r->resumed[0].how, IOD_SMMUV3_DONE);
+	rig_ok(r, 1, 0x1008, W, DATA(1) + 8);
+	/* Terminated: with an abort, or not */
+	rig_cmd(r, RESUME(1) | RESUME_AB, 1);
+	assert_int_equal(r->resumed[1].how, IOD_SMMUV3_ABORTED);
+	assert_int_equal(r->resumed[1].stag, 1);
+	assert_int_equal(rig_access(r, 1, -1, 0x3008, R), -EAGAIN);
+	assert_int_equal(r->res.stag, 2); /* not one that was just answered */
+	rig_cmd(r, RESUME(1), 2);
+	assert_int_equal(r->resumed[2].how, IOD_SMMUV3_RAZ_WI);
+	/* Answered twice: nothing */
+	rig_cmd(r, RESUME(1), 2);
+	assert_int_equal(r->nr_resumed, 3);
+}
+
+static void stall_many(void **state)
+{
+	struct emurig *r = *state;
+	struct iod_smmuv3_emu_stats stats = { .size = sizeof(stats) };
+	uint64_t root = rig_page(r), raw[4];
+	unsigned int i;
+
+	rig_s1(r, 1, CD_GOOD | CD_S, root);
+	rig_s1(r, 2, CD_GOOD | CD_S, root);
+	/* STALL_MAX is 16. */
+	for (i = 0; i < 16; i++)
+		assert_int_equal(rig_access(r, 1 + (i & 1), -1, 0x1000, R), -EAGAIN);
+	assert_int_equal(rig_access(r, 1, -1, 0x1000, R), -EBUSY);
+	assert_int_equal(iod_smmuv3_emu_get_stats(r->emu, &stats), 0);
+	assert_int_equal(stats.stalls_now, 16);
+	for (i = 0; i < 16; i++)
+		assert_true(rig_event(r, raw));
+	rig_no_event(r);
+	rig_cmd(r, STALL_TERM(2), 0);
+	assert_int_equal(r->nr_resumed, 8);
+	for (i = 0; i < 8; i++) {
+		assert_int_equal(r->resumed[i].how, IOD_SMMUV3_ABORTED);
+		assert_int_equal(r->resumed[i].stag & 1, 1);
+	}
+	assert_int_equal(iod_smmuv3_emu_reset(r->emu), 0);
+	assert_int_equal(r->nr_resumed, 16);
+}
+
+/* A stall's event is never dropped: it waits for room. */
+static void stall_full_queue(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_page(r), raw[4];
+	unsigned int i, n = 1u << RIG_EVTQ_LG2;
+
+	rig_s1(r, 1, CD_GOOD | CD_S, root);
+	for (i = 0; i < n; i++)
+		assert_int_equal(rig_access(r, 5, -1, 0x1000, R), -EFAULT);
+	assert_int_equal(rig_access(r, 1, -1, 0x2000, R), -EAGAIN);
+	assert_int_equal(rig_access(r, 1, -1, 0x3000, R), -EAGAIN);
+	assert_int_equal(rig_get(r, 0x100a8), n); /* no overflow */
+	for (i = 0; i < n; i++) {
+		assert_true(rig_event(r, raw)); /* each makes room for one */
+		assert_int_equal(EV(raw), 0x04);
+	}
+	rig_expect_event(r, E0(0x10, 1), IN | RNW | STALL, 0x2000, 0);
+	rig_expect_event(r, E0(0x10, 1), IN | RNW | STALL | 1, 0x3000, 0);
+	/* Resumed before it was recorded: gone. */
+	for (i = 0; i < n; i++)
+		rig_access(r, 5, -1, 0x1000, R);
+	assert_int_equal(rig_access(r, 1, -1, 0x4000, R), -EAGAIN);
+	rig_cmd(r, RESUME(1) | RESUME_AC, 2);
+	for (i = 0; i < n; i++)
+		assert_true(rig_event(r, raw));
+	rig_no_event(r);
+}
+
+static void stall_stage2(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_page(r);
+
+	rig_ste(r, 4, STE_V | STE_CONFIG(6), 0, STE2_GOOD | STE2_S, root);
+	assert_int_equal(rig_access(r, 4, -1, 0x5008, W), -EAGAIN);
+	rig_expect_event(r, E0(0x10, 4), IN | STALL | (uint64_t)1 << 39, 0x5008, 0x5000);
+	rig_cmd(r, RESUME(4) | RESUME_AC, 0);
+	rig_map(r, root, 0x5000, DATA(1) | S2_RW_PAGE, 0);
+	rig_ok(r, 4, 0x5008, W, DATA(1) + 8);
+}
+
+/* ---- ATS ---- */
+
+static int treq(struct emurig *r, uint32_t sid, uint64_t iova, uint32_t access)
+{
+	return rig_req(r, sid, -1, iova, access, IOD_SMMUV3_REQ_ATS);
+}
+
+static void ats_disabled(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_page(r);
+
+	rig_reg(r, 0x20, 0x1f); /* ATSCHK */
+	rig_s1(r, 1, CD_GOOD, root);
+	rig_map(r, root, 0x1000, DATA(1) | S1_RW_PAGE, 0);
+	assert_int_equal(treq(r, 1, 0x1008, R), -EFAULT); /* EATS 0 */
+	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_UR);
+	rig_expect_event(r, E0(0x05, 1), RNW, 0x1008, 0);
+	assert_int_equal(rig_req(r, 1, -1, 0x1008, W, IOD_SMMUV3_REQ_TRANSLATED), -EFAULT);
+	rig_expect_event(r, E0(0x07, 1), 0, 0x1008, 0);
+	/* V = 0: CA; Config 0: UR; no such stream: UR; all without events */
+	assert_int_equal(treq(r, 2, 0x1008, R), -EFAULT);
+	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_CA);
+	rig_ste(r, 3, STE_V | STE_CONFIG(0), 0, 0, 0);
+	assert_int_equal(treq(r, 3, 0x1008, R), -EFAULT);
+	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_UR);
+	assert_int_equal(treq(r, 99, 0x1008, R), -EFAULT);
+	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_UR);
+	rig_no_event(r);
+	/* Without ATSCHK translated requests are not looked at. */
+	rig_reg(r, 0x20, 0x0f);
+	assert_int_equal(rig_req(r, 1, -1, 0x1008, W, IOD_SMMUV3_REQ_TRANSLATED), 0);
+	assert_true(r->res.pa == 0x1008);
+	/* SMMUEN = 0 */
+	rig_reg(r, 0x20, 0x0e);
+	assert_int_equal(treq(r, 1, 0x1008, R), -EFAULT);
+	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_UR);
+	rig_expect_event(r, E0(0x05, 1), RNW, 0x1008, 0);
+}
+
+static void ats_grants(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_page(r), cd, leaf;
+
+	cd = rig_s1(r, 1, CD_GOOD | CD_HA | CD_HD, root);
+	rig_ste(r, 1, STE_V | STE_CONFIG(5) | cd, STE1_EATS(1), 0, 0);
+	rig_map(r, root, 0x1000, DATA(1) | S1_CLEAN_PAGE, 0);
+	rig_map(r, root, 0x2000, DATA(2) | S1_RW_PAGE | S1_RO, 0);
+	leaf = rig_leaf(r, root, 0x1000, 0);
+	/* NW = 1: read only, and nothing is marked (A1.11 rule 16). */
+	assert_int_equal(treq(r, 1, 0x1000, R), 0);
+	assert_true(r->res.pa == DATA(1) && r->res.len == 4096);
+	assert_int_equal(r->res.prot & IODT_RW, IOD_PROT_READ);
+	assert_true(rig_r64(r, leaf) == (DATA(1) | S1_CLEAN_PAGE));
+	/* NW = 0: dirty before the answer */
+	assert_int_equal(treq(r, 1, 0x1000, R | W), 0);
+	assert_int_equal(r->res.prot & IODT_RW, IODT_RW);
+	assert_true(rig_r64(r, leaf) == (DATA(1) | (S1_CLEAN_PAGE & ~S1_RO)));
+	/* From now on a request for reading gets both. */
+	assert_int_equal(treq(r, 1, 0x1000, R), 0);
+	assert_int_equal(r->res.prot & IODT_RW, IODT_RW);
+	/* Read-only: what there is. Not mapped: nothing, and no event. */
+	assert_int_equal(treq(r, 1, 0x2000, R | W), 0);
+	assert_int_equal(r->res.prot & IODT_RW, IOD_PROT_READ);
+	assert_int_equal(treq(r, 1, 0x3000, R | W), 0);
+	assert_int_equal(r->res.prot & IODT_RW, 0);
+	rig_no_event(r);
+	/* TLBI reaches what requests are answered from. */
+	rig_w64(r, leaf, DATA(3) | S1_RW_PAGE);
+	assert_int_equal(treq(r, 1, 0x1000, R), 0);
+	assert_true(r->res.pa == DATA(1));
+	rig_cmd(r, 0x12 | (uint64_t)5 << 48, 0x1000);
+	assert_int_equal(treq(r, 1, 0x1000, R), 0);
+	assert_true(r->res.pa == DATA(3));
+	/* Translated: passed through */
+	rig_reg(r, 0x20, 0x1f);
+	assert_int_equal(rig_req(r, 1, -1, DATA(3), W, IOD_SMMUV3_REQ_TRANSLATED), 0);
+	assert_true(r->res.pa == DATA(3));
+}
+
+/* EATS 2: requests are answered with intermediate addresses, which come back. */
+static void ats_split(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_page(r), cd, ipa = DATA(1) + RIG_IPA_OFF;
+
+	rig_reg(r, 0x20, 0x1f);
+	rig_stage2(r, S2_RW_PAGE);
+	cd = rig_nested(r, 4, STE2_GOOD, CD_GOOD, root);
+	rig_ste(r, 4, STE_V | STE_CONFIG(7) | (cd + RIG_IPA_OFF), STE1_EATS(2), STE2_GOOD,
+		r->s2_root);
+	rig_map(r, root, 0x5000, ipa | S1_RW_PAGE, RIG_IPA_OFF);
+	assert_int_equal(treq(r, 4, 0x5008, R | W), 0);
+	assert_true(r->res.pa == ipa + 8);
+	assert_int_equal(r->res.prot & IODT_RW, IODT_RW);
+	assert_int_equal(rig_req(r, 4, -1, ipa + 8, W, IOD_SMMUV3_REQ_TRANSLATED), 0);
+	assert_true(r->res.pa == DATA(1) + 8);
+	/* Stage 2 has no page: stage 1 answers, the translated request is refused by stage 2. */
+	rig_map(r, root, 0x6000, (RIG_AWAY + 0x3000) | S1_RW_PAGE, RIG_IPA_OFF);
+	assert_int_equal(treq(r, 4, 0x6008, R | W), 0);
+	assert_true(r->res.pa == RIG_AWAY + 0x3008);
+	assert_int_equal(r->res.prot & IODT_RW, IODT_RW);
+	rig_no_event(r);
+	assert_int_equal(rig_req(r, 4, -1, RIG_AWAY + 0x3008, W, IOD_SMMUV3_REQ_TRANSLATED),
+			 -EFAULT);
+	rig_expect_event(r, E0(0x10, 4), IN | (uint64_t)1 << 39, RIG_AWAY + 0x3008,
+			 RIG_AWAY + 0x3000);
+}
+
+/* ---- PRI ---- */
+
+static struct iod_smmuv3_pri request(uint32_t sid, uint16_t prgi, bool last)
+{
+	return (struct iod_smmuv3_pri){
+		.sid = sid,
+		.ssid = 9,
+		.ssv = true,
+		.read = true,
+		.write = true,
+		.last = last,
+		.prgi = prgi,
+		.addr = 0x5000,
+	};
+}
+
+static void pri(void **state)
+{
+	struct emurig *r = *state;
+	struct iod_smmuv3_pri p = request(3, 5, true);
+
+	rig_reg(r, 0x50, 7);
+	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &p), 0);
+	/* SID, SSID 9 at 32, read 60, write 61, last 62, SSV 63; PRGI, address */
+	assert_true(rig_r64(r, RIG_PRIQ) == (3 | (uint64_t)9 << 32 | (uint64_t)0xf << 60));
+	assert_true(rig_r64(r, RIG_PRIQ + 8) == (0x5000 | 5));
+	assert_int_equal(rig_get(r, 0x100c8), 1);
+	assert_int_equal(r->irqs[IOD_SMMUV3_IRQ_PRIQ], 1);
+	assert_int_equal(r->nr_pri, 0);
+	rig_reg(r, 0x100cc, 1);
+	/* PRI_RESP: SSV, Success (2 at [77:76]), PRGI 5 */
+	rig_cmd(r, 0x41 | 1u << 11 | 9u << 12 | (uint64_t)3 << 32, 5 | 2u << 12);
+	assert_int_equal(r->nr_pri, 1);
+	assert_int_equal(r->pri[0].sid, 3);
+	assert_int_equal(r->pri[0].ssid, 9);
+	assert_int_equal(r->pri[0].prgi, 5);
+	assert_int_equal(r->pri[0].resp, IOD_SMMUV3_PRI_SUCCESS);
+	assert_false(r->pri[0].automatic);
+	/* Disabled: refused, without the PASID; only the last of a group is answered. */
+	rig_reg(r, 0x20, 0xd);
+	p.last = false;
+	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &p), -ENOSPC);
+	assert_int_equal(r->nr_pri, 1);
+	p.last = true;
+	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &p), -ENOSPC);
+	assert_int_equal(r->nr_pri, 2);
+	assert_true(r->pri[1].automatic && !r->pri[1].ssv);
+	assert_int_equal(r->pri[1].resp, IOD_SMMUV3_PRI_FAILURE);
+}
+
+/* Row 117: a full queue answers by itself, and takes nothing until the overflow is acknowledged. */
+static void pri_overflow(void **state)
+{
+	struct emurig *r = *state;
+	struct iod_smmuv3_pri p = request(1, 0, true),
+			      stop = { .sid = 1, .ssid = 9, .ssv = true, .last = true };
+	uint64_t root = rig_page(r), cd;
+	unsigned int i;
+
+	cd = rig_s1(r, 1, CD_GOOD, root);
+	rig_ste(r, 1, STE_V | STE_CONFIG(5) | cd, STE1_PPAR, 0, 0);
+	rig_s1(r, 2, CD_GOOD, root);
+	for (i = 0; i < 16; i++)
+		assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &p), 0);
+	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &p), -ENOSPC);
+	assert_int_equal(rig_get(r, 0x100c8), IODT_BIT(31) | 16);
+	/* PPS = 0: the stream's PPAR says whether the PASID is named. */
+	assert_int_equal(r->nr_pri, 1);
+	assert_true(r->pri[0].automatic && r->pri[0].ssv && r->pri[0].ssid == 9);
+	assert_int_equal(r->pri[0].resp, IOD_SMMUV3_PRI_SUCCESS);
+	/* Room, not acknowledged: still nothing is taken. */
+	rig_reg(r, 0x100cc, 8);
+	p.sid = 2;
+	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &p), -ENOSPC);
+	assert_int_equal(r->nr_pri, 2);
+	assert_false(r->pri[1].ssv);
+	assert_int_equal(r->pri[1].resp, IOD_SMMUV3_PRI_SUCCESS);
+	p.sid = 7; /* no stream */
+	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &p), -ENOSPC);
+	assert_int_equal(r->pri[2].resp, IOD_SMMUV3_PRI_FAILURE);
+	assert_false(r->pri[2].ssv);
+	/* Stop markers are never answered. */
+	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &stop), -ENOSPC);
+	assert_int_equal(r->nr_pri, 3);
+	rig_reg(r, 0x100cc, IODT_BIT(31) | 8);
+	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &p), 0);
+	rig_no_event(r); /* none of this is an event */
+}
+
+/* ---- arguments ---- */
+
+static void arguments(void **state)
+{
+	struct emurig *r = *state;
+	struct iod_smmuv3_emu_cfg cfg = { .size = sizeof(cfg), .mem = r->m };
+	struct iod_smmuv3_req req = { .size = sizeof(req), .access = R };
+	struct iod_iotlb_cfg atc = { .size = sizeof(atc), .flags = IOD_IOTLB_ATC };
+	struct iod_smmuv3_id none = { .idr = { 0 } };
+	struct iod_smmuv3_emu *emu;
+
+	assert_int_equal(iod_smmuv3_emu_create(NULL, &cfg), -EINVAL);
+	assert_int_equal(iod_smmuv3_emu_create(&emu, NULL), -EINVAL);
+	cfg.mem = NULL;
+	assert_int_equal(iod_smmuv3_emu_create(&emu, &cfg), -EINVAL);
+	cfg.mem = r->m;
+	cfg.config_entries = 3;
+	assert_int_equal(iod_smmuv3_emu_create(&emu, &cfg), -EINVAL);
+	cfg.config_entries = 1;
+	cfg.tlb_s2 = &atc;
+	assert_int_equal(iod_smmuv3_emu_create(&emu, &cfg), -EINVAL);
+	cfg.tlb_s2 = NULL;
+	cfg.id = &none;
+	assert_int_equal(iod_smmuv3_emu_create(&emu, &cfg), -EOPNOTSUPP);
+	cfg.id = NULL;
+	assert_int_equal(iod_smmuv3_emu_create(&emu, &cfg), 0);
+	assert_non_null(iod_smmuv3_emu_iotlb(emu, 1));
+	assert_non_null(iod_smmuv3_emu_iotlb(emu, 2));
+	assert_null(iod_smmuv3_emu_iotlb(emu, 3));
+	assert_int_equal(iod_smmuv3_emu_access(emu, &req, NULL, NULL), 0);
+	req.flags = 4;
+	assert_int_equal(iod_smmuv3_emu_access(emu, &req, NULL, NULL), -EINVAL);
+	req.flags = 3;
+	assert_int_equal(iod_smmuv3_emu_access(emu, &req, NULL, NULL), -EINVAL);
+	req.flags = 0;
+	req.access = IOD_ACCESS_PRIV;
+	assert_int_equal(iod_smmuv3_emu_access(emu, &req, NULL, NULL), -EINVAL);
+	assert_int_equal(iod_smmuv3_emu_access(emu, NULL, NULL, NULL), -EINVAL);
+	assert_int_equal(iod_mem_destroy(r->m), -EBUSY);
+	assert_int_equal(iod_smmuv3_emu_destroy(emu), 0);
+	assert_int_equal(iod_smmuv3_emu_destroy(NULL), -EINVAL);
+}
+
+/* Each allocation fails once. */
+static void allocations(void **state)
+{
+	struct iod_smmuv3_emu_cfg cfg = { .size = sizeof(cfg) };
+	struct emurig *r = *state;
+	uint64_t root = rig_page(r), at, before;
+	struct iod_smmuv3_emu *emu;
+	int ret;
+
+	cfg.mem = r->m;
+	cfg.allocator = &r->alloc.ops;
+	before = r->alloc.live;
+	for (at = 1;; at++) {
+		r->alloc.fail_at = r->alloc.calls + at;
+		ret = iod_smmuv3_emu_create(&emu, &cfg);
+		r->alloc.fail_at = 0;
+		if (!ret)
+			break;
+		assert_int_equal(ret, -ENOMEM);
+		assert_int_equal(r->alloc.live, before);
+	}
+	assert_true(at > 5);
+	assert_int_equal(iod_smmuv3_emu_destroy(emu), 0);
+	/* A context that cannot be made: the access is refused with -ENOMEM, and is fine the next time. */
+	rig_stage2(r, S2_RW_PAGE);
+	rig_nested(r, 4, STE2_GOOD, CD_GOOD, root);
+	rig_map(r, root, 0x5000, (DATA(1) + RIG_IPA_OFF) | S1_RW_PAGE, RIG_IPA_OFF);
+	before = r->alloc.live;
+	for (at = 1;; at++) {
+		r->alloc.fail_at = r->alloc.calls + at;
+		ret = rig_access(r, 4, -1, 0x5000, R);
+		r->alloc.fail_at = 0;
+		if (!ret)
+			break;
+		assert_int_equal(ret, -ENOMEM);
+		assert_int_equal(r->alloc.live, before);
+	}
+	assert_true(at > 3);
+	rig_ok(r, 4, 0x5000, R, DATA(1));
+	rig_no_event(r);
+}
+
+/* ---- hostile guests ---- */
+
+/* Registers and structures of nonsense: no access leaves guest memory, nothing hangs or crashes. */
+static void hostile(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t x = 88172645463325252u, v;
+	unsigned int i;
+
+	for (i = 0; i < 40000; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		v = x * UINT64_C(0x2545f4914f6cdd1d);
+		if (i % 3 == 0)
+			rig_w64(r, RIG_BASE + (v >> 8) % 0x200000 / 8 * 8, v);
+		else if (i % 3 == 1)
+			iod_smmuv3_emu_mmio(r->emu, (v >> 20) % 0x10100 / 8 * 8, 8, true, &v);
+		else if (!rig_access(r, (uint32_t)(v >> 40) & 0xff,
+				     v & 1 ? (int64_t)(v >> 8 & 15) : -1, v >> 16, v & 2 ? R : W))
+			assert_true(r->res.pa < IODT_BIT(48));
+		r->nr_resumed = r->nr_atc = r->nr_pri = 0;
+		if (i % 1000 == 0)
+			rig_reg(r, 0x20, 0xf);
+	}
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(registers),	TEST(illegal_command),
+		TEST(sync_msi),		TEST(msi_in_memory),
+		TEST(atc_inv),		TEST(stale_ste),
+		TEST(stale_cd),		TEST(stale_translations),
+		TEST(stall_resume),	TEST(stall_many),
+		TEST(stall_full_queue), TEST(stall_stage2),
+		TEST(ats_disabled),	TEST(ats_grants),
+		TEST(ats_split),	TEST(pri),
+		TEST(pri_overflow),	TEST(arguments),
+		TEST(allocations),	TEST(hostile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
