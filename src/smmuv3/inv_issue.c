@@ -83,6 +83,15 @@ static int inv_sync_only(struct iod_smmuv3_inv *inv)
 	return inv->sink.issue(inv->sink.cookie, NULL, 0, true, &issued);
 }
 
+/*
+ * A device that does not answer is told of at the next SYNC in the queue, whosever that is (7.1): so each part
+ * of the ATC_INVs has its own right behind it.
+ */
+static int inv_issue_synced(struct inv_out *o, bool sync)
+{
+	return inv_issue(o, true);
+}
+
 /* What was taken; no lock is held, but nobody touches the devices. */
 static int inv_do_flush(struct iod_smmuv3_inv *inv, bool due, bool all)
 {
@@ -101,6 +110,7 @@ static int inv_do_flush(struct iod_smmuv3_inv *inv, bool due, bool all)
 		ret = iod_smmuv3_inv_out_end(&o, true);
 	}
 	/* Nor can a device be told what is not in the table any more. */
+	o.flush = inv_issue_synced;
 	if (!ret)
 		iod_smmuv3_inv_atc(&o, &inv->taken, all);
 	if (!ret && (o.n || o.err))
