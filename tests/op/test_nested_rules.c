@@ -282,6 +282,97 @@ static void speculation(const struct iodt_variant *v1, const struct iodt_variant
 	world_close(&w);
 }
 
+/* ---- what an iotlb of stage 1 was told to be like ---- */
+
+/* An ATC: a request that may write marks both stages at once, one that may not marks neither. */
+static void atc(const struct iodt_variant *v1, const struct iodt_variant *v2)
+{
+	struct iod_access_result r = { 0 };
+	struct world w;
+
+	world_open(&w, v1, v2, IOD_IOTLB_ATC, IODT_RW, IODT_RW);
+	iodt_assert_ok(iod_iotlb_access(w.n.tlb, w.n.pt, w.iova, R, &r, NULL));
+	assert_int_equal(r.prot & IODT_RW, IOD_PROT_READ);
+	assert_false(dirty1(&w));
+	assert_false(nested_dirty2(&w.n, DATA));
+	iodt_assert_ok(iod_iotlb_access(w.n.tlb, w.n.pt, w.iova, W, &r, NULL));
+	assert_int_equal(r.prot & IODT_RW, IODT_RW);
+	assert_true(dirty1(&w));
+	assert_true(nested_dirty2(&w.n, w.item));
+	assert_true(nested_dirty2(&w.n, DATA));
+	/* dirty in stage 1 alone is not enough to be told that it may write */
+	nested_clean2(&w.n, DATA);
+	nested_inv_all(&w.n);
+	iodt_assert_ok(iod_iotlb_access(w.n.tlb, w.n.pt, w.iova, R, &r, NULL));
+	assert_int_equal(r.prot & IODT_RW, IOD_PROT_READ);
+	assert_false(nested_dirty2(&w.n, DATA));
+	world_close(&w);
+}
+
+struct moving {
+	struct world *w;
+	bool late;
+	unsigned int calls;
+};
+
+static int look(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
+{
+	struct moving *m = cookie;
+
+	assert_int_equal(pa, m->w->pa + 16);
+	assert_int_equal(len, 8);
+	assert_int_equal(dirty1(m->w), !m->late);
+	assert_int_equal(nested_dirty2(&m->w->n, DATA), !m->late);
+	m->calls++;
+	return 0;
+}
+
+/* Rule 12: data before the marks of both stages, or after them. */
+static void order(const struct iodt_variant *v1, const struct iodt_variant *v2)
+{
+	struct world w;
+	struct moving m = { .w = &w };
+	uint64_t done;
+
+	for (m.late = false;; m.late = true) {
+		world_open(&w, v1, v2, m.late ? IOD_IOTLB_LATE_DIRTY : 0, IODT_RW, IODT_RW);
+		m.calls = 0;
+		done = 0;
+		iodt_assert_ok(
+			iod_iotlb_dma(w.n.tlb, w.n.pt, w.iova + 16, 8, W, look, &m, &done, NULL));
+		assert_int_equal(done, 8);
+		assert_int_equal(m.calls, 1);
+		assert_true(dirty1(&w));
+		assert_true(nested_dirty2(&w.n, DATA));
+		world_close(&w);
+		if (m.late)
+			break;
+	}
+}
+
+/* Level hints are the first stage's: that is whose tag they come with. */
+static void levels(const struct iodt_variant *v1, const struct iodt_variant *v2)
+{
+	struct iod_inv inv = { .kind = IOD_INV_RANGE, .domain = NESTED_DOMAIN1 };
+	uint32_t level = iodt_item_level(v1, IODT_2M), l;
+	struct iod_access_result r = { 0 };
+	struct world w;
+
+	world_open(&w, v1, v2, IOD_IOTLB_EXACT_LEVELS, IODT_RW, IODT_RW);
+	w.iova = v1->first + 4 * IODT_2M;
+	nested_map1(&w.n, w.iova, IODT_2M, DATA, IODT_RW);
+	inv.iova = w.iova;
+	inv.last = w.iova + IODT_4K - 1;
+	for (l = 0; l < v1->walk_levels; l++) {
+		assert_int_equal(access(&w, R), 0);
+		inv.leaf_levels = 1u << l;
+		iodt_assert_ok(iod_iotlb_invalidate(w.n.tlb, &inv, 1));
+		iodt_assert_ok(iod_iotlb_access(w.n.tlb, w.n.pt, w.iova, R, &r, NULL));
+		assert_int_equal(r.hit, l != level);
+	}
+	world_close(&w);
+}
+
 /* ---- classes of fault ---- */
 
 static void holes(const struct iodt_variant *v1, const struct iodt_variant *v2)
@@ -411,6 +502,9 @@ EACH(stage1_refuses)
 EACH(stage2_refuses)
 EACH(update_refused)
 EACH(speculation)
+EACH(atc)
+EACH(order)
+EACH(levels)
 EACH(holes)
 EACH(out_of_range)
 EACH(aborts)
@@ -425,6 +519,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_stage2_refuses),
 		cmocka_unit_test(test_update_refused),
 		cmocka_unit_test(test_speculation),
+		cmocka_unit_test(test_atc),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_holes),
 		cmocka_unit_test(test_out_of_range),
 		cmocka_unit_test(test_aborts),
