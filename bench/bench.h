@@ -167,6 +167,7 @@ extern const struct bench_ops bench_split_ops, bench_merge_ops;
 extern const struct bench_ops bench_beside_ops, bench_pause_ops;
 extern const struct bench_ops bench_translate_ops;
 extern const struct bench_ops bench_smmu_inv_ops;
+extern const struct bench_ops bench_smmu_encode_ops, bench_smmu_decode_ops;
 extern const struct bench_ops bench_count_ops, bench_or_ops, bench_iterate_ops;
 
 /* bench_limit.c, and the files of what they are limits of. */
@@ -184,6 +185,7 @@ extern const struct bench_limit bench_limit_one_thread;	 /* the same sweep witho
 extern const struct bench_limit bench_limit_bitmap_read; /* of one bitmap */
 extern const struct bench_limit bench_limit_bitmap_or;	 /* read two, write one */
 extern const struct bench_limit bench_limit_copy;	 /* as many commands */
+extern const struct bench_limit bench_limit_copy_cmds;	 /* those that are encoded or decoded */
 int bench_limit_init(uint64_t table_bytes);
 void bench_limit_exit(void);
 void bench_evict(void);

@@ -61,6 +61,10 @@
 	.bench = "pause", .formats = ALL, .ops = &bench_pause_ops, .page = "4K", \
 	.limit = &bench_limit_alone, .items = 1, .warm = true, .threads = true
 #define BITMAP .bench = "bitmap", .page = "-"
+/* Commands one by one: 50 million a second. */
+#define SMMU_CMD                                                                                 \
+	.bench = "smmu_cmd", .page = "-", .limit = &bench_limit_copy_cmds, .items = 4 * MIB, \
+	.warm = true
 /* A gather becomes commands: 50 million a second. */
 #define SMMU_INV                                                                                  \
 	.bench = "smmu_inv", .page = "-", .ops = &bench_smmu_inv_ops, .limit = &bench_limit_copy, \
@@ -147,6 +151,10 @@ const struct bench_case bench_cases[] = {
 	  .span = GIB, .warm = true },
 	{ SWEEP, .state = "clean_recycled", KEEP, .limit = &bench_limit_read, RATIO(1.08),
 	  .recycled = true },
+	{ SMMU_CMD, .state = "tlbi", .mode = "encode", .ops = &bench_smmu_encode_ops, NS(20) },
+	{ SMMU_CMD, .state = "tlbi", .mode = "decode", .ops = &bench_smmu_decode_ops, NS(20) },
+	{ SMMU_CMD, .state = "mixed", .mode = "encode", .ops = &bench_smmu_encode_ops, NS(20) },
+	{ SMMU_CMD, .state = "mixed", .mode = "decode", .ops = &bench_smmu_decode_ops, NS(20) },
 	{ SMMU_INV, .state = "scattered", .mode = "ranges", NS(20) },
 	{ SMMU_INV, .state = "scattered", .mode = "single", NS(20) },
 	{ SMMU_INV, .state = "random", .mode = "ranges", NS(20) },
