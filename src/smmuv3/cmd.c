@@ -163,7 +163,8 @@ static void ignore_sync(uint64_t w[2], const struct iod_smmuv3_id *id)
 }
 
 /* Clear what hardware does not look at, given the rest. */
-static void ignore(const struct cmd_desc *desc, uint64_t w[2], const struct iod_smmuv3_id *id)
+static inline __attribute__((always_inline)) void ignore(const struct cmd_desc *desc, uint64_t w[2],
+							 const struct iod_smmuv3_id *id)
 {
 	switch (desc->form) {
 	case FORM_TLBI: /* no level 1 blocks of 16 KiB granules without DS: any level (4.4.1) */
@@ -216,8 +217,8 @@ static enum iod_smmuv3_reason check_ids(const struct cmd_desc *desc, const uint6
 }
 
 /* After ignore(). */
-static enum iod_smmuv3_reason check_values(const struct cmd_desc *desc, const uint64_t w[2],
-					   const struct iod_smmuv3_id *id)
+static inline __attribute__((always_inline)) enum iod_smmuv3_reason
+check_values(const struct cmd_desc *desc, const uint64_t w[2], const struct iod_smmuv3_id *id)
 {
 	bool bad = false;
 
@@ -294,23 +295,41 @@ static void get_form(struct iod_smmuv3_cmd *cmd, const uint64_t w[2], uint32_t f
 	}
 }
 
+/*
+ * One function for each form: in one for all, compilers load every field before they ask which are needed, and
+ * run out of registers.
+ */
+#define PUT_FORM(name, form)                                                             \
+	static __attribute__((noinline)) uint64_t name(uint64_t w[2],                    \
+						       const struct iod_smmuv3_cmd *cmd) \
+	{                                                                                \
+		return put_fields(w, cmd, form);                                         \
+	}
+PUT_FORM(put_tlbi, FORM_TLBI)
+PUT_FORM(put_cfgi, FORM_CFGI)
+PUT_FORM(put_stes, FORM_STES)
+PUT_FORM(put_span, FORM_SPAN)
+PUT_FORM(put_pri, FORM_PRI)
+PUT_FORM(put_resume, FORM_RESUME)
+PUT_FORM(put_sync, FORM_SYNC)
+
 static uint64_t put_form(uint64_t w[2], const struct iod_smmuv3_cmd *cmd, uint32_t form)
 {
 	switch (form) {
 	case FORM_TLBI:
-		return put_fields(w, cmd, FORM_TLBI);
+		return put_tlbi(w, cmd);
 	case FORM_CFGI:
-		return put_fields(w, cmd, FORM_CFGI);
+		return put_cfgi(w, cmd);
 	case FORM_STES:
-		return put_fields(w, cmd, FORM_STES);
+		return put_stes(w, cmd);
 	case FORM_SPAN:
-		return put_fields(w, cmd, FORM_SPAN);
+		return put_span(w, cmd);
 	case FORM_PRI:
-		return put_fields(w, cmd, FORM_PRI);
+		return put_pri(w, cmd);
 	case FORM_RESUME:
-		return put_fields(w, cmd, FORM_RESUME);
+		return put_resume(w, cmd);
 	default:
-		return put_fields(w, cmd, FORM_SYNC);
+		return put_sync(w, cmd);
 	}
 }
 
