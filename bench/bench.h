@@ -167,7 +167,7 @@ extern const struct bench_ops bench_split_ops, bench_merge_ops;
 extern const struct bench_ops bench_beside_ops, bench_pause_ops;
 extern const struct bench_ops bench_translate_ops;
 extern const struct bench_ops bench_smmu_inv_ops;
-extern const struct bench_ops bench_smmu_encode_ops, bench_smmu_decode_ops;
+extern const struct bench_ops bench_smmu_guest_ops;
 extern const struct bench_ops bench_count_ops, bench_or_ops, bench_iterate_ops;
 
 /* bench_limit.c, and the files of what they are limits of. */
@@ -182,6 +182,7 @@ extern const struct bench_limit bench_limit_alone;	 /* the same calls without a 
 extern const struct bench_limit bench_limit_plain;	 /* the same sweep of plain tables */
 extern const struct bench_limit bench_limit_full;	 /* the same sweep without pruning */
 extern const struct bench_limit bench_limit_one_thread;	 /* the same sweep without shares */
+extern const struct bench_limit bench_limit_copy_guest;	 /* as many commands */
 extern const struct bench_limit bench_limit_bitmap_read; /* of one bitmap */
 extern const struct bench_limit bench_limit_bitmap_or;	 /* read two, write one */
 extern const struct bench_limit bench_limit_copy;	 /* as many commands */
