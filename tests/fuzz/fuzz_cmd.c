@@ -70,9 +70,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	id.idr[1] = (uint32_t)fuzz_take(&in, 4);
 	id.idr[3] = (uint32_t)fuzz_take(&in, 4);
 	id.idr[5] = (uint32_t)fuzz_take(&in, 4);
-	/* EL2 is there with stage 1 only */
-	if (!(id.idr[0] & 2))
-		id.idr[0] &= ~UINT32_C(0x200);
 	memcpy(mid.idr, id.idr, sizeof(mid.idr));
 	while (in.size) {
 		low = fuzz_take(&in, 8);

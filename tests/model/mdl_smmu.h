@@ -108,6 +108,18 @@ struct mdl_smmu_cover {
 void mdl_smmu_cover(const struct mdl_smmu_cmd *c, const struct mdl_smmu_id *id,
 		    struct mdl_smmu_cover *cover);
 
+/* Something that a TLB holds: a leaf, or a table entry. */
+struct mdl_smmu_cached {
+	bool s2, el2; /* neither: stage 1 of EL1, combined ones too */
+	bool global, table;
+	uint16_t vmid, asid;
+	unsigned granule_lg2, lg2, level; /* level as Arm counts, 0..3 */
+	uint64_t first;			  /* a multiple of 2^lg2 */
+};
+
+/* Whether the command removes it for certain. */
+bool mdl_smmu_must_go(const struct mdl_smmu_cached *e, const struct mdl_smmu_cover *cover);
+
 /* ---- Structures (chapter 5) ---- */
 
 enum mdl_ste_config {

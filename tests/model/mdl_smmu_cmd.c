@@ -395,3 +395,25 @@ void mdl_smmu_cover(const struct mdl_smmu_cmd *c, const struct mdl_smmu_id *id,
 	else if (c->op == MDL_OP_ATC_INV)
 		cover_atc(c, v);
 }
+
+static bool tagged(const struct mdl_smmu_cached *e, const struct mdl_smmu_cover *v)
+{
+	if (e->el2 ? !v->el2 : !(e->s2 ? v->s2 : v->s1))
+		return false;
+	if (!e->el2 && !v->any_vmid && e->vmid != v->vmid)
+		return false;
+	if (e->s2 || v->any_asid)
+		return true;
+	return e->global ? v->globals : e->asid == v->asid;
+}
+
+bool mdl_smmu_must_go(const struct mdl_smmu_cached *e, const struct mdl_smmu_cover *v)
+{
+	uint64_t last = e->first + mdl_low(e->lg2);
+
+	if (v->unpredictable || !tagged(e, v) || last < v->first || v->last < e->first)
+		return false;
+	if (v->granule_lg2 && v->granule_lg2 != e->granule_lg2)
+		return false;
+	return (e->table ? v->table_levels : v->leaf_levels) >> e->level & 1;
+}

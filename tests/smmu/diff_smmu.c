@@ -97,9 +97,8 @@ void diff_id_random(struct diff *d)
 	id_field(d, 5, 11, 10, diff_below(d, 2));	  /* VAX */
 	if (!(d->id.idr[5] & 0x70))
 		d->id.idr[5] |= 0x10;
-	/* EL2 is stage 1 with EL2 beside: not without stage 1 */
-	if (!(d->id.idr[0] & 2))
-		d->id.idr[0] = (d->id.idr[0] | 1) & ~UINT32_C(0x200);
+	if (!(d->id.idr[0] & 3))
+		d->id.idr[0] |= 1;
 	id_done(d);
 }
 

@@ -257,7 +257,8 @@ static void stage2_table(struct diff *d, const struct both_ste *b)
 static void stage1_table(struct diff *d, const struct both_ste *s, const struct both_cd *b,
 			 int half, uint32_t flags)
 {
-	bool el2 = d->mid.idr[0] >> 9 & 1 && s->m.config == MDL_STE_S1 && s->m.strw == 2 && !flags;
+	bool el2 = (d->mid.idr[0] & 0x202) == 0x202 && s->m.config == MDL_STE_S1 &&
+		   s->m.strw == 2 && !flags;
 	bool off = half ? el2 || b->m.epd1 : !el2 && b->m.epd0;
 	struct iod_smmuv3_cd eff;
 	struct iod_pgtable_cfg cfg;
