@@ -144,7 +144,8 @@ static int stage2_lpae64(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cf
 	cfg->ias = 64u - ste->s2t0sz;
 	cfg->levels = (uint32_t)(4 - start);
 	cfg->oas = output_bits(ste->s2ps, granule);
-	if (ste->s2t0sz > 39)
+	/* With 4 KiB granules a walk that starts at level 3 is one of small tables, too (A1.4). */
+	if (ste->s2t0sz > 39 || (granule == 12 && start == 3))
 		cfg->features |= IOD_PT_SMALL;
 	if (cfg->ias > 48 && cfg->oas < 52)
 		return refuse(why, -EOPNOTSUPP,

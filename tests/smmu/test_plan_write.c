@@ -539,7 +539,7 @@ static void fetched_meanwhile(void **state)
 		hw_begin(hw, kind, now, now);
 		f.stop = false;
 		iodt_assert_ok(pthread_create(&thread, NULL, fetcher_run, &f));
-		for (unsigned i = 0; i < iodt_scale(300); i++) {
+		for (unsigned i = 0; i < iodt_scale(100); i++) {
 			const struct stefix_words *to =
 				&cases[kind][iodt_below(&t, nr[kind])].words;
 			struct iod_smmuv3_sink sink = { sizeof(sink), fetcher_issue, &f };
