@@ -168,6 +168,7 @@ extern const struct bench_ops bench_beside_ops, bench_pause_ops;
 extern const struct bench_ops bench_translate_ops;
 extern const struct bench_ops bench_smmu_inv_ops;
 extern const struct bench_ops bench_smmu_guest_ops;
+extern const struct bench_ops bench_smmu_encode_ops, bench_smmu_decode_ops;
 extern const struct bench_ops bench_count_ops, bench_or_ops, bench_iterate_ops;
 
 /* bench_limit.c, and the files of what they are limits of. */
