@@ -62,7 +62,7 @@
 	.limit = &bench_limit_alone, .items = 1, .warm = true, .threads = true
 #define BITMAP .bench = "bitmap", .page = "-"
 /* Commands one by one: 50 million a second. */
-#define SMMU_CMD                                                                                 \
+#define SMMU_CMD                                                                             \
 	.bench = "smmu_cmd", .page = "-", .limit = &bench_limit_copy_cmds, .items = 4 * MIB, \
 	.warm = true
 /* A gather becomes commands: 50 million a second. */
