@@ -24,7 +24,7 @@ struct world {
 	struct iod_smmuv3_inv *inv;
 	pthread_mutex_t lock; /* what hardware did */
 	struct page page[THREADS];
-	uint64_t change[THREADS]; /* atomic */
+	unsigned change[THREADS]; /* atomic */
 	bool there[8];		  /* devices that may be told */
 	uint64_t calls, misses, wrong_target;
 	unsigned fail_every;

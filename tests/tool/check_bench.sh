@@ -69,6 +69,9 @@ for format in "${formats[@]}"; do
 	[ "$(grep -c "^runs/$format/" "$dir/rows")" -eq $runs ] || fail "$format: rows of runs"
 	[ "$(grep -c "^prune/$format/" "$dir/rows")" -eq $prunes ] || fail "$format: pruned rows"
 done
+for row in {scattered,unmap32M}/{ranges,single} {random,issued}/ranges; do
+	grep -qxF "smmu_inv/-/-/$row" "$dir/rows" || fail "no row smmu_inv of $row"
+done
 for mode in count or iterate; do
 	grep -q "^bitmap/-/-/.*/$mode\$" "$dir/rows" || fail "no bitmap row for $mode"
 done
