@@ -22,6 +22,7 @@
 
 #include <pthread.h>
 
+#include "atomic.h"
 #include "bits.h"
 #include "pgtable/mem.h"
 
@@ -131,6 +132,16 @@ static inline uint32_t emu_reg_load(const uint32_t *reg)
 static inline void emu_reg_store(uint32_t *reg, uint32_t v)
 {
 	__atomic_store_n(reg, v, __ATOMIC_RELEASE);
+}
+
+/*
+ * After an entry was put in: whether the queue was empty before. Asked afterwards, so that a guest that takes
+ * the others meanwhile either sees this one or is interrupted.
+ */
+static inline bool emu_was_empty(const struct iod_smmuv3_queue *queue)
+{
+	full_fence();
+	return iod_smmuv3_queue_used(queue) <= 1;
 }
 
 /* ---- emu_config.c; the lock is held ---- */

@@ -15,7 +15,6 @@
 
 /* STE.EATS */
 #define EATS_NONE  0
-#define EATS_FULL  1
 #define EATS_SPLIT 2
 
 /* ---- where to ---- */
@@ -119,16 +118,27 @@ static int emu_route_s2(struct emu_op *op)
 	return 0;
 }
 
-/* Whether the stream may use ATS; not with everything bypassed (5.2, EATS). */
+/*
+ * 5.2, EATS: not with everything bypassed. Without ATSCHK translated requests are not looked at, so that intermediate
+ * addresses must not be handed out: split stages are as none.
+ */
+static bool emu_may_ats(const struct emu_op *op)
+{
+	const struct iod_smmuv3_ste *ste = &op->ctx->ste;
+
+	if (ste->config == IOD_SMMUV3_BYPASS || ste->eats == EATS_NONE)
+		return false;
+	return ste->eats != EATS_SPLIT || emu_enabled(op->emu, IOD_SMMUV3_CR0_ATSCHK);
+}
+
 static int emu_check_ats(struct emu_op *op)
 {
 	bool treq = op->req.flags & IOD_SMMUV3_REQ_ATS;
 
-	if (op->ctx->mode != EMU_ABORT && op->ctx->ste.eats != EATS_NONE &&
-	    op->ctx->ste.config != IOD_SMMUV3_BYPASS)
-		return 0;
 	if (op->ctx->mode == EMU_ABORT)
 		return -EFAULT; /* no event */
+	if (emu_may_ats(op))
+		return 0;
 	iod_emu_ats_event(op, treq ? IOD_SMMUV3_F_BAD_ATS_TREQ : IOD_SMMUV3_F_TRANSL_FORBIDDEN);
 	return -EFAULT;
 }

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "atomic.h"
 #include "smmuv3/emu.h"
 
 #define EMU_CR2_E2H		(1u << 0)

@@ -104,7 +104,6 @@ int iod_emu_record(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_event *ev
 	uint32_t error = emu_reg_load(&emu->regs.gerror) ^ emu_reg_load(&emu->regs.gerrorn);
 	struct iod_smmuv3_raw_event raw;
 	struct iod_smmuv3_queue queue;
-	bool was_empty;
 	int ret;
 
 	if (!emu_enabled(emu, IOD_SMMUV3_CR0_EVTQEN) || (error & IOD_SMMUV3_GERROR_EVTQ_ABT))
@@ -113,11 +112,10 @@ int iod_emu_record(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_event *ev
 	if (ret)
 		return ret;
 	iod_emu_queue(emu, IOD_SMMUV3_EVTQ, &queue);
-	was_empty = !iod_smmuv3_queue_used(&queue);
 	ret = iod_smmuv3_queue_push(&queue, &raw, 1);
 	if (!ret) {
 		emu->stats.events++;
-		*irqs |= was_empty ? 1u << IOD_SMMUV3_IRQ_EVTQ : 0;
+		*irqs |= emu_was_empty(&queue) ? 1u << IOD_SMMUV3_IRQ_EVTQ : 0;
 	} else if (ret == -ENOSPC) {
 		/* 7.4: only what is discarded overflows; stalls wait. */
 		if (!event->stall)

@@ -43,18 +43,16 @@ static int emu_priq_put(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_pri 
 			struct iod_smmuv3_pri_response *answer, uint32_t *irqs)
 {
 	struct iod_smmuv3_queue queue;
-	bool was_empty;
 	int ret = -ENOSPC;
 
 	if (!emu_priq_takes(emu, &answer->resp))
 		return -ENOSPC;
 	iod_emu_queue(emu, IOD_SMMUV3_PRIQ, &queue);
-	was_empty = !iod_smmuv3_queue_used(&queue);
 	if (!iod_smmuv3_queue_overflowed(&queue))
 		ret = iod_smmuv3_queue_push(&queue, raw, 1);
 	if (!ret) {
 		emu->stats.requests++;
-		*irqs |= was_empty ? 1u << IOD_SMMUV3_IRQ_PRIQ : 0;
+		*irqs |= emu_was_empty(&queue) ? 1u << IOD_SMMUV3_IRQ_PRIQ : 0;
 		return 0;
 	}
 	if (ret != -ENOSPC) {

@@ -477,6 +477,11 @@ static void ats_split(void **state)
 			 -EFAULT);
 	rig_expect_event(r, E0(0x10, 4), IN | (uint64_t)1 << 39, RIG_AWAY + 0x3008,
 			 RIG_AWAY + 0x3000);
+	/* Without ATSCHK intermediate addresses would come back unlooked at: refused. */
+	rig_reg(r, 0x20, 0xf);
+	assert_int_equal(treq(r, 4, 0x5008, R), -EFAULT);
+	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_UR);
+	rig_expect_event(r, E0(0x05, 4), RNW, 0x5008, 0);
 }
 
 /* ---- PRI ---- */
