@@ -7,7 +7,7 @@
 #include "invsink.h"
 
 #define SPACE	  112
-#define MAX_ITEMS 8
+#define MAX_ITEMS 32 /* as a gather hands over at a time: what is in one batch is joined */
 #define MAX_CMDS  4096
 
 static uint64_t rng = 1;
@@ -90,7 +90,7 @@ static void batch_add(struct batch *b, unsigned first, unsigned last, bool leaf,
 /* kinds: 0 leaves, 1 tables, 2 both. */
 static void batch_random(struct batch *b, unsigned kinds)
 {
-	size_t n = 1 + rnd(MAX_ITEMS);
+	size_t n = 1 + rnd(rnd(3) ? 8 : MAX_ITEMS);
 	unsigned longest = 1 + (unsigned)rnd(rnd(2) ? SPACE : 12);
 
 	memset(b, 0, sizeof(*b));
@@ -334,7 +334,7 @@ static void every_length(void **state)
 
 /* ---- one address at a time ---- */
 
-#define MAX_SLOTS 1024
+#define MAX_SLOTS 2048
 
 /*
  * The entries that an item names, each a slot of 2^lg2 granules of 4 KiB: the fewest addresses so that each has
@@ -361,7 +361,7 @@ static unsigned item_stride(const struct iod_inv *item)
 /* Items of all sizes around two places. */
 static size_t random_items(struct iod_inv *item, unsigned kinds)
 {
-	size_t n = 1 + rnd(MAX_ITEMS), i;
+	size_t n = 1 + rnd(rnd(3) ? 8 : MAX_ITEMS), i;
 
 	for (i = 0; i < n; i++) {
 		bool leaf = kinds == 2 ? rnd(2) : !kinds;
