@@ -113,6 +113,7 @@ struct emu_op {
 	uint32_t access; /* after what the STE overrides: what events tell */
 	uint32_t ask;	 /* what page tables are asked for */
 	bool mode_s1;	 /* stage 1 translates it: ctx->cd says what becomes of faults */
+	bool el2;	 /* EL2 without E2H: nothing is unprivileged */
 	bool s2r, s2s;	 /* of the STE: record, stall */
 	bool context;	 /* a structure was being fetched when stage 2 refused */
 	struct iod_fault fault;

@@ -159,8 +159,8 @@ int iod_emu_route(struct emu_op *op)
 	int ret;
 
 	op->ask = op->access;
-	/* EL2 without E2H has no unprivileged accesses. */
-	if (op->ctx->mode == EMU_S1 && op->ctx->ste.strw && !(op->emu->regs.cr2 & EMU_CR2_E2H))
+	op->el2 = op->ctx->ste.strw && !(op->emu->regs.cr2 & EMU_CR2_E2H);
+	if (op->ctx->mode == EMU_S1 && op->el2)
 		op->ask |= IOD_ACCESS_PRIV;
 	if (op->req.flags & IOD_SMMUV3_REQ_TRANSLATED)
 		return emu_route_translated(op);
@@ -268,8 +268,8 @@ bool iod_emu_careful(const struct emu_op *op)
 		return false;
 	cd = &op->ctx->cd;
 	if (exec)
-		return cd->wxn || (priv && !op->ctx->ste.strw && (cd->aa64 || cd->uwxn));
-	return priv && cd->pan && !op->ctx->ste.strw;
+		return cd->wxn || (priv && !op->el2 && (cd->aa64 || cd->uwxn));
+	return priv && cd->pan && !op->el2;
 }
 
 int iod_emu_check_page(struct emu_op *op, uint64_t off)
@@ -281,7 +281,7 @@ int iod_emu_check_page(struct emu_op *op, uint64_t off)
 		return 0; /* the access will say why */
 	if (!map.accessed && !op->ctx->cd.ha && !op->ctx->cd.affd)
 		return 0; /* F_ACCESS goes first */
-	denied = !(map.prot & IOD_PROT_PRIV);
+	denied = !(map.prot & IOD_PROT_PRIV) && !op->el2;
 	if (exec)
 		denied = (map.prot & IOD_PROT_WRITE) && (denied || op->ctx->cd.wxn);
 	if (!denied)

@@ -53,7 +53,7 @@ static uint64_t random_descriptor(void)
 		addr |= IODT_BIT(41);
 	d = addr | (rnd() & (IODT_BIT(6) | IODT_BIT(7) | IODT_BIT(11) | PTE_DBM)) | 3;
 	d |= chance(60) ? IODT_BIT(6) : 0;
-	d |= chance(90) ? PTE_AF : 0;
+	d |= chance(80) ? PTE_AF : 0;
 	d |= (uint64_t)0xf << 2;
 	if (chance(8))
 		d &= ~UINT64_C(2);
@@ -143,7 +143,8 @@ static void random_ste(struct emurig *r, uint32_t sid)
 	       STE_S1FMT(below(2)) | /* not 2: L2Ptr[15:12] are RES0 */
 
 	       STE_S1CDMAX(chance(50) ? 0 : below(9)) | (CDS + (below(16) << 12));
-	w[1] = STE1_S1DSS(below(4)) | (uint64_t)below(4) << 48 /* PRIVCFG */;
+	w[1] = STE1_S1DSS(below(4)) | (chance(25) ? (uint64_t)below(4) << 48 : 0); /* PRIVCFG */
+	w[1] |= chance(10) ? (uint64_t)2 << 30 : 0;				   /* STRW: EL2 */
 	w[2] = STE2_VMID(below(4)) | STE2_PS(chance(80) ? 5 : below(8)) | STE2_AA64;
 	if (sane)
 		w[2] |= STE2_T0SZ(25) | STE2_SL0(1);
@@ -178,6 +179,76 @@ static void random_structures(struct emurig *r)
 		else
 			random_cd(r, CDS + i * 64);
 	}
+}
+
+/* ---- Accessed and Dirty of one stage: what the model would write, and is not let ---- */
+
+struct marks {
+	struct emurig *r;
+	unsigned int nr;
+	uint64_t pa[8], old[8], val[8];
+};
+
+static int mark_read(void *cookie, uint64_t pa, uint64_t *val)
+{
+	return read64(((struct marks *)cookie)->r, pa, val);
+}
+
+static int mark_write(void *cookie, uint64_t pa, uint64_t old, uint64_t new_, uint64_t *seen)
+{
+	struct marks *m = cookie;
+
+	if (read64(m->r, pa, seen))
+		return -1;
+	assert_true(*seen == old && m->nr < IODT_ARRAY_SIZE(m->pa));
+	m->pa[m->nr] = pa;
+	m->old[m->nr] = old;
+	m->val[m->nr++] = new_;
+	return 0;
+}
+
+/* Streams with one stage, without privileges: what mdl_access() knows of. */
+static void expect_marks(const struct mdl_smmu *smmu, const struct mdl_smmu_access *a,
+			 const struct mdl_smmu_result *want, struct marks *marks)
+{
+	const struct mdl_mem mem = { marks, mark_read, mark_write };
+	struct mdl_table t;
+
+	if (want->ste.config == 6)
+		mdl_ste_table(&want->ste, &smmu->id, &t);
+	else
+		mdl_cd_table(&want->cd, &smmu->id, a->iova >> 55 & 1, &t);
+	mdl_access(&t, &mem, a->iova, a->write, NULL);
+}
+
+static unsigned int bits_of(uint64_t v)
+{
+	unsigned int n = 0;
+
+	for (; v; v &= v - 1)
+		n++;
+	return n;
+}
+
+static uint64_t bits_set(struct emurig *r)
+{
+	struct iod_iotlb_stats s[2] = { { .size = sizeof(s[0]) }, { .size = sizeof(s[0]) } };
+
+	assert_int_equal(iod_iotlb_get_stats(iod_smmuv3_emu_iotlb(r->emu, 1), &s[0]), 0);
+	assert_int_equal(iod_iotlb_get_stats(iod_smmuv3_emu_iotlb(r->emu, 2), &s[1]), 0);
+	return s[0].set_access + s[0].set_dirty + s[1].set_access + s[1].set_dirty;
+}
+
+/* All of these were written, and nothing else. */
+static void check_marks(struct emurig *r, const struct marks *marks, uint64_t set)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < marks->nr; i++) {
+		assert_true(rig_r64(r, marks->pa[i]) == marks->val[i]);
+		n += bits_of(marks->old[i] ^ marks->val[i]);
+	}
+	assert_int_equal(set, n);
 }
 
 /* ---- comparison ---- */
@@ -264,7 +335,7 @@ static bool agree(const struct mdl_smmu_result *m, const struct emurig *r, int r
 }
 
 struct tally {
-	unsigned int granted, refused[256], beyond, nested;
+	unsigned int granted, refused[256], beyond, nested, marked;
 };
 
 /* Not modelled by the emulator, which refuses: 32-bit LPAE with an upper half of T1SZ = 0, and stage 2 of it with
@@ -278,6 +349,13 @@ static bool not_walked(const struct mdl_smmu_result *m, uint64_t iova)
 	return m->have_cd && !m->cd.aa64 && t0 && !(m->cd.t1sz & 7) && iova >> (32 - t0);
 }
 
+/* In doubt. mdl_access() is for the unprivileged, and knows of no top bytes, AFFD or EL2. */
+static bool access_is_priv(const struct mdl_smmu_result *m, uint32_t access)
+{
+	return (access & IOD_ACCESS_PRIV) || m->ste.privcfg || m->ste.strw || m->cd.tbi0 ||
+	       m->cd.tbi1 || m->cd.affd || m->ste.s2affd || !(m->have_cd ? m->cd.aa64 : true);
+}
+
 static void one(struct emurig *r, struct mdl_smmu *m, struct tally *tally)
 {
 	struct mdl_smmu_access a = {
@@ -288,7 +366,10 @@ static void one(struct emurig *r, struct mdl_smmu *m, struct tally *tally)
 		.priv = chance(40),
 	};
 	uint32_t access = a.write ? IOD_ACCESS_WRITE : IOD_ACCESS_READ;
+	struct marks marks = { .r = r };
 	struct mdl_smmu_result want;
+	bool one_stage;
+	uint64_t set;
 	int ret;
 
 	a.ssid = a.ssv ? (uint32_t)below(chance(90) ? 16 : 1 << 20) : 0;
@@ -302,11 +383,21 @@ static void one(struct emurig *r, struct mdl_smmu *m, struct tally *tally)
 		tally->beyond++;
 		return;
 	}
+	one_stage = !want.refused &&
+		    (want.ste.config == 6 || (want.ste.config == 5 && want.have_cd)) &&
+		    !access_is_priv(&want, access) && want.have_cd == (want.ste.config == 5);
+	if (one_stage)
+		expect_marks(m, &a, &want, &marks);
+	set = bits_set(r);
 	ret = rig_access(r, a.sid, a.ssv ? (int64_t)a.ssid : -1, a.iova, access);
 	if (!agree(&want, r, ret)) {
 		show_cd(m, &want);
 		show(&a, &want, r, ret);
 		fail_msg("disagreement");
+	}
+	if (one_stage) {
+		check_marks(r, &marks, bits_set(r) - set);
+		tally->marked += marks.nr > 0;
 	}
 	tally->granted += !want.refused;
 	tally->nested += !want.refused && want.ste.config == 7;
@@ -315,10 +406,11 @@ static void one(struct emurig *r, struct mdl_smmu *m, struct tally *tally)
 }
 
 /* As after reset, with the tables as they are: no cache keeps what the model does not know of. */
-static void afresh(struct emurig *r)
+static void afresh(struct emurig *r, bool e2h)
 {
 	assert_int_equal(iod_smmuv3_emu_reset(r->emu), 0);
 	rig_enable(r, 0);
+	iod_smmuv3_emu_regs(r->emu)->cr2 |= e2h;
 }
 
 static void random_accesses(void **state)
@@ -341,6 +433,7 @@ static void random_accesses(void **state)
 		id.idr[0] |= chance(20) ? IOD_SMMUV3_IDR0_TERM_MODEL : 0;
 		id.idr[1] |= chance(50) ? 1u << 26 : 0;
 		cfg.id = &id;
+		m.e2h = chance(30);
 		rig_init(&rig, &cfg);
 		fill_soup(&rig);
 		fill_sane(&rig);
@@ -350,20 +443,21 @@ static void random_accesses(void **state)
 		for (i = 0; i < 3000; i++) {
 			if (i % 100 == 0)
 				random_structures(&rig);
-			afresh(&rig);
+			afresh(&rig, m.e2h);
 			rig.nr_resumed = 0;
 			one(&rig, &m, &tally);
 		}
 		rig_fini(&rig);
 	}
-	print_message("granted %u (nested %u), beyond %u\n", tally.granted, tally.nested,
-		      tally.beyond);
+	print_message("granted %u (nested %u), marked %u, beyond %u\n", tally.granted, tally.nested,
+		      tally.marked, tally.beyond);
 	for (i = 0; i < 256; i++) {
 		if (tally.refused[i])
 			print_message("  event %#x: %u\n", i, tally.refused[i]);
 	}
 	assert_true(tally.granted > 100 * rounds);
 	assert_true(tally.nested > 20 * rounds);
+	assert_true(tally.marked > 2 * rounds);
 }
 
 int main(void)

@@ -451,12 +451,49 @@ static void sync_waits(void **state)
 	free(w);
 }
 
+/* Registers, commands and page requests beside DMA: for the sanitizers. */
+static void everything(void **state)
+{
+	const uint64_t offset[] = {
+		0x20, 0x20, 0x2c, 0x44, 0x50, 0x64, 0x68, 0x88, 0xa8, 0xac, 0xb8
+	};
+	struct iod_smmuv3_emu_stats stats = { .size = sizeof(stats) };
+	struct iod_smmuv3_pri pri = { .sid = DMA_SID, .read = true, .last = true };
+	struct world *w = calloc(1, sizeof(*w));
+	pthread_t thread[DMAS];
+	unsigned int i, n;
+	uint64_t x = 7, v;
+
+	(void)state;
+	assert_non_null(w);
+	open_world(w, NESTED, false);
+	for (i = 0; i < DMAS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, device, w), 0);
+	for (n = 0; n < iodt_scale(3000); n++) {
+		x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
+		reg(w, offset[(x >> 40) % IODT_ARRAY_SIZE(offset)], 4, (x >> 20 & 0xff) | 8);
+		assert_int_equal(iod_smmuv3_emu_mmio(w->emu, (x >> 50 & 0x3f) * 4, 4, false, &v),
+				 0);
+		iod_smmuv3_emu_page_request(w->emu, &pri);
+		iod_smmuv3_emu_run(w->emu, 1);
+		if (n % 64 == 0)
+			assert_int_equal(iod_smmuv3_cmdq_submit(w->cmdq, NULL, 0, true, NULL), 0);
+		assert_int_equal(iod_smmuv3_emu_get_stats(w->emu, &stats), 0);
+	}
+	__atomic_store_n(&w->stop, 1, __ATOMIC_RELEASE);
+	for (i = 0; i < DMAS; i++)
+		pthread_join(thread[i], NULL);
+	close_world(w);
+	free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(twin),
 		cmocka_unit_test(sync_waits),
 		cmocka_unit_test(nothing_lost),
+		cmocka_unit_test(everything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
