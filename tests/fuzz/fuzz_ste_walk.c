@@ -135,7 +135,7 @@ static void take_header(struct world *w, struct fuzz_in *in)
 {
 	uint32_t cfg, flags;
 
-	w->id.idr[0] = (uint32_t)fuzz_take(in, 4) | 1u << 28 >> 1; /* ST_LEVEL */
+	w->id.idr[0] = (uint32_t)fuzz_take(in, 4) | 1u << 27; /* ST_LEVEL */
 	w->id.idr[1] = ((uint32_t)fuzz_take(in, 4) & ~UINT32_C(0x7ff)) | 0x20 | 20 << 6;
 	w->id.idr[3] = (uint32_t)fuzz_take(in, 4);
 	/* neither 128-bit descriptors nor addresses of 56 bits */
