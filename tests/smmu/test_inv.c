@@ -395,6 +395,7 @@ static void wide_by_cost(void **state)
 	inv = open_inv(&twice);
 	iodt_assert_ok(invalidate(inv, item, 1));
 	assert_int_equal(sink.nr, 2);
+	assert_int_equal(sink.cmd[0].op, 0x12);
 	sink_reset(&sink);
 	iodt_assert_ok(invalidate(inv, item, 2));
 	SINK_EXPECT(&sink, "dearer", { .op = 0x10 }, { .op = 0x10 });

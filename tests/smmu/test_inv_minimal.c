@@ -546,6 +546,32 @@ static void whole_space(void **state)
 		}
 }
 
+/* No command reaches from one half of the addresses into the other, or names an IPA of more than 52 bits. */
+static void beyond_addresses(void **state)
+{
+	static const uint64_t top[] = { UINT64_C(1) << 63, UINT64_C(1) << 52 };
+	static const uint32_t wide[] = { 0x10, 0x28 };
+	uint32_t stage;
+	unsigned ranges;
+
+	for (stage = 1; stage <= 2; stage++)
+		for (ranges = 0; ranges < 2; ranges++) {
+			struct iod_smmuv3_inv *inv = open_inv(ranges, stage);
+			struct iod_inv item = { .kind = IOD_INV_RANGE,
+						.flags = IOD_INV_LEAF_ONLY,
+						.iova = top[stage - 1] - IODT_4K,
+						.last = top[stage - 1] + (IODT_4K - 1),
+						.granule_lg2 = 12 };
+			struct iod_smmuv3_raw_cmd raw[2];
+			size_t n;
+
+			iodt_assert_ok(iod_smmuv3_inv_encode(inv, &item, 1, raw, 2, &n));
+			assert_int_equal(n, 1);
+			assert_int_equal(seen_decode(&raw[0]).op, wide[stage - 1]);
+			iodt_assert_ok(iod_smmuv3_inv_destroy(inv));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -554,6 +580,7 @@ int main(void)
 		cmocka_unit_test(addresses_are_nearly_minimal),
 		cmocka_unit_test(unmap_of_32_mib),
 		cmocka_unit_test(whole_space),
+		cmocka_unit_test(beyond_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
