@@ -314,7 +314,19 @@ static void test_responses(void **state)
 		if (want[i].model == IOD_REQUEST_PRI)
 			assert_true(back.flags == IOD_REQ_PASID_VALID && back.pasid == 7);
 	}
-	response.flags = 0; /* a device that wants no PASID in it */
+}
+
+static void test_responses_refused(void **state)
+{
+	struct iod_page_response response = { .source = 9,
+					      .pasid = 7,
+					      .grpid = 0x1ff,
+					      .code = IOD_RESP_FAILURE,
+					      .model = IOD_REQUEST_PRI };
+	struct iod_page_response back;
+	struct iod_smmuv3_cmd cmd;
+
+	/* A device that wants no PASID in it. */
 	iodt_assert_ok(iod_smmuv3_response_to_cmd(&cmd, &response));
 	assert_true(!cmd.ssv && !cmd.ssid);
 	response.flags = IOD_REQ_PASID_VALID;
@@ -354,6 +366,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_event_misuse),
 		cmocka_unit_test(test_pri_request),
 		cmocka_unit_test(test_responses),
+		cmocka_unit_test(test_responses_refused),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));
