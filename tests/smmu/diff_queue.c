@@ -37,7 +37,7 @@ static void rig_open(struct rig *r, enum iod_smmuv3_queue_kind kind, unsigned lg
 	r->lg2 = lg2;
 	r->words = kind == IOD_SMMUV3_EVTQ ? 4 : 2;
 	region.len = (uint64_t)8 * r->words << lg2;
-	r->ring = calloc(1, region.len);
+	r->ring = calloc(1, (size_t)region.len);
 	assert_non_null(r->ring);
 	region.host = r->ring;
 	assert_int_equal(iod_mem_create_vm(&r->mem, &cfg), 0);
