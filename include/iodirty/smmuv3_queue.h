@@ -152,7 +152,7 @@ struct iod_smmuv3_sink {
 	 * Issue @p nr commands (may be 0) in order and, with @p sync, return when all that were issued before,
 	 * and these, are complete.
 	 * @param issued receives how many were taken without an error; the one behind them was refused
-	 * @return 0 or a negative errno
+	 * @return 0; -ETIMEDOUT all were taken, an ATC_INV did not complete; or another negative errno
 	 */
 	int (*issue)(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_t nr, bool sync,
 		     size_t *issued);

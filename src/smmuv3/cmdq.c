@@ -442,6 +442,9 @@ static int sink_issue(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_
 
 	if (issued)
 		*issued = result.issued;
+	/* A consumer in front of the sink tells its guest which of the two it was. */
+	if (ret == -EIO && result.cerror == IOD_SMMUV3_CERROR_ATC_INV_SYNC)
+		ret = -ETIMEDOUT;
 	return ret;
 }
 

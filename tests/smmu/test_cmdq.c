@@ -326,6 +326,10 @@ static void test_sink(void **state)
 	assert_int_equal(issued, 1);
 	iodt_assert_ok(sink.issue(sink.cookie, NULL, 0, true, &issued));
 	assert_int_equal(issued, 0);
+	rig_cmd(&cmds[1], 1);
+	rig.timeouts = 1;
+	assert_int_equal(sink.issue(sink.cookie, cmds, 3, true, &issued), -ETIMEDOUT);
+	assert_int_equal(issued, 3);
 	assert_int_equal(iod_smmuv3_cmdq_sink(NULL, &sink), -EINVAL);
 	assert_int_equal(iod_smmuv3_cmdq_sink(rig.q, NULL), -EINVAL);
 	rig_close(&rig);
