@@ -12,6 +12,7 @@
  *   -ERANGE outside the input or output address size, -EEXIST / -ENOENT there already / not there,
  *   -ENOMEM, -EOPNOTSUPP this format or configuration cannot, -EAGAIN lost a race,
  *   -EFAULT a table is unreadable or malformed, or an access refused, -ENOSPC full, -EBUSY in use,
+ *   -EIO hardware refused a command, -ETIMEDOUT a device did not answer one,
  *   -E2BIG a struct from a newer header sets something that this library does not know.
  *   What a callback of the caller returns is passed on unchanged.
  * - A refused call changes nothing. A range operation that fails midway has added the bytes that it
