@@ -41,7 +41,9 @@ struct world {
 	bool drop;	   /* the twin: no TLBI goes out */
 	unsigned int stop; /* atomic */
 	unsigned int bad;  /* atomic: DMA that reached a page after it was unmapped */
-	uint64_t data[PAGES],
+	bool deaf;	   /* the other twin: the device does not obey ATC_INV */
+	uint64_t atc;	   /* the device's ATC: what page 0 translates to, writable; 0: nothing */
+	_Alignas(8) uint64_t data[PAGES],
 		copy[PAGES];	     /* atomic: what lies in the pages; word by word is enough */
 	unsigned int mapped[WINDOW]; /* atomic: the page may be reached */
 	_Alignas(8) uint64_t writes; /* atomic */
@@ -55,6 +57,18 @@ static int quirk(void *cookie, struct iod_smmuv3_raw_cmd *cmds, size_t *nr, size
 	(void)max;
 	if (w->drop)
 		*nr = 0;
+	return 0;
+}
+
+static int atc_inv(void *cookie, uint32_t sid, bool ssv, uint32_t ssid, bool global, uint64_t first,
+		   uint64_t last)
+{
+	struct world *w = cookie;
+
+	(void)ssid;
+	(void)global;
+	if (sid == DMA_SID && !ssv && first <= IOVA && IOVA <= last && !w->deaf)
+		w->atc = 0;
 	return 0;
 }
 
@@ -115,6 +129,7 @@ static void write_structures(struct world *w, uint64_t strtab)
 		     : w->kind == STAGE2 ? IOD_SMMUV3_S2
 					 : IOD_SMMUV3_NESTED;
 	ste.s2vmid = VMID;
+	ste.eats = 1;
 	assert_int_equal(iod_smmuv3_ste_encode(&raw_ste, &ste), 0);
 	put_words(w->mem, strtab + DMA_SID * 64, raw_ste.word, 8);
 }
@@ -128,11 +143,14 @@ static void open_smmu(struct world *w)
 {
 	uint64_t strtab = table_of(w->mem, 4096), cmdq = table_of(w->mem, 4096);
 	struct iod_smmuv3_emu_cfg cfg = { .size = sizeof(cfg), .mem = w->mem, .config_entries = 4 };
+	struct iod_smmuv3_emu_ops ops = { .size = sizeof(ops), .atc_inv = atc_inv };
 	struct iod_iotlb_cfg tlb = { .size = sizeof(tlb), .entries = 64, .seed = 3 };
 	struct iod_smmuv3_cmdq_cfg q = { .size = sizeof(q), .mem = w->mem, .base = cmdq | 6 };
 	struct iod_smmuv3_regs *regs;
 
 	tlb.flags = IOD_IOTLB_LATE_DIRTY | IOD_IOTLB_EXACT_LEVELS;
+	cfg.ops = &ops;
+	cfg.cookie = w;
 	cfg.tlb_s1 = &tlb;
 	cfg.tlb_s2 = &tlb;
 	assert_int_equal(iod_smmuv3_emu_create(&w->emu, &cfg), 0);
@@ -141,7 +159,7 @@ static void open_smmu(struct world *w)
 	reg(w, 0x80, 8, strtab);
 	reg(w, 0x88, 4, 6);
 	reg(w, 0x90, 8, q.base);
-	reg(w, CR0, 4, 0x9);
+	reg(w, CR0, 4, 0x19); /* SMMUEN, CMDQEN, ATSCHK */
 	q.prod = &regs->cmdq_prod;
 	q.cons = &regs->cmdq_cons;
 	q.gerror = &regs->gerror;
@@ -384,6 +402,54 @@ static void twin(void **state)
 	free(w);
 }
 
+/* ---- a device with a cache of its own (rows 8, 112) ---- */
+
+/* Writes page 0 through what it has cached, or asks: a request that wants to write marks the page now. */
+static void ats_write(struct world *w)
+{
+	struct iod_smmuv3_req req = { .size = sizeof(req), .sid = DMA_SID, .iova = IOVA };
+	struct iod_smmuv3_result res = { .size = sizeof(res) };
+
+	if (!w->atc) {
+		req.access = IOD_ACCESS_READ | IOD_ACCESS_WRITE;
+		req.flags = IOD_SMMUV3_REQ_ATS;
+		assert_int_equal(iod_smmuv3_emu_access(w->emu, &req, &res, NULL), 0);
+		assert_int_equal(res.prot & IODT_RW, IODT_RW);
+		w->atc = res.pa;
+	}
+	req.access = IOD_ACCESS_WRITE;
+	req.flags = IOD_SMMUV3_REQ_TRANSLATED;
+	req.iova = w->atc;
+	assert_int_equal(iod_smmuv3_emu_dma(w->emu, &req, 64, move, w, NULL, NULL, NULL), 0);
+}
+
+static void ats(void **state)
+{
+	struct iod_smmuv3_ats_device dev = { .size = sizeof(dev), .sid = DMA_SID };
+	struct world *w = calloc(1, sizeof(*w));
+	unsigned int deaf;
+	enum kind kind;
+
+	(void)state;
+	assert_non_null(w);
+	for (kind = STAGE1; kind < KINDS; kind++) {
+		for (deaf = 0; deaf < 2; deaf++) {
+			open_world(w, kind, false);
+			assert_int_equal(iod_smmuv3_inv_add_device(w->inv, &dev), 0);
+			round_of(w, 0);
+			w->deaf = deaf;
+			ats_write(w);
+			round_of(w, 0);
+			assert_int_equal(!w->atc, !deaf);
+			ats_write(w); /* deaf: marks nothing */
+			round_of(w, 0);
+			assert_int_equal(lost(w), deaf);
+			close_world(w);
+		}
+	}
+	free(w);
+}
+
 /* ---- SYNC waits for accesses under a configuration that was forgotten ---- */
 
 struct slow {
@@ -490,9 +556,8 @@ static void everything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(twin),
-		cmocka_unit_test(sync_waits),
-		cmocka_unit_test(nothing_lost),
+		cmocka_unit_test(twin),	      cmocka_unit_test(ats),
+		cmocka_unit_test(sync_waits), cmocka_unit_test(nothing_lost),
 		cmocka_unit_test(everything),
 	};
 
