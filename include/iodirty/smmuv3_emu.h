@@ -196,7 +196,7 @@ IOD_API int iod_smmuv3_emu_run(struct iod_smmuv3_emu *emu, uint32_t budget);
 struct iod_smmuv3_req {
 	size_t size;	 /**< sizeof(struct iod_smmuv3_req) */
 	uint32_t sid;	 /**< StreamID */
-	uint32_t ssid;	 /**< SubstreamID (PASID), with ssv */
+	uint32_t ssid;	 /**< SubstreamID (PASID), with ssv; 20 bits */
 	bool ssv;	 /**< it has one */
 	uint32_t access; /**< IOD_ACCESS_*, READ or WRITE among them */
 	uint32_t flags;	 /**< 0 or IOD_SMMUV3_REQ_* */

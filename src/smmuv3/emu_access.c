@@ -8,10 +8,11 @@
 
 #include "smmuv3/emu.h"
 
-#define EMU_ACCESS  (IOD_ACCESS_READ | IOD_ACCESS_WRITE | IOD_ACCESS_EXEC | IOD_ACCESS_PRIV)
-#define EMU_FLAGS   (IOD_SMMUV3_REQ_ATS | IOD_SMMUV3_REQ_TRANSLATED)
+#define EMU_ACCESS   (IOD_ACCESS_READ | IOD_ACCESS_WRITE | IOD_ACCESS_EXEC | IOD_ACCESS_PRIV)
+#define EMU_SSID_MAX 0xfffffu
+#define EMU_FLAGS    (IOD_SMMUV3_REQ_ATS | IOD_SMMUV3_REQ_TRANSLATED)
 
-#define EMU_CR2_E2H (1u << 0)
+#define EMU_CR2_E2H  (1u << 0)
 
 /* STE.EATS */
 #define EATS_NONE  0
@@ -214,7 +215,7 @@ static int emu_begin(struct emu_op *op, struct iod_smmuv3_emu *emu,
 	if (ret)
 		return ret;
 	if ((op->req.access & ~EMU_ACCESS) || (op->req.flags & ~EMU_FLAGS) ||
-	    (op->req.flags & both) == both ||
+	    (op->req.flags & both) == both || (op->req.ssv && op->req.ssid > EMU_SSID_MAX) ||
 	    !(op->req.access & (IOD_ACCESS_READ | IOD_ACCESS_WRITE)))
 		return -EINVAL;
 	op->emu = emu;
@@ -295,12 +296,12 @@ static int emu_translate(struct emu_op *op)
 	struct iod_access_result result;
 	int ret;
 
-	if (op->req.flags & IOD_SMMUV3_REQ_ATS)
-		return iod_emu_ats(op);
 	if (!op->pt) {
 		emu_bypass_result(op);
 		return 0;
 	}
+	if (op->req.flags & IOD_SMMUV3_REQ_ATS)
+		return iod_emu_ats(op);
 	if (iod_emu_careful(op)) {
 		ret = iod_emu_check_page(op, 0);
 		if (ret)
