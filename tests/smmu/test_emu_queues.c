@@ -428,6 +428,12 @@ static void ats_grants(void **state)
 	assert_int_equal(treq(r, 1, 0x1000, R | W), 0);
 	assert_int_equal(r->res.prot & IODT_RW, IODT_RW);
 	assert_true(rig_r64(r, leaf) == (DATA(1) | (S1_CLEAN_PAGE & ~S1_RO)));
+	/* Stage 1 bypassed by S1DSS: the same address, both permissions. */
+	rig_ste(r, 2, STE_V | STE_CONFIG(5) | STE_S1CDMAX(2) | cd, STE1_EATS(1) | STE1_S1DSS(1), 0,
+		0);
+	assert_int_equal(treq(r, 2, 0x123000, R), 0);
+	assert_true(r->res.pa == 0x123000);
+	assert_int_equal(r->res.prot & IODT_RW, IODT_RW);
 	/* From now on a request for reading gets both. */
 	assert_int_equal(treq(r, 1, 0x1000, R), 0);
 	assert_int_equal(r->res.prot & IODT_RW, IODT_RW);
@@ -611,6 +617,10 @@ static void arguments(void **state)
 	req.access = IOD_ACCESS_PRIV;
 	assert_int_equal(iod_smmuv3_emu_access(emu, &req, NULL, NULL), -EINVAL);
 	assert_int_equal(iod_smmuv3_emu_access(emu, NULL, NULL, NULL), -EINVAL);
+	req.access = R;
+	req.ssv = true;
+	req.ssid = 1 << 20;
+	assert_int_equal(iod_smmuv3_emu_access(emu, &req, NULL, NULL), -EINVAL);
 	assert_int_equal(iod_mem_destroy(r->m), -EBUSY);
 	assert_int_equal(iod_smmuv3_emu_destroy(emu), 0);
 	assert_int_equal(iod_smmuv3_emu_destroy(NULL), -EINVAL);
