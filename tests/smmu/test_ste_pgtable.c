@@ -155,6 +155,10 @@ static void two_halves(void **state)
 	struct iod_smmuv3_cd cd = { 0 };
 	uint64_t root;
 
+	if (!iod_format_ops(IOD_ARM_LPAE_S1)) {
+		iodt_assert_ok(iod_mem_destroy(mem));
+		skip();
+	}
 	low.features = IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY;
 	high.features = low.features | IOD_PT_UPPER;
 	high.granule = 65536;
