@@ -117,7 +117,7 @@ static bool may_join(const uint64_t w[2], const struct tlbi_span *s)
 {
 	unsigned int lg2 = ttl_lg2(s->lg2, TTL(w));
 
-	if ((s->first ^ s->last) >> HALF_BIT || granules(s) >= SPAN_SCALED_MAX)
+	if ((s->first ^ s->last) >> HALF_BIT)
 		return false;
 	if (!TG(w))
 		return true;

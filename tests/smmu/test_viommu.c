@@ -252,6 +252,39 @@ static void neighbours_joined(void **state)
 	rig_close(rig);
 }
 
+/* What no range can say in one piece or two is left as it is. */
+static void longest_ranges(void **state)
+{
+	const struct rig_cmd half[] = {
+		{ { 0x13 | NUM(31) | SCALE(30), 0 | TG4K } },
+		{ { 0x13 | NUM(31) | SCALE(30), IODT_BIT(47) | TG4K } },
+	};
+	const struct rig_cmd whole[] = {
+		{ { 0x13 | NUM(31) | SCALE(31), 0 | TG4K } },
+		{ { 0x13, 0x5000 } },
+	};
+	const struct rig_cmd nearly[] = {
+		{ { 0x13 | NUM(30) | SCALE(31), 0 | TG4K } },
+		{ { 0x13, 0x5000 } },
+	};
+	struct rig_cmd want[2] = { half[0], half[1] };
+	struct rig_opts o = rig_defaults();
+	struct rig *rig = rig_open(&o);
+
+	want[0].w[0] |= VMID;
+	want[1].w[0] |= VMID;
+	expect(rig, half, 2, want, 2);
+	want[0] = whole[0];
+	want[1] = whole[1];
+	want[0].w[0] |= VMID;
+	want[1].w[0] |= VMID;
+	expect(rig, whole, 2, want, 2);
+	want[0] = nearly[0];
+	want[0].w[0] |= VMID;
+	expect(rig, nearly, 2, want, 1);
+	rig_close(rig);
+}
+
 /* What differs in anything is not joined. */
 static void strangers_kept_apart(void **state)
 {
@@ -286,6 +319,18 @@ static void strangers_kept_apart(void **state)
 		const struct rig_cmd g[] = { { { 0x13, 0x1000 } }, { { 0x13, 0x2000 } } };
 		const struct rig_cmd want[] = { { { 0x13 | VMID, 0x1000 } },
 						{ { 0x13 | VMID, 0x2000 } } };
+
+		expect(rig, g, 2, want, 2);
+	}
+	rig_close(rig);
+	/* Ranges of one each are two all the same. */
+	o.granules = IOD_SMMUV3_IDR5_GRAN4K | IOD_SMMUV3_IDR5_GRAN16K;
+	rig = rig_open(&o);
+	{
+		const struct rig_cmd g[] = { { { 0x13 | NUM(3), TG4K } },
+					     { { 0x13 | NUM(3), 0x4000 | 2u << 10 } } };
+		const struct rig_cmd want[] = { { { 0x13 | VMID | NUM(3), TG4K } },
+						{ { 0x13 | VMID | NUM(3), 0x4000 | 2u << 10 } } };
 
 		expect(rig, g, 2, want, 2);
 	}
@@ -761,6 +806,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(cost_decides),
 		cmocka_unit_test(neighbours_joined),
 		cmocka_unit_test(strangers_kept_apart),
+		cmocka_unit_test(longest_ranges),
 		cmocka_unit_test(duplicates),
 		cmocka_unit_test(atc_one_target),
 		cmocka_unit_test(device_state),

@@ -207,6 +207,7 @@ static void host_fails(void **state)
 
 		rig->rng += n;
 		for (rounds = iodt_scale(2); rounds; rounds--) {
+			change_devices(rig);
 			for (i = 0; i < 20; i++)
 				cmds[i] = rig_generate(rig, n & 1);
 			want(w, rig, cmds, 20);
@@ -260,12 +261,63 @@ static void fails_between_parts(void **state)
 	rig_close(rig);
 }
 
+static uint32_t handled_at(struct rig *rig, const struct rig_cmd *cmds, size_t nr, size_t fail)
+{
+	struct iod_smmuv3_guest_result res;
+
+	rig_forget(rig);
+	rig->host.reject = true;
+	rig->host.fail_at = fail;
+	rig->host.fail_error = -EIO;
+	assert_int_equal(rig_run(rig, cmds, nr, &res), -EIO);
+	assert_int_equal(res.host_commands, fail);
+	return res.handled;
+}
+
+/* What needs nothing of the host counts with what is before it, and that was not taken yet. */
+static void fails_behind_nothing(void **state)
+{
+	const struct rig_cmd cmds[] = {
+		{ { 0x11, 0 } },      /* goes out */
+		{ { 0x12, 0x1000 } }, /* may be joined to what comes */
+		{ { 0x02, 0 } },      /* a hint */
+		{ { 0x12, 0x1000 } }, /* known */
+		{ { 0x12, 0x9000 } }, { { 0x02, 0 } },
+	};
+	struct rig_opts o = rig_defaults();
+	struct rig *rig = rig_open(&o);
+
+	assert_int_equal(handled_at(rig, cmds, 6, 0), 0);
+	assert_int_equal(handled_at(rig, cmds, 6, 1), 1);
+	assert_int_equal(handled_at(rig, cmds, 6, 2), 4);
+	rig_close(rig);
+}
+
+/* Twice because of an erratum: once is not enough. */
+static void fails_between_repeats(void **state)
+{
+	const struct rig_cmd cmds[] = { { { 0x11, 0 } }, { { 0x10, 0 } } };
+	struct rig_opts o = rig_defaults();
+	struct rig *rig;
+	size_t i;
+
+	o.flags = IOD_SMMUV3_VIOMMU_REPEAT;
+	rig = rig_open(&o);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(handled_at(rig, cmds, 2, i), i / 2);
+	rig_close(rig);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_the_book),	       cmocka_unit_test(hostile),
-		cmocka_unit_test(host_fails),	       cmocka_unit_test(host_sync_fails),
+		cmocka_unit_test(by_the_book),
+		cmocka_unit_test(hostile),
+		cmocka_unit_test(host_fails),
+		cmocka_unit_test(host_sync_fails),
 		cmocka_unit_test(fails_between_parts),
+		cmocka_unit_test(fails_behind_nothing),
+		cmocka_unit_test(fails_between_repeats),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));

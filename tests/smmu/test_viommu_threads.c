@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 
 #include "viommurig.h"
 
@@ -170,6 +171,102 @@ static void twin_too_early(void **state)
 	assert_true(w.wrong > 0);
 }
 
+/* A host that takes its time over one batch, and what others did meanwhile. */
+struct slow_host {
+	struct iod_smmuv3_viommu *v;
+	bool inside, other_done, changed; /* atomic */
+	bool changed_early;
+	int (*change)(struct iod_smmuv3_viommu *v);
+};
+
+static void nap(void)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+
+	nanosleep(&ms, NULL);
+}
+
+/* Waits until another batch came through, and then some; by then whoever must wait is waiting. */
+static int slow_issue(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_t nr, bool sync,
+		      size_t *issued)
+{
+	struct slow_host *s = cookie;
+	unsigned int i;
+
+	*issued = nr;
+	if (__atomic_exchange_n(&s->inside, true, __ATOMIC_ACQ_REL)) {
+		__atomic_store_n(&s->other_done, true, __ATOMIC_RELEASE);
+		return 0;
+	}
+	while (!__atomic_load_n(&s->other_done, __ATOMIC_ACQUIRE))
+		nap();
+	for (i = 0; i < 30; i++)
+		nap();
+	s->changed_early = __atomic_load_n(&s->changed, __ATOMIC_ACQUIRE);
+	return 0;
+}
+
+static void *one_batch(void *arg)
+{
+	struct slow_host *s = arg;
+	struct iod_smmuv3_raw_cmd cmd = rig_raw(0x40 | UINT64_C(8) << 32, 0);
+
+	assert_int_equal(iod_smmuv3_viommu_invalidate(s->v, &cmd, 1, NULL), 0);
+	return NULL;
+}
+
+static void *one_change(void *arg)
+{
+	struct slow_host *s = arg;
+
+	assert_int_equal(s->change(s->v), 0);
+	__atomic_store_n(&s->changed, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static int change_remove(struct iod_smmuv3_viommu *v)
+{
+	return iod_smmuv3_viommu_remove(v, 8);
+}
+
+static int change_state(struct iod_smmuv3_viommu *v)
+{
+	return iod_smmuv3_viommu_set_state(v, 8, IOD_SMMUV3_VDEV_BLOCKED);
+}
+
+static void waits_for(int (*change)(struct iod_smmuv3_viommu *v))
+{
+	struct slow_host s = { .change = change };
+	struct iod_smmuv3_sink sink = { .size = sizeof(sink), .issue = slow_issue, .cookie = &s };
+	struct iod_smmuv3_viommu_cfg cfg = { .size = sizeof(cfg), .sink = &sink, .vmid = 3 };
+	struct iod_smmuv3_raw_cmd tlbi = rig_raw(0x30, 0);
+	pthread_t batch, changer;
+	unsigned int i;
+
+	iodt_assert_ok(iod_smmuv3_id_full(&cfg.host));
+	iodt_assert_ok(iod_smmuv3_viommu_expose(&cfg.guest, &cfg.host, 0));
+	iodt_assert_ok(iod_smmuv3_viommu_create(&s.v, &cfg));
+	iodt_assert_ok(iod_smmuv3_viommu_add(s.v, 8, 8, IOD_SMMUV3_VDEV_ON));
+	assert_int_equal(pthread_create(&batch, NULL, one_batch, &s), 0);
+	while (!__atomic_load_n(&s.inside, __ATOMIC_ACQUIRE))
+		nap();
+	assert_int_equal(pthread_create(&changer, NULL, one_change, &s), 0);
+	for (i = 0; i < 10; i++)
+		nap();
+	/* Others are not held up by who waits, nor hold him up. */
+	iodt_assert_ok(iod_smmuv3_viommu_invalidate(s.v, &tlbi, 1, NULL));
+	pthread_join(batch, NULL);
+	pthread_join(changer, NULL);
+	assert_false(s.changed_early);
+	iodt_assert_ok(iod_smmuv3_viommu_destroy(s.v));
+}
+
+static void waits_for_batches(void **state)
+{
+	waits_for(change_remove);
+	waits_for(change_state);
+}
+
 /* Many more devices than the first table has room for, while they are looked up. */
 static void table_grows(void **state)
 {
@@ -196,6 +293,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_for_the_removed),
 		cmocka_unit_test(twin_too_early),
+		cmocka_unit_test(waits_for_batches),
 		cmocka_unit_test(table_grows),
 	};
 
