@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest's SMMUv3 commands become the host's, in batches that a busy guest makes. An item is a guest command.
- * The host's end counts and keeps the last ones; nothing is waited for. The limit is a copy of as many.
+ * A guest's SMMUv3 commands become the host's, in batches that a busy guest makes. An item is a guest
+ * command. The host's end counts and keeps the last ones; nothing is waited for. The limit is a copy
+ * of as many.
  */
 #include "bench.h"
 

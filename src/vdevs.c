@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Devices of a virtual IOMMU. Chains are read without a lock: a device is complete before it is linked, and freed
- * when nobody is inside who could have seen it. A table that has grown too small gets a successor, whose
- * links the readers of the old one do not use.
+ * Devices of a virtual IOMMU. Chains are read without a lock: a device is complete before it is
+ * linked, and freed when nobody is inside who could have seen it. A table that has grown too small
+ * gets a successor, whose links the readers of the old one do not use.
  */
 #include "vdevs.h"
 
@@ -122,8 +122,8 @@ void iod_vdevs_leave(struct iod_vdevs *vdevs, unsigned int ticket)
 }
 
 /*
- * Waits until those have left who are inside now. Who enters meanwhile is counted apart, so that a guest that
- * never pauses holds nobody up. The other count is 0: the wait before this one saw to that.
+ * Waits until those have left who are inside now. Who enters meanwhile is counted apart, so that a
+ * guest that never pauses holds nobody up. The other count is 0: the wait before this one saw to that.
  */
 static void wait_for_readers(struct iod_vdevs *vdevs)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The devices of a virtual IOMMU: pairs of an id that a guest uses and one that hardware knows, found by
- * either in constant time while others are added and removed.
+ * The devices of a virtual IOMMU: pairs of an id that a guest uses and one that hardware knows, found
+ * by either in constant time while others are added and removed.
  *
- * Who looks one up enters first and leaves when nothing that came of it is under way any more; removing one, or
- * telling it something new, waits for those who entered before. It is not liburcu that they wait for: they
- * are inside while hardware is waited for, which would keep every grace period of the process waiting.
+ * Who looks one up enters first and leaves when nothing that came of it is under way any more;
+ * removing one, or telling it something new, waits for those who entered before. It is not liburcu
+ * that they wait for: they are inside while hardware is waited for, which would keep every grace
+ * period of the process waiting.
  */
 #ifndef IOD_VDEVS_H
 #define IOD_VDEVS_H

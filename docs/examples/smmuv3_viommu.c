@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest's command queue in front of a host's SMMU: the guest invalidates eight pages and a device, and waits. Here
- * the host's queue only prints; a VMM has an iod_smmuv3_cmdq there, or its own.
+ * A guest's command queue in front of a host's SMMU: the guest invalidates eight pages and a device,
+ * and waits. Here the host's queue only prints; a VMM has an iod_smmuv3_cmdq there, or its own.
  */
 #include <stdio.h>
 

@@ -2,8 +2,8 @@
 /*
  * Inside of guest invalidation: the object, and one batch on its way to the host.
  *
- * A batch takes guest commands one by one and collects the host's in a buffer. Each of those knows how many
- * guest commands are through when it was taken; so whatever the sink refuses, the count is exact.
+ * A batch takes guest commands one by one and collects the host's in a buffer. Each of those knows how
+ * many guest commands are through when it was taken; so whatever the sink refuses, the count is exact.
  */
 #ifndef IOD_SMMUV3_VIOMMU_INSIDE_H
 #define IOD_SMMUV3_VIOMMU_INSIDE_H
@@ -117,8 +117,8 @@ int iod_viommu_make_room(struct batch *b);
 /* Hands over what was collected, the run included. */
 int iod_viommu_flush(struct batch *b, bool sync);
 /*
- * Collects a host command. Guest commands @before are through without it, @after with it; @op and @sid are of the
- * first one that waits for it. May issue what was collected.
+ * Collects a host command. Guest commands @before are through without it, @after with it; @op and @sid
+ * are of the first one that waits for it. May issue what was collected.
  */
 int iod_viommu_emit(struct batch *b, const struct iod_smmuv3_raw_cmd *raw, uint32_t before,
 		    uint32_t after, uint32_t op, uint32_t sid);

@@ -266,8 +266,8 @@ static int decoded(struct batch *b, uint64_t w[2], const struct iod_smmuv3_raw_c
 }
 
 /*
- * Whether the decoder would find nothing to say, and nothing to ignore: bits are asked of it beforehand, one by one;
- * what is left are the rules about several.
+ * Whether the decoder would find nothing to say, and nothing to ignore: bits are asked of it
+ * beforehand, one by one; what is left are the rules about several.
  */
 static bool is_plain(const struct iod_smmuv3_viommu *v, const uint64_t w[2])
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest's TLB invalidations: neighbours become ranges where the host has them, ranges become single addresses
- * where it has not, and what is covered already is dropped.
+ * A guest's TLB invalidations: neighbours become ranges where the host has them, ranges become single
+ * addresses where it has not, and what is covered already is dropped.
  *
- * All commands of a batch were written before the first of them is issued, and so were the changes of tables
- * that they are for. So one invalidation does for all that it covers, as long as nothing between them lets
- * a cache be filled from another stale one: kinds of commands are not crossed.
+ * All commands of a batch were written before the first of them is issued, and so were the changes of
+ * tables that they are for. So one invalidation does for all that it covers, as long as nothing
+ * between them lets a cache be filled from another stale one: kinds of commands are not crossed.
  */
 #include "smmuv3/viommu.h"
 
@@ -92,8 +92,8 @@ static int emit_everything(struct batch *b, const uint64_t w[2])
 }
 
 /*
- * A range for a host that has none. With a level hint entries of that level and tables above it are meant: one
- * address in each does.
+ * A range for a host that has none. With a level hint entries of that level and tables above it are
+ * meant: one address in each does.
  */
 static int expand(struct batch *b, const uint64_t w[2])
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest's stream table entries: what of them may reach the host's, and the host's entry that comes of it.
- * S1ContextPtr is an address of the guest: stage 2 translates it, so it may be anything.
+ * A guest's stream table entries: what of them may reach the host's, and the host's entry that comes
+ * of it. S1ContextPtr is an address of the guest: stage 2 translates it, so it may be anything.
  */
 #include <iodirty/smmuv3_ste.h>
 

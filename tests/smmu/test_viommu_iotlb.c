@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest asked to be forgotten is forgotten by a host's translation cache that does no more than it is told,
- * however its commands were joined or taken apart; and nothing of other guests is.
+ * What a guest asked to be forgotten is forgotten by a host's translation cache that does no more than
+ * it is told, however its commands were joined or taken apart; and nothing of other guests is.
  */
 #include "viommurig.h"
 

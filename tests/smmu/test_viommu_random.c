@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random batches, hostile ones among them, against one command after another translated by the book: what reaches
- * the host, what is said of it, and what remains when the host fails at each of its commands in turn.
+ * Random batches, hostile ones among them, against one command after another translated by the book:
+ * what reaches the host, what is said of it, and what remains when the host fails at each of its
+ * commands in turn.
  */
 #include "viommucover.h"
 

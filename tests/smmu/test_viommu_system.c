@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two guests with stage 1 of their own behind one SMMU, which caches whatever hardware may: each change that a
- * guest makes is seen when the guest's own commands went through its virtual SMMU, not before, and not by the other.
- * The SMMU is the emulated one; all structures and tables are words written by hand.
+ * Two guests with stage 1 of their own behind one SMMU, which caches whatever hardware may: each
+ * change that a guest makes is seen when the guest's own commands went through its virtual SMMU, not
+ * before, and not by the other. The SMMU is the emulated one; all structures and tables are words
+ * written by hand.
  */
 #include "emurig.h"
 

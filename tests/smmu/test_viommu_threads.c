@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Devices come, go and change while batches run: no command reaches a device that was removed, or whose state
- * forbids it, once the call that said so has returned. The twin says so a moment too early.
+ * Devices come, go and change while batches run: no command reaches a device that was removed, or
+ * whose state forbids it, once the call that said so has returned. The twin says so a moment too early.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -6,8 +6,8 @@
 #include "viommurig.h"
 
 /*
- * Kinds of commands between which order matters. A list is compared stretch by stretch: in each, the same
- * addresses for the same ASIDs, levels and flags; everything of the VMID stands for all TLBIs.
+ * Kinds of commands between which order matters. A list is compared stretch by stretch: in each, the
+ * same addresses for the same ASIDs, levels and flags; everything of the VMID stands for all TLBIs.
  */
 void cover_equal(const struct rig *rig, const struct rig_cmd *want, size_t nr_want,
 		 const struct rig_cmd *got, size_t nr_got);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest's SMMU under test: a host that records what reaches it and can be made to fail, a generator of
- * batches, and a translator of one command after another, written from the specification with bits of its own.
+ * A guest's SMMU under test: a host that records what reaches it and can be made to fail, a generator
+ * of batches, and a translator of one command after another, written from the specification with bits
+ * of its own.
  */
 #ifndef VIOMMURIG_H
 #define VIOMMURIG_H
