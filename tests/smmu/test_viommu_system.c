@@ -266,6 +266,109 @@ static void fault_comes_back(void **state)
 	assert_int_equal(iod_smmuv3_viommu_event(sys.guest[0].v, &host, &guest), -EOPNOTSUPP);
 }
 
+static void ring_doorbell(void *cookie)
+{
+	struct system *s = cookie;
+
+	(void)iod_smmuv3_emu_run(s->host.emu, 0);
+}
+
+/* A driver's queue in front of the host's SMMU, the guest's in front of that. */
+struct two_queues {
+	struct iod_smmuv3_cmdq *q;
+	struct iod_smmuv3_viommu *v;
+	struct iod_mem *mem;
+	uint64_t ring[2 << 4];
+	uint32_t prod, cons, gerror, gerrorn;
+	struct iod_smmuv3_consume turn;
+};
+
+static void open_queues(struct two_queues *t)
+{
+	struct iod_smmuv3_regs *regs = iod_smmuv3_emu_regs(sys.host.emu);
+	struct iod_smmuv3_cmdq_cfg qcfg = { .size = sizeof(qcfg),
+					    .mem = sys.host.m,
+					    .base = RIG_CMDQ | RIG_CMDQ_LG2,
+					    .prod = &regs->cmdq_prod,
+					    .cons = &regs->cmdq_cons,
+					    .gerror = &regs->gerror,
+					    .gerrorn = &regs->gerrorn,
+					    .doorbell = ring_doorbell,
+					    .cookie = &sys };
+	struct iod_mem_region region = { .pa = 0x1000, .len = sizeof(t->ring), .host = t->ring };
+	struct iod_mem_vm_cfg mcfg = { .size = sizeof(mcfg), .regions = &region, .nr_regions = 1 };
+	struct iod_smmuv3_sink sink = { .size = sizeof(sink) };
+	struct iod_smmuv3_viommu_cfg cfg = { .size = sizeof(cfg), .host = rig_id, .sink = &sink };
+
+	memset(t, 0, sizeof(*t));
+	iodt_assert_ok(iod_smmuv3_cmdq_create(&t->q, &qcfg));
+	iodt_assert_ok(iod_smmuv3_cmdq_sink(t->q, &sink));
+	iodt_assert_ok(iod_smmuv3_viommu_expose(&cfg.guest, &cfg.host, 0));
+	cfg.vmid = 7;
+	iodt_assert_ok(iod_smmuv3_viommu_create(&t->v, &cfg));
+	iodt_assert_ok(iod_smmuv3_viommu_add(t->v, 0x20, sys.guest[0].sid, IOD_SMMUV3_VDEV_ON));
+	iodt_assert_ok(iod_mem_create_vm(&t->mem, &mcfg));
+	t->turn.size = sizeof(t->turn);
+	t->turn.queue = (struct iod_smmuv3_queue){ .size = sizeof(t->turn.queue),
+						   .kind = IOD_SMMUV3_CMDQ,
+						   .mem = t->mem,
+						   .base = 0x1000 | 4,
+						   .prod = &t->prod,
+						   .cons = &t->cons };
+	t->turn.gerror = &t->gerror;
+	t->turn.gerrorn = &t->gerrorn;
+}
+
+static void close_queues(struct two_queues *t)
+{
+	iodt_assert_ok(iod_mem_destroy(t->mem));
+	iodt_assert_ok(iod_smmuv3_viommu_destroy(t->v));
+	iodt_assert_ok(iod_smmuv3_cmdq_destroy(t->q));
+}
+
+static void write_and_consume(struct two_queues *t, uint64_t w0, uint64_t w1)
+{
+	const uint64_t w[4] = { w0, w1, 0x46, 0 };
+	uint64_t raw[4];
+	int i;
+
+	for (i = 0; i < 4; i++)
+		iodt_put_le64(&raw[i], w[i]);
+	iodt_assert_ok(iod_smmuv3_queue_push(&t->turn.queue, raw, 2));
+	iodt_assert_ok(iod_smmuv3_viommu_consume(t->v, &t->turn));
+}
+
+static void queue_to_queue(void **state)
+{
+	struct two_queues t;
+	unsigned int i;
+
+	open_queues(&t);
+	map(0, VA, 1);
+	sees(0, VA, 1);
+	map(0, VA, 3);
+	sees(0, VA, 1);
+	write_and_consume(&t, 0x12 | UINT64_C(5) << 48, VA);
+	assert_int_equal(t.turn.cerror, 0);
+	assert_int_equal(t.cons, 2);
+	sees(0, VA, 3);
+	/* The device does not answer: the guest's SYNC says so, and stays where it is. */
+	sys.host.atc_ret = -ETIMEDOUT;
+	write_and_consume(&t, 0x40 | UINT64_C(0x20) << 32, 0);
+	assert_int_equal(t.turn.cerror, IOD_SMMUV3_CERROR_ATC_INV_SYNC);
+	assert_int_equal(t.cons, 3 | IOD_SMMUV3_CERROR_ATC_INV_SYNC << 24);
+	/* It answers, the driver acknowledges, and the guest's SYNC is tried again: the host's queue tells of
+	 * an error once or twice. */
+	sys.host.atc_ret = 0;
+	for (i = 0; i < 2 && t.turn.cerror; i++) {
+		t.gerrorn = t.gerror;
+		iodt_assert_ok(iod_smmuv3_viommu_consume(t.v, &t.turn));
+	}
+	assert_int_equal(t.turn.cerror, 0);
+	assert_int_equal(t.cons, 4);
+	close_queues(&t);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -275,6 +378,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(device_forgets, setup, teardown),
 		cmocka_unit_test_setup_teardown(stream_changed, setup, teardown),
 		cmocka_unit_test_setup_teardown(fault_comes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(queue_to_queue, setup, teardown),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));
