@@ -152,16 +152,18 @@ static void emu_obey(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd *cm
 static int emu_commands(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_t nr,
 			size_t *handled)
 {
+	enum iod_smmuv3_reason why = IOD_SMMUV3_OK;
 	struct iod_smmuv3_emu *emu = cookie;
 	struct iod_smmuv3_cmd cmd;
 	size_t i;
 	int ret;
 
 	for (i = 0; i < nr; i++) {
-		ret = iod_smmuv3_cmd_decode(&cmd, &cmds[i], &emu->id, NULL);
-		if (ret)
-			break;
-		emu_obey(emu, &cmd);
+		ret = iod_smmuv3_cmd_decode(&cmd, &cmds[i], &emu->id, &why);
+		if (!ret)
+			emu_obey(emu, &cmd);
+		else if (why != IOD_SMMUV3_BAD_SID && why != IOD_SMMUV3_BAD_SSID)
+			break; /* 4.1.7: those have no effect, and are no error */
 	}
 	*handled = i;
 	return i == nr ? 0 : ret;

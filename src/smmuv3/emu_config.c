@@ -178,15 +178,20 @@ void iod_emu_forget_cds(struct iod_smmuv3_emu *emu, uint32_t sid, int64_t ssid)
 
 static struct iod_smmuv3_strtab emu_strtab(const struct iod_smmuv3_emu *emu)
 {
-	uint32_t cfg = emu->regs.strtab_base_cfg;
-	uint32_t size = cfg & 0x3f, most = emu->id.idr[1] & IOD_SMMUV3_IDR1_SIDSIZE;
+	struct iod_smmuv3_strtab strtab = {
+		.base = emu->regs.strtab_base,
+		.cfg = emu->regs.strtab_base_cfg,
+	};
 
-	if (size > most)
-		size = most;
-	cfg = (cfg & ~0x3fu) | size;
 	if (!(emu->id.idr[0] & IOD_SMMUV3_IDR0_ST_LEVEL))
-		cfg &= 0x3f;
-	return (struct iod_smmuv3_strtab){ .base = emu->regs.strtab_base, .cfg = cfg };
+		strtab.cfg &= 0x3f;
+	return strtab;
+}
+
+/* There are no more streams than SIDSIZE says, whatever LOG2SIZE does (which the base is aligned by, 6.3.24). */
+static bool emu_sid_exists(const struct iod_smmuv3_emu *emu, uint32_t sid)
+{
+	return !(sid & ~low_mask(emu->id.idr[1] & IOD_SMMUV3_IDR1_SIDSIZE));
 }
 
 static int emu_read_ste(struct iod_smmuv3_emu *emu, uint32_t sid, struct emu_ste *out,
@@ -196,10 +201,11 @@ static int emu_read_ste(struct iod_smmuv3_emu *emu, uint32_t sid, struct emu_ste
 	struct iod_smmuv3_raw_ste raw;
 	struct iod_smmuv3_ste ste;
 	uint64_t pa = 0;
-	int ret;
+	int ret = -EINVAL;
 
-	ret = iod_smmuv3_strtab_lookup(&strtab, emu->mem, sid, &pa, &event->type);
-	if (ret == -EINVAL) /* a table of nonsense reaches nowhere */
+	if (emu_sid_exists(emu, sid))
+		ret = iod_smmuv3_strtab_lookup(&strtab, emu->mem, sid, &pa, &event->type);
+	if (ret == -EINVAL) /* a table of nonsense reaches nowhere, either */
 		event->type = IOD_SMMUV3_C_BAD_STREAMID;
 	if (!ret && !emu_fetch(emu, pa, raw.word)) {
 		event->type = IOD_SMMUV3_F_STE_FETCH;

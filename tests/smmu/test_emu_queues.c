@@ -106,6 +106,23 @@ static void illegal_command(void **state)
 	assert_int_equal(rig_get(r, 0x9c) & 0xfffff, 2);
 }
 
+/* 4.1.7: StreamIDs that are not there are no error. SIDSIZE 8. */
+static void command_for_nobody(void **state)
+{
+	struct iod_smmuv3_id id = rig_id;
+	struct iod_smmuv3_emu_cfg cfg = { .id = &id };
+	struct emurig rig;
+
+	(void)state;
+	id.idr[1] = (id.idr[1] & ~0x3fu) | 8;
+	rig_init(&rig, &cfg);
+	rig_enable(&rig, 0);
+	rig_cmd(&rig, CFGI_STE(0x100), 0);
+	rig_sync(&rig);
+	assert_int_equal(rig_get(&rig, 0x60), 0);
+	rig_fini(&rig);
+}
+
 static void sync_msi(void **state)
 {
 	struct emurig *r = *state;
@@ -700,16 +717,27 @@ static void hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(registers),	TEST(illegal_command),
-		TEST(sync_msi),		TEST(msi_in_memory),
-		TEST(atc_inv),		TEST(stale_ste),
-		TEST(stale_cd),		TEST(stale_translations),
-		TEST(stall_resume),	TEST(stall_many),
-		TEST(stall_full_queue), TEST(stall_stage2),
-		TEST(ats_disabled),	TEST(ats_grants),
-		TEST(ats_split),	TEST(pri),
-		TEST(pri_overflow),	TEST(arguments),
-		TEST(allocations),	TEST(hostile),
+		TEST(registers),
+		TEST(illegal_command),
+		TEST(sync_msi),
+		TEST(command_for_nobody),
+		TEST(msi_in_memory),
+		TEST(atc_inv),
+		TEST(stale_ste),
+		TEST(stale_cd),
+		TEST(stale_translations),
+		TEST(stall_resume),
+		TEST(stall_many),
+		TEST(stall_full_queue),
+		TEST(stall_stage2),
+		TEST(ats_disabled),
+		TEST(ats_grants),
+		TEST(ats_split),
+		TEST(pri),
+		TEST(pri_overflow),
+		TEST(arguments),
+		TEST(allocations),
+		TEST(hostile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
