@@ -42,14 +42,6 @@ static inline uint64_t span_scaled_floor(uint64_t n)
 	return n >= SPAN_SCALED_MAX ? SPAN_SCALED_MAX : align_down(n, span_scale(n));
 }
 
-/* The shortest one that is not below n; 0 < n <= SPAN_SCALED_MAX. */
-static inline uint64_t span_scaled_ceil(uint64_t n)
-{
-	unsigned scale = span_scale(n);
-
-	return align_down(n + low_mask(scale), scale);
-}
-
 /* ---- aligned pieces ---- */
 
 struct span_piece {

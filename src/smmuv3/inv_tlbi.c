@@ -97,7 +97,7 @@ static inline void key_exchange(uint64_t *a, uint64_t *b)
  */
 static void parts_sort(struct inv_parts *p)
 {
-	size_t n = p->nr, half, q, r, d, at, i;
+	size_t n = p->nr, half, q, r, d, at, end, i;
 
 	for (i = 1; i < n && p->key[i - 1] < p->key[i]; i++)
 		;
@@ -108,9 +108,11 @@ static void parts_sort(struct inv_parts *p)
 		r = 0;
 		d = half;
 		for (;;) {
-			for (at = r; at + d < n; at += 2 * half)
-				for (i = at; i < at + half && i + d < n; i++)
+			for (at = r; at + d < n; at += 2 * half) {
+				end = at + half < n - d ? at + half : n - d;
+				for (i = at; i < end; i++)
 					key_exchange(&p->key[i], &p->key[i + d]);
+			}
 			if (q == half)
 				break;
 			d = q - half;
@@ -159,11 +161,15 @@ static inline unsigned part_ttl(const struct inv_parts *p, const struct inv_part
 	return 3 - level;
 }
 
-/* One command; n is a scaled length. One granule without a hint must not look like a range (4.4.1). */
+/*
+ * One command for n granules, which are n >> scale times 2^scale. One granule without a hint must not look like a
+ * range (4.4.1).
+ */
 static inline void put_range(struct inv_out *o, const struct inv_parts *p,
-			     const struct inv_part *part, uint64_t first, uint64_t n)
+			     const struct inv_part *part, uint64_t first, uint64_t n,
+			     unsigned scale)
 {
-	unsigned ttl = part_ttl(p, part, first), scale = span_scale(n);
+	unsigned ttl = part_ttl(p, part, first);
 	uint64_t w0 = o->inv->narrow, w1 = first << p->granule_lg2 | part->leaf;
 
 	if (n > 1 || ttl) {
@@ -180,25 +186,25 @@ static inline void put_range(struct inv_out *o, const struct inv_parts *p,
 static void put_part(struct inv_out *o, const struct inv_parts *p, const struct inv_part *part,
 		     uint64_t first, uint64_t last)
 {
-	uint64_t n = part->last - part->first + 1, head = span_scaled_floor(n);
-	uint64_t ceil, from = part->first;
+	uint64_t n = part->last - part->first + 1, from = part->first, head, ceil;
+	unsigned scale = span_scale(n);
 
+	head = n > SPAN_SCALED_MAX ? SPAN_SCALED_MAX : align_down(n, scale);
 	if (n == head) {
-		put_range(o, p, part, from, n);
+		put_range(o, p, part, from, n, scale);
 		return;
 	}
-	if (n < SPAN_SCALED_MAX) {
-		ceil = span_scaled_ceil(n);
-		if (ceil - 1 <= last - first) {
-			if (ceil - 1 > last - from)
-				from = last - (ceil - 1);
-			put_range(o, p, part, from, ceil);
-			return;
-		}
+	ceil = head + BIT64(scale);
+	if (n < SPAN_SCALED_MAX && ceil - 1 <= last - first) {
+		if (ceil - 1 > last - from)
+			from = last - (ceil - 1);
+		put_range(o, p, part, from, ceil, scale);
+		return;
 	}
-	put_range(o, p, part, from, head);
-	ceil = span_scaled_ceil(n - head);
-	put_range(o, p, part, part->last - (ceil - 1), ceil);
+	put_range(o, p, part, from, head, scale);
+	scale = span_scale(n - head);
+	ceil = align_down(n - head + low_mask(scale), scale);
+	put_range(o, p, part, part->last - (ceil - 1), ceil, scale);
 }
 
 /* What of a part for leaves is in none of the n parts for tables, from its first to its last such granule. */
@@ -261,7 +267,13 @@ static void put_ranges(struct inv_out *o, struct inv_parts *p)
 
 	parts_sort(p);
 	for (i = 0; i < p->nr; i = to) {
-		struct inv_part all = *part_at(p, i);
+		const struct inv_part *part = part_at(p, i);
+		/* field by field: what was stored by bytes is slow to load in one piece */
+		struct inv_part all = { .first = part->first,
+					.last = part->last,
+					.leaf_levels = part->leaf_levels,
+					.leaf = part->leaf,
+					.strict = part->strict };
 		bool mixed = false;
 
 		for (to = i + 1; to < p->nr && part_touches(&all, part_at(p, to)); to++) {
