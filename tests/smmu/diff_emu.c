@@ -125,8 +125,6 @@ static void random_cd(struct emurig *r, uint64_t pa)
 	w[2] = SOUP + (below(SOUP_BYTES) & ~UINT64_C(0xffff));
 	w[3] = 0xff;
 	spoil(w, 4, 20);
-	w[1] &= ~UINT64_C(0xffff0); /* roots are aligned: what low bits do is tested elsewhere */
-	w[2] &= ~UINT64_C(0xffff0);
 	for (i = 0; i < 8; i++)
 		rig_w64(r, pa + i * 8, w[i]);
 }
@@ -161,8 +159,7 @@ static void random_ste(struct emurig *r, uint32_t sid)
 	spoil(w, 4, 15);
 	w[0] &= ~STE_S1FMT(2);
 	w[1] &= ~((uint64_t)3 << 50); /* INSTCFG: the emulator has no execute-only pages */
-	w[3] &= sane ? ~UINT64_C(0xff0) : ~UINT64_C(0xffff0);
-	w[2] &= ~IODT_BIT(54); /* S2PTW is not modelled by the emulator */
+	w[2] &= ~IODT_BIT(54);	      /* S2PTW is not modelled by the emulator */
 	for (i = 0; i < 8; i++)
 		rig_w64(r, RIG_STRTAB + sid * 64 + i * 8, w[i]);
 }
