@@ -99,6 +99,9 @@ IOD_API const char *iod_kernels_name(unsigned int index);
 /** attach: the library may change the tables and owns them from now on (they are freed with it).
  *  They are checked first: a table that is unreadable or reached twice is -EFAULT. */
 #define IOD_ATTACH_ADOPT (1u << 0)
+/** attach: the root need not be in memory; walks find out how much of it is, as hardware does (in nested memory
+ *  that is always so). Not with ADOPT. */
+#define IOD_ATTACH_ANY_ROOT (1u << 1)
 
 /**
  * Create an empty page table.

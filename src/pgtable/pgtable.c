@@ -175,9 +175,12 @@ int iod_pgtable_create(struct iod_pgtable **out, const struct iod_pgtable_cfg *u
 	return 0;
 }
 
-static int pt_attach_root(struct iod_pgtable *pt, uint64_t root, unsigned top_level, bool adopt)
+static int pt_attach_root(struct iod_pgtable *pt, uint64_t root, unsigned top_level, uint32_t flags)
 {
 	unsigned lg2 = pt->engine->table_lg2(pt, top_level, top_level), align = lg2;
+	bool adopt = flags & IOD_ATTACH_ADOPT;
+	/* Nested memory may get there later: it is hardware that finds out. */
+	bool any_root = !adopt && (pt->mem->nested || (flags & IOD_ATTACH_ANY_ROOT));
 
 	if (align < pt->engine->root_align_lg2)
 		align = pt->engine->root_align_lg2;
@@ -185,8 +188,7 @@ static int pt_attach_root(struct iod_pgtable *pt, uint64_t root, unsigned top_le
 		return iod_refuse(pt->mem, -EINVAL, "root: misaligned");
 	if (root > pt->max_pa)
 		return iod_refuse(pt->mem, -ERANGE, "root: outside the output range");
-	/* Nested memory may get there later: it is hardware that finds out. */
-	if ((adopt || !pt->mem->nested) && !iod_mem_ptr(pt->mem, root, BIT64(lg2), adopt))
+	if (!any_root && !iod_mem_ptr(pt->mem, root, BIT64(lg2), adopt))
 		return iod_refuse(pt->mem, -EFAULT, "root: unreadable");
 	pt->top = root | top_level;
 	pt->attached = true;
@@ -208,14 +210,16 @@ int iod_pgtable_attach(struct iod_pgtable **out, const struct iod_pgtable_cfg *u
 
 	if (!out)
 		return -EINVAL;
-	ret = pt_config(&cfg, user, IOD_ATTACH_ADOPT, &engine);
+	ret = pt_config(&cfg, user, IOD_ATTACH_ADOPT | IOD_ATTACH_ANY_ROOT, &engine);
 	if (!ret && engine->grows && !cfg.levels)
 		ret = iod_refuse(cfg.mem, -EINVAL, "levels: must be given to attach this format");
+	if (!ret && !(~cfg.flags & (IOD_ATTACH_ADOPT | IOD_ATTACH_ANY_ROOT)))
+		ret = iod_refuse(cfg.mem, -EINVAL, "flags: what is adopted must be there");
 	if (!ret)
 		ret = pt_new(&pt, &cfg, engine, &top_level);
 	if (ret)
 		return ret;
-	ret = pt_attach_root(pt, root, top_level, cfg.flags & IOD_ATTACH_ADOPT);
+	ret = pt_attach_root(pt, root, top_level, cfg.flags);
 	if (ret) {
 		iod_mem_zfree(pt->mem, pt, sizeof(*pt));
 		return ret;

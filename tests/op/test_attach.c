@@ -125,6 +125,13 @@ static void foreign_tables_are_cleaned(struct iodt *t)
 	iodt_verify(t);
 }
 
+static int any_event(void *cookie, const struct iod_visit_event *event)
+{
+	(void)cookie;
+	(void)event;
+	return 0;
+}
+
 /* A root that is not aligned, or not there. */
 static void bad_roots(struct iodt *t)
 {
@@ -136,7 +143,9 @@ static void bad_roots(struct iodt *t)
 	assert_int_equal(iod_pgtable_attach(&pt, &cfg, IODT_BIT(31)), -EFAULT);
 	cfg.flags = IOD_ATTACH_ADOPT;
 	assert_int_equal(iod_pgtable_attach(&pt, &cfg, IODT_BIT(31)), -EFAULT);
-	cfg.flags = 2;
+	cfg.flags = 4;
+	assert_int_equal(iod_pgtable_attach(&pt, &cfg, root), -EINVAL);
+	cfg.flags = IOD_ATTACH_ADOPT | IOD_ATTACH_ANY_ROOT;
 	assert_int_equal(iod_pgtable_attach(&pt, &cfg, root), -EINVAL);
 	assert_null(pt);
 	if (t->v->format == IOD_AMD_V1) {
@@ -145,6 +154,33 @@ static void bad_roots(struct iodt *t)
 		assert_int_equal(iod_pgtable_attach(&pt, &cfg, root), -EINVAL);
 	}
 	iodt_verify(t);
+}
+
+/* A root that need not be there: what walks need of it is an error of theirs. */
+static void any_root(struct iodt *t)
+{
+	struct iod_pgtable_cfg cfg = attach_cfg(t, 0);
+	struct iod_visit visit = { .size = sizeof(visit), .iova = t->v->first, .len = t->page };
+	struct iod_access_result result;
+	struct iod_iotlb *tlb = NULL;
+	struct iod_pgtable *pt = NULL;
+	struct iod_fault fault;
+	uint64_t pa;
+
+	visit.fn = any_event;
+	cfg.flags = IOD_ATTACH_ANY_ROOT;
+	iodt_assert_ok(iod_iotlb_create(&tlb, NULL));
+	iodt_assert_ok(iod_pgtable_attach(&pt, &cfg, IODT_BIT(31)));
+	assert_int_equal(iod_iova_to_phys(pt, t->v->first, &pa), -EFAULT);
+	assert_int_equal(iod_visit(pt, &visit), -EFAULT);
+	assert_int_equal(iod_iotlb_access(tlb, pt, t->v->first, IOD_ACCESS_READ, &result, &fault),
+			 -EFAULT);
+	assert_int_equal(fault.reason, IOD_FAULT_WALK_ABORT);
+	assert_int_equal(fault.pte_pa & ~UINT64_C(0xffff), IODT_BIT(31));
+	iodt_assert_ok(iod_pgtable_destroy(pt));
+	iodt_assert_ok(iod_pgtable_attach(&pt, &cfg, root_of(t)));
+	iodt_assert_ok(iod_pgtable_destroy(pt));
+	iodt_assert_ok(iod_iotlb_destroy(tlb));
 }
 
 /* ---- tables built by hand ---- */
@@ -291,6 +327,7 @@ static const struct iodt_test tests[] = {
 	{ "foreign_tables_are_not_changed", 0, 0, foreign_tables_are_not_changed },
 	{ "foreign_tables_are_cleaned", IODT_DIRTY, 0, foreign_tables_are_cleaned },
 	{ "bad_roots", 0, 0, bad_roots },
+	{ "any_root", 0, 0, any_root },
 	{ "adopted_tables_are_ours", 0, 0, adopted_tables_are_ours },
 	{ "adoption_checks_every_table", IODT_TABLES, IODT_GROWS, adoption_checks_every_table },
 	{ "read_only_memory", IODT_DIRTY, 0, read_only_memory },
