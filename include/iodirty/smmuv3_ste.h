@@ -125,7 +125,8 @@ IOD_API int iod_smmuv3_cd_decode(struct iod_smmuv3_cd *cd, const struct iod_smmu
  * What hardware (SMMUv3.1 or later) with these ID registers says of a structure (5.2.2, 5.4.2).
  * @param id    NULL: one that has everything
  * @param flags IOD_SMMUV3_CHECK_*
- * @param why   receives a constant string that names the field and the rule ("S2TG: reserved"); may be NULL
+ * @param why   receives a constant string that names the field and the rule ("S2TG: reserved"), NULL when it is
+ *              legal; may be NULL
  * @return 0 legal; the event it raises: IOD_SMMUV3_C_BAD_STE, _C_BAD_CD; -EINVAL
  */
 IOD_API int iod_smmuv3_ste_check(const struct iod_smmuv3_ste *ste, const struct iod_smmuv3_id *id,
@@ -165,7 +166,7 @@ IOD_API int iod_smmuv3_cd_set_stage1(struct iod_smmuv3_cd *cd, const struct iod_
 
 /** The stage-2 page table of an effective STE, ready for iod_pgtable_attach() but for mem; domain is the VMID.
  *  S2AFFD, S2PTW, S2R and S2S are the caller's to obey.
- *  @param why receives a constant string; may be NULL
+ *  @param why receives a constant string, NULL after success; may be NULL
  *  @return 0; -EOPNOTSUPP what the library does not walk (big-endian, DS, permission indirection);
  *          -EINVAL also without stage 2, and when the fields are not legal */
 IOD_API int iod_smmuv3_ste_get_stage2(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cfg *cfg,
