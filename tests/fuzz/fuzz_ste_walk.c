@@ -197,7 +197,8 @@ static void same_mapping(const struct world *w, struct iod_pgtable_cfg *cfg, uin
 		pa = map.pa + (iova - map.iova);
 		/* of a contiguous group that is none, any entry may be right (A1.9) */
 		FUZZ_CHECK(pa == r->pa || map.pte >> 52 & 1);
-		FUZZ_CHECK(w->access.write || (map.prot & IOD_PROT_READ));
+		/* INSTCFG can make it an instruction, which needs no read permission */
+		FUZZ_CHECK(w->access.write || (map.prot & IOD_PROT_READ) || r->ste.instcfg & 2);
 	} else if (!r->refused) {
 		FUZZ_CHECK(!"translated by the model alone");
 	} else if (!ret && r->why[0].event.type != MDL_EV_F_ACCESS) {
