@@ -142,7 +142,7 @@ static void by_the_book(void **state)
 	unsigned int n;
 
 	for (n = 0; n < NR_OPTS; n++)
-		run_some(n, iodt_scale(40), false);
+		run_some(n, iodt_scale(200), false);
 }
 
 static void hostile(void **state)
@@ -150,7 +150,7 @@ static void hostile(void **state)
 	unsigned int n;
 
 	for (n = 0; n < NR_OPTS; n++)
-		run_some(n, iodt_scale(80), true);
+		run_some(n, iodt_scale(400), true);
 }
 
 /* All that the guest's first @handled commands ask for was taken. */
