@@ -92,16 +92,27 @@ static int emit_everything(struct batch *b, const uint64_t w[2])
 }
 
 /*
+ * What a range tells of levels: where the hint fits both ends, the size of an entry there. Where it does not,
+ * hardware may take what it likes (4.4.1); nothing is concluded from such a hint.
+ */
+static unsigned int hint_lg2(const uint64_t w[2], const struct tlbi_span *s)
+{
+	unsigned int lg2 = ttl_lg2(s->lg2, TTL(w));
+
+	return is_aligned(w[1] & CMD1_ADDR, lg2) && is_aligned(s->last + 1, lg2) ? lg2 : s->lg2;
+}
+
+/*
  * A range for a host that has none. With a level hint entries of that level and tables above it are
  * meant: one address in each does.
  */
 static int expand(struct batch *b, const uint64_t w[2])
 {
 	const struct tlbi_span s = span_of(w, TG(w));
-	unsigned int lg2 = ttl_lg2(s.lg2, TTL(w));
+	unsigned int lg2 = hint_lg2(w, &s);
 	uint64_t n = (s.last >> lg2) - (s.first >> lg2) + 1, i;
 	uint64_t w0 = w[0] & ~(CMD0_NUM | CMD0_SCALE);
-	uint64_t w1 = align_down(s.first, lg2) | (w[1] & CMD1_LEAF);
+	uint64_t w1 = s.first | (w[1] & CMD1_LEAF);
 	int ret;
 
 	if (n > b->v->expand)

@@ -123,26 +123,28 @@ static void fill(struct world *w, struct iod_iotlb **tlb)
 	}
 }
 
-/* As long as both caches answered alike, what they remember of tables is comparable, too. */
+/* A walk fills caches again: what they remembered of tables is comparable at the first of each table. */
 static void judge(struct world *w)
 {
 	unsigned int n, i;
-	bool alike = true;
 
-	for (n = 0; n < NR_TABLES; n++)
+	for (n = 0; n < NR_TABLES; n++) {
+		bool untouched = true;
+
 		for (i = 0; i < NR_PAGES + NR_BLOCKS; i++) {
 			bool walk_host, walk_book;
 			bool host = access_hits(w->host, w->pt[n], place(i), &walk_host);
 			bool book = access_hits(w->book, w->pt[n], place(i), &walk_book);
 
-			alike = alike && host == book;
 			if (host && !book)
 				w->stale++;
-			if (alike && walk_host && !walk_book)
+			if (untouched && !host && !book && walk_host && !walk_book)
 				w->stale++;
+			untouched = untouched && host && book;
 			if (!host && vmids[n] != RIG_VMID)
 				w->lost++;
 		}
+	}
 }
 
 static void round_of(struct world *w, const struct rig_cmd *cmds, size_t nr)

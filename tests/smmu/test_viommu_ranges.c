@@ -65,6 +65,10 @@ static void ranges_expanded(void **state)
 	g.w[0] = 0x13 | NUM(1) | SCALE(9); /* 2 * 512 granules, leaves of 2 MiB */
 	g.w[1] = 0x400000 | TG4K | TTL(2);
 	rig_expect_batch(rig, &g, 1, blocks, 2);
+	/* Of a hint that does not fit the range nobody can say what it does: every page, then. */
+	g.w[0] = 0x12 | ASID(1) | NUM(3);
+	g.w[1] = 0x5000 | LEAF | TG4K | TTL(2);
+	rig_expect_batch(rig, &g, 1, four, 4);
 	/* Global entries are meant, too: what covers more is everything of the VMID (row 107: to the top). */
 	g.w[0] = 0x12 | ASID(1) | NUM(31) | SCALE(31);
 	g.w[1] = 0xffff800000000000 | TG4K;

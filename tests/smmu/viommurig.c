@@ -207,6 +207,8 @@ static void singles(struct rig_verdict *v, const struct rig_cmd *g)
 	n = (num + 1) << (scale > 39 ? 39 : scale) << page[tg];
 	last = n - 1 > UINT64_MAX - addr ? UINT64_MAX : addr + (n - 1);
 	last |= IODT_BIT(page[tg]) - 1;
+	if ((addr | (last + 1)) & (IODT_BIT(lg2) - 1)) /* a hint that does not fit says nothing */
+		lg2 = page[tg];
 	if ((last >> lg2) - (first >> lg2) >= 32) { /* what the cost model is told in these tests */
 		v->everything = true;
 		to_host(v, 0x10 | (uint64_t)RIG_VMID << 32, 0);
