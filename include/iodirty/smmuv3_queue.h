@@ -173,8 +173,8 @@ struct iod_smmuv3_cmdq_cfg {
 	/** PROD was written, or an error acknowledged in GERRORN. An emulated SMMU consumes here. Called without
 	 *  a lock held, by any thread, by several at a time. NULL: somebody watches the registers. */
 	void (*doorbell)(void *cookie);
-	/** Called while CONS does not move, again and again, by any thread: pause. Nonzero gives up and is
-	 *  returned. NULL: the thread yields its CPU, for as long as it takes. */
+	/** Called while CONS does not move (also while a SYNC times out again and again), by any thread: pause.
+	 *  Nonzero gives up and is returned. NULL: the thread yields its CPU, for as long as it takes. */
 	int (*wait)(void *cookie);
 	void *cookie;			       /**< handed to both */
 	const struct iod_allocator *allocator; /**< NULL: malloc */
@@ -203,8 +203,8 @@ struct iod_smmuv3_submitted {
  *
  * A command that hardware refuses is skipped (it becomes a SYNC) and the error is acknowledged; the others are
  * carried out. The call that submitted it says so. Without @p sync a call does not wait for that: such an error is
- * told to the next call that syncs, and to the next of the thread that submitted, which may be two. An ATC_INV that
- * did not complete is told to every call that it may be of.
+ * told to the next call that syncs (to all that do so at once behind it), and to the next of the thread that
+ * submitted. An ATC_INV that did not complete is told to every call that it may be of.
  *
  * A ring that stays unreadable (CERROR_ABT) is given up: this and all later calls return -EIO.
  * @param result may be NULL
@@ -215,7 +215,8 @@ struct iod_smmuv3_submitted {
 IOD_API int iod_smmuv3_cmdq_submit(struct iod_smmuv3_cmdq *q, const struct iod_smmuv3_raw_cmd *cmds,
 				   size_t nr, bool sync, struct iod_smmuv3_submitted *result);
 
-/** Fill a sink that submits to the queue. @return 0, -EINVAL */
+/** Fill a sink that submits to the queue. It returns -ETIMEDOUT for an ATC_INV that did not complete, else what
+ *  iod_smmuv3_cmdq_submit() returns. @return 0, -EINVAL */
 IOD_API int iod_smmuv3_cmdq_sink(struct iod_smmuv3_cmdq *q, struct iod_smmuv3_sink *sink);
 
 /** Figures of a command queue. */

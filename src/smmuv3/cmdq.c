@@ -9,7 +9,8 @@
  * Errors. Hardware stops at a command that it refuses until that is acknowledged (Arm IHI 0070, 7.1); whoever
  * polls next sees to it. Commands belong to the call that submitted them, while it waits; those of calls that do
  * not wait, to their thread ("strays"). A stray's error is told to its thread when that syncs, and to the first
- * that syncs after it as well: whoever submits need not be who syncs. So an error is rather told twice than lost.
+ * that syncs after it as well (to several that do so at once): whoever submits need not be who syncs. So an error
+ * is rather told twice than lost.
  */
 #include <iodirty/smmuv3_queue.h>
 
@@ -35,6 +36,7 @@ struct submission {
 	uint64_t first;	  /* position of the first command */
 	uint64_t sync_at; /* position of the SYNC */
 	uint64_t seen;	  /* tail when it looked last */
+	bool pardoned;	  /* it has acknowledged an error at that tail */
 	size_t refused;	  /* number of the first command that was refused; nr: none was */
 	enum iod_smmuv3_cerror cerror;
 	struct stray *stray; /* without sync: who owns the commands */
@@ -306,17 +308,31 @@ static void disown(struct iod_smmuv3_cmdq *q, struct submission *sub)
 	}
 }
 
+/*
+ * Tell of strays' errors before the SYNC. Calls come here in any order, and which of the SYNCs under way is the
+ * first behind which error was not kept: all that are behind any are told.
+ */
+static void collect_loose(struct iod_smmuv3_cmdq *q, struct submission *sub)
+{
+	struct submission *who;
+
+	if (!q->loose || q->loose_first >= sub->sync_at)
+		return;
+	blame_submission(sub, sub->nr, q->loose_cerror);
+	for (who = q->waiting; who; who = who->next)
+		if (who->sync && (!who->sync_placed || who->sync_at > q->loose_first))
+			blame_submission(who, who->nr, q->loose_cerror);
+	q->loose = q->loose_last > sub->sync_at;
+	q->loose_first = sub->sync_at;
+}
+
 /* What the SYNC has to tell beside its own call's errors. */
 static void collect(struct iod_smmuv3_cmdq *q, struct submission *sub)
 {
 	struct stray *mine = find_stray(q, false);
 	unsigned i;
 
-	if (q->loose && q->loose_first < sub->sync_at) {
-		blame_submission(sub, sub->nr, q->loose_cerror);
-		q->loose = q->loose_last > sub->sync_at;
-		q->loose_first = q->loose_last;
-	}
+	collect_loose(q, sub);
 	if (mine && mine->cerror) {
 		blame_submission(sub, sub->nr, mine->cerror);
 		mine->cerror = IOD_SMMUV3_CERROR_NONE;
@@ -342,7 +358,10 @@ static int step(struct iod_smmuv3_cmdq *q, struct submission *sub)
 
 	pthread_mutex_lock(&q->lock);
 	bell = refresh(q);
-	moved = bell || q->tail != sub->seen;
+	/* An error at the same place again is no progress: a SYNC may time out for ever. */
+	sub->pardoned = sub->pardoned && q->tail == sub->seen;
+	moved = q->tail != sub->seen || (bell && !sub->pardoned);
+	sub->pardoned = sub->pardoned || bell;
 	sub->seen = q->tail;
 	if (!q->dead)
 		placed = place(q, sub);
@@ -442,10 +461,8 @@ static int sink_issue(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_
 
 	if (issued)
 		*issued = result.issued;
-	/* A consumer in front of the sink tells its guest which of the two it was. */
-	if (ret == -EIO && result.cerror == IOD_SMMUV3_CERROR_ATC_INV_SYNC)
-		ret = -ETIMEDOUT;
-	return ret;
+	/* For those that pass it on as an SMMU would (iod_smmuv3_viommu_consume()). */
+	return ret == -EIO && result.cerror == IOD_SMMUV3_CERROR_ATC_INV_SYNC ? -ETIMEDOUT : ret;
 }
 
 int iod_smmuv3_cmdq_sink(struct iod_smmuv3_cmdq *q, struct iod_smmuv3_sink *sink)

@@ -218,6 +218,25 @@ static void test_atc_timeout(void **state)
 	rig_close(&rig);
 }
 
+/* It never completes: the caller decides when it is enough, also where the SMMU answers at once. */
+static void test_atc_gives_up(void **state)
+{
+	SUBMITTED(result);
+
+	rig_open(&rig, 4, 0, false);
+	rig.timeouts = UINT32_MAX;
+	rig.patience = 10;
+	rig.wait_gives = -ETIME;
+	expect(rig_submit(&rig, 0, 3, true, &result), -ETIME, &result, 3,
+	       IOD_SMMUV3_CERROR_ATC_INV_SYNC);
+	assert_int_equal(rig.waits, 10);
+	rig.timeouts = 0;
+	rig.patience = 0;
+	(void)rig_submit(&rig, 0, 0, true, NULL);
+	iodt_assert_ok(rig_submit(&rig, 0, 3, true, NULL));
+	rig_close(&rig);
+}
+
 static void test_aborts(void **state)
 {
 	SUBMITTED(result);
@@ -324,6 +343,8 @@ static void test_sink(void **state)
 	rig_cmd(&cmds[1], RIG_BAD);
 	assert_int_equal(sink.issue(sink.cookie, cmds, 3, true, &issued), -EIO);
 	assert_int_equal(issued, 1);
+	rig.timeouts = 1;
+	assert_int_equal(sink.issue(sink.cookie, NULL, 0, true, &issued), -ETIMEDOUT);
 	iodt_assert_ok(sink.issue(sink.cookie, NULL, 0, true, &issued));
 	assert_int_equal(issued, 0);
 	rig_cmd(&cmds[1], 1);
@@ -405,10 +426,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_refused),	      cmocka_unit_test(test_other_errors),
 		cmocka_unit_test(test_refused_stray), cmocka_unit_test(test_stray_of_another),
 		cmocka_unit_test(test_many_strays),   cmocka_unit_test(test_atc_timeout),
-		cmocka_unit_test(test_aborts),	      cmocka_unit_test(test_gives_up),
-		cmocka_unit_test(test_nonsense),      cmocka_unit_test(test_no_lock),
-		cmocka_unit_test(test_sink),	      cmocka_unit_test(test_misuse),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_atc_gives_up),  cmocka_unit_test(test_aborts),
+		cmocka_unit_test(test_gives_up),      cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_no_lock),	      cmocka_unit_test(test_sink),
+		cmocka_unit_test(test_misuse),	      cmocka_unit_test(test_no_memory),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));

@@ -221,12 +221,73 @@ static void test_timeouts(void **state)
 	rig_close(&rig);
 }
 
+#define NR_SYNCERS 3u
+
+static _Thread_local unsigned syncer;
+static uint32_t held[NR_SYNCERS], let_go[NR_SYNCERS]; /* atomic */
+
+static void hold(struct cmdqrig *r)
+{
+	__atomic_store_n(&held[syncer], 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&let_go[syncer], __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+
+static void *sync_held(void *arg)
+{
+	struct worker *w = arg;
+
+	syncer = w->number;
+	w->told = rig_submit(&rig, 0, 0, true, NULL) == -EIO;
+	return NULL;
+}
+
+/* A refused stray, a SYNC, another, a SYNC, another, a SYNC: whose call returns first is all the same. */
+static void run_held(const unsigned order[NR_SYNCERS])
+{
+	rig_open(&rig, 5, 0, false);
+	rig.stopped = true;
+	rig.on_wait = hold;
+	for (unsigned t = 0; t < NR_SYNCERS; t++) {
+		held[t] = let_go[t] = 0;
+		workers[t].number = t;
+		iodt_assert_ok(rig_submit(&rig, (uint32_t)RIG_BAD, 1, false, NULL));
+		iodt_assert_ok(pthread_create(&workers[t].thread, NULL, sync_held, &workers[t]));
+		while (!__atomic_load_n(&held[t], __ATOMIC_ACQUIRE))
+			sched_yield();
+	}
+	pthread_mutex_lock(&rig.lock);
+	rig.stopped = false;
+	pthread_mutex_unlock(&rig.lock);
+	rig_turn(&rig); /* from now on whoever acknowledges an error has the next */
+	for (unsigned i = 0; i < NR_SYNCERS; i++) {
+		__atomic_store_n(&let_go[order[i]], 1, __ATOMIC_RELEASE);
+		iodt_assert_ok(pthread_join(workers[order[i]].thread, NULL));
+		assert_int_equal(workers[order[i]].told, 1);
+	}
+	rig.on_wait = NULL;
+	assert_int_equal(rig_submit(&rig, 0, 0, true, NULL), -EIO); /* they were this thread's */
+	iodt_assert_ok(rig_submit(&rig, 0, 0, true, NULL));
+	rig_close(&rig);
+}
+
+/* No SYNC behind a refused command says that all before it is done, unless another said the opposite before. */
+static void test_stray_first_sync(void **state)
+{
+	static const unsigned orders[][NR_SYNCERS] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
+						       { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+
+	for (unsigned i = 0; i < IODT_ARRAY_SIZE(orders); i++)
+		run_held(orders[i]);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sync_covers),  cmocka_unit_test(test_twin_early),
-		cmocka_unit_test(test_twin_no_sync), cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_stray_errors), cmocka_unit_test(test_timeouts),
+		cmocka_unit_test(test_sync_covers),	 cmocka_unit_test(test_twin_early),
+		cmocka_unit_test(test_twin_no_sync),	 cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_stray_errors),	 cmocka_unit_test(test_timeouts),
+		cmocka_unit_test(test_stray_first_sync),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));
