@@ -43,13 +43,6 @@ enum emu_mode {
 	EMU_BAD /* bad says why */
 };
 
-/* A table whose root is not (wholly) in memory: what hardware would read of it. */
-struct emu_root {
-	bool missing;
-	uint8_t shift, bits; /* of the address: which item of the root */
-	uint64_t pa;
-};
-
 /* A configuration in the cache; removed from it, it lives on until its last access is through. */
 struct emu_ctx {
 	uint32_t sid;
@@ -62,9 +55,8 @@ struct emu_ctx {
 	struct iod_smmuv3_cd cd;
 	struct iod_pgtable *pt2;
 	struct iod_mem *nested;
-	struct iod_pgtable *half[2]; /* TTB0, TTB1; NULL: disabled, or not in memory */
-	struct emu_root root2, root[2];
-	uint64_t seq; /* gone: in which order */
+	struct iod_pgtable *half[2]; /* TTB0, TTB1; NULL: disabled */
+	uint64_t seq;		     /* gone: in which order */
 	struct emu_ctx *prev, *next;
 };
 
@@ -159,9 +151,6 @@ void iod_emu_forget_stes(struct iod_smmuv3_emu *emu, uint32_t first, uint32_t la
 void iod_emu_forget_cds(struct iod_smmuv3_emu *emu, uint32_t sid, int64_t ssid);
 /* Wait until accesses under what was forgotten are through. */
 void iod_emu_wait_gone(struct iod_smmuv3_emu *emu);
-/* op->fault of an address whose table is not in memory. @return -EFAULT */
-int iod_emu_missing(struct emu_op *op, const struct emu_root *root, unsigned int stage,
-		    uint64_t addr);
 /* Output and intermediate address bits, by the ID registers. */
 unsigned int iod_emu_oas(const struct iod_smmuv3_emu *emu);
 unsigned int iod_emu_ias(const struct iod_smmuv3_emu *emu);

@@ -72,8 +72,8 @@ static bool emu_pick_lpae(struct emu_op *op)
 	uint64_t iova = op->req.iova;
 
 	op->addr = iova;
-	if (iova >> 32)
-		return false; /* out of range for either */
+	if (op->el2 || iova >> 32)
+		return false; /* one half only; out of range for either */
 	if (cd->t1sz)
 		return iova >= BIT64(32) - BIT64(32 - cd->t1sz);
 	return cd->t0sz && iova >= BIT64(32 - cd->t0sz);
@@ -92,11 +92,6 @@ static int emu_route_s1(struct emu_op *op)
 	op->tlb = op->emu->tlb[0];
 	if (op->pt && !e0pd_denies)
 		return 0;
-	if (ctx->root[upper].missing && !e0pd_denies) {
-		iod_emu_missing(op, &ctx->root[upper], 1, op->addr);
-		iod_emu_fault(op);
-		return -EFAULT;
-	}
 	iod_emu_input_event(op, IOD_SMMUV3_F_TRANSLATION, op->req.iova);
 	return -EFAULT;
 }
@@ -109,11 +104,6 @@ static int emu_route_s2(struct emu_op *op)
 	op->addr = op->req.iova;
 	if (op->addr & ~low_mask(iod_emu_ias(op->emu))) {
 		iod_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
-		return -EFAULT;
-	}
-	if (op->ctx->root2.missing) {
-		iod_emu_missing(op, &op->ctx->root2, 2, op->addr);
-		iod_emu_fault(op);
 		return -EFAULT;
 	}
 	return 0;

@@ -247,53 +247,23 @@ int iod_emu_ste(struct iod_smmuv3_emu *emu, uint32_t sid, const struct emu_ste *
 
 /* ---- contexts ---- */
 
-/* What of an address the root translates. */
-static struct emu_root emu_root_of(const struct iod_pgtable_cfg *cfg, uint64_t pa)
+/* The low bits of a root are ignored up to its size, 64 bytes at least (5.2, 5.4). */
+static uint64_t emu_root(const struct iod_pgtable_cfg *cfg, uint64_t pa)
 {
 	unsigned int granule_lg2 = cfg->granule ? ctz64(cfg->granule) : 12;
-	unsigned int bits = granule_lg2 - 3, levels = cfg->levels;
-	struct emu_root root = { .pa = pa };
+	unsigned int bits = granule_lg2 - 3, levels = cfg->levels, lg2;
 
 	if (!levels) /* stage 1 has no choice */
 		levels = (cfg->ias - granule_lg2 + bits - 1) / bits;
-	root.shift = (uint8_t)(granule_lg2 + (levels - 1) * bits);
-	root.bits = (uint8_t)(cfg->ias - root.shift);
-	return root;
+	lg2 = cfg->ias - (granule_lg2 + (levels - 1) * bits) + 3;
+	return align_down(pa, lg2 > 6 ? lg2 : 6);
 }
 
-/*
- * The low bits of a root are ignored up to its size, 64 bytes at least (5.2, 5.4).
- * A root that is not there, or not all of it, is found when an address leads there. One that is there in part is
- * taken for missing as a whole, which a guest can only do to itself.
- */
-static int emu_attach(struct iod_pgtable **out, struct iod_pgtable_cfg *cfg, uint64_t pa,
-		      struct emu_root *root)
+/* Whether the root is in memory is found by walks. */
+static int emu_attach(struct iod_pgtable **out, struct iod_pgtable_cfg *cfg, uint64_t root)
 {
-	int ret;
-
-	*root = emu_root_of(cfg, pa);
-	root->pa = align_down(pa, root->bits + 3u > 6 ? root->bits + 3u : 6);
-	ret = iod_pgtable_attach(out, cfg, root->pa);
-	if (ret != -EFAULT)
-		return ret;
-	*out = NULL;
-	root->missing = true;
-	return 0;
-}
-
-int iod_emu_missing(struct emu_op *op, const struct emu_root *root, unsigned int stage,
-		    uint64_t addr)
-{
-	uint64_t above = ~low_mask(root->shift + root->bits);
-	bool inside = !(addr & above) || (stage == 1 && (addr & above) == above);
-
-	op->fault = (struct iod_fault){
-		.reason = inside ? IOD_FAULT_WALK_ABORT : IOD_FAULT_RANGE,
-		.stage = stage,
-		.iova = addr,
-		.pte_pa = root->pa + (addr >> root->shift & low_mask(root->bits)) * 8,
-	};
-	return -EFAULT;
+	cfg->flags |= IOD_ATTACH_ANY_ROOT;
+	return iod_pgtable_attach(out, cfg, emu_root(cfg, root));
 }
 
 /* @return 0; -ENOENT ctx->bad; -ENOMEM */
@@ -312,7 +282,7 @@ static int emu_attach_stage2(struct emu_op *op, struct emu_ctx *ctx)
 		/* Start level 3 of 4 KiB needs it at any size. */
 		if (ctx->ste.s2aa64 && (emu->id.idr[3] & IOD_SMMUV3_IDR3_STT))
 			cfg.features |= IOD_PT_SMALL;
-		ret = emu_attach(&ctx->pt2, &cfg, root, &ctx->root2);
+		ret = emu_attach(&ctx->pt2, &cfg, root);
 	}
 	if (!ret || ret == -ENOMEM)
 		return ret;
@@ -327,11 +297,8 @@ static int emu_translate_cd(void *cookie, uint64_t ipa, uint64_t *pa)
 	struct iod_access_result result;
 	int ret;
 
-	if (op->ctx->root2.missing)
-		ret = iod_emu_missing(op, &op->ctx->root2, 2, ipa);
-	else
-		ret = iod_iotlb_access(op->emu->tlb[1], op->ctx->pt2, ipa,
-				       IOD_ACCESS_READ | IOD_ACCESS_PRIV, &result, &op->fault);
+	ret = iod_iotlb_access(op->emu->tlb[1], op->ctx->pt2, ipa,
+			       IOD_ACCESS_READ | IOD_ACCESS_PRIV, &result, &op->fault);
 	if (ret) {
 		op->context = true;
 		return ret;
@@ -413,7 +380,7 @@ static int emu_attach_half(struct emu_op *op, struct emu_ctx *ctx, bool upper)
 	if (!ret) {
 		cfg.mem = ctx->nested ? ctx->nested : emu->mem;
 		cfg.domain = emu_tag_s1(emu, ctx);
-		ret = emu_attach(&ctx->half[upper], &cfg, root, &ctx->root[upper]);
+		ret = emu_attach(&ctx->half[upper], &cfg, root);
 	}
 	if (!ret || ret == -ENOMEM)
 		return ret;
