@@ -2,7 +2,7 @@
 /*
  * Runs a fuzz target without a fuzzer: on files, if there are arguments; else
  * on the target's corpus and on inputs made from it at random. A fixed seed,
- * or IOD_TEST_SEED; IOD_TEST_SCALE in percent. What fails is told by its number,
+ * or IOD_SEED; IOD_TEST_SCALE in percent. What fails is told by its number,
  * and IOD_FUZZ_INPUT=number writes that input to standard output instead.
  */
 #include <stdio.h>
@@ -100,7 +100,7 @@ static int run_file(const char *name)
 
 static unsigned long inputs(void)
 {
-	const char *scale = getenv("IOD_TEST_SCALE"), *seed = getenv("IOD_TEST_SEED");
+	const char *scale = getenv("IOD_TEST_SCALE"), *seed = getenv("IOD_SEED");
 	const char *input = getenv("IOD_FUZZ_INPUT");
 
 	if (input && *input)

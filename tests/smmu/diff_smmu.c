@@ -9,7 +9,7 @@
 
 void diff_start(struct diff *d)
 {
-	const char *seed = getenv("IOD_TEST_SEED");
+	const char *seed = getenv("IOD_SEED");
 
 	*d = (struct diff){ .state = SEED };
 	if (seed && *seed) {

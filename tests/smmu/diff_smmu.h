@@ -20,7 +20,7 @@ struct diff {
 	unsigned mismatches;
 };
 
-/* Seeded by IOD_TEST_SEED or a constant; printed when not the constant. */
+/* Seeded by IOD_SEED or a constant; printed when not the constant. */
 void diff_start(struct diff *d);
 uint64_t diff_random(struct diff *d);
 /* The library and the model disagree: the test fails, or a twin is found out. */
