@@ -215,8 +215,8 @@ struct iod_smmuv3_submitted {
 IOD_API int iod_smmuv3_cmdq_submit(struct iod_smmuv3_cmdq *q, const struct iod_smmuv3_raw_cmd *cmds,
 				   size_t nr, bool sync, struct iod_smmuv3_submitted *result);
 
-/** Fill a sink that submits to the queue. It returns -ETIMEDOUT for an ATC_INV that did not complete, else what
- *  iod_smmuv3_cmdq_submit() returns. @return 0, -EINVAL */
+/** Fill a sink that submits to the queue. It returns -ETIMEDOUT for an ATC_INV that did not complete, -ETIME
+ *  when cfg.wait gave up with -ETIMEDOUT, else what iod_smmuv3_cmdq_submit() returns. @return 0, -EINVAL */
 IOD_API int iod_smmuv3_cmdq_sink(struct iod_smmuv3_cmdq *q, struct iod_smmuv3_sink *sink);
 
 /** Figures of a command queue. */

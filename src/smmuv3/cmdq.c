@@ -90,13 +90,18 @@ static uint64_t room(const struct iod_smmuv3_cmdq *q)
 
 /* ---- errors; the lock is held ---- */
 
+/* The first is kept; but that a command was not carried out says more than that a device did not answer. */
+static void worsen(enum iod_smmuv3_cerror *was, enum iod_smmuv3_cerror cerror)
+{
+	if (!*was || *was == IOD_SMMUV3_CERROR_ATC_INV_SYNC)
+		*was = cerror;
+}
+
 static void blame_submission(struct submission *who, size_t index, enum iod_smmuv3_cerror cerror)
 {
-	if (who->cerror && index >= who->refused)
-		return;
 	if (index < who->refused)
 		who->refused = index;
-	who->cerror = cerror;
+	worsen(&who->cerror, cerror);
 }
 
 /* Leave it to the next sync behind @pos to tell. */
@@ -104,8 +109,9 @@ static void blame_next(struct iod_smmuv3_cmdq *q, uint64_t pos, enum iod_smmuv3_
 {
 	if (!q->loose) {
 		q->loose_first = pos;
-		q->loose_cerror = cerror;
+		q->loose_cerror = IOD_SMMUV3_CERROR_NONE;
 	}
+	worsen(&q->loose_cerror, cerror);
 	q->loose = true;
 	q->loose_last = pos;
 }
@@ -120,7 +126,7 @@ static void blame_one(struct iod_smmuv3_cmdq *q, uint64_t pos, enum iod_smmuv3_c
 		return;
 	}
 	if (slot->stray)
-		slot->stray->cerror = cerror;
+		worsen(&slot->stray->cerror, cerror);
 	blame_next(q, pos, cerror);
 }
 
@@ -140,7 +146,7 @@ static void blame_before(struct iod_smmuv3_cmdq *q, uint64_t pos, enum iod_smmuv
 	for (i = 0; i < NR_STRAYS; i++) {
 		if (!q->strays[i].used || q->strays[i].first > pos)
 			continue;
-		q->strays[i].cerror = cerror;
+		worsen(&q->strays[i].cerror, cerror);
 		blame_next(q, pos, cerror);
 	}
 	if (!slot_at(q, pos)->who)
@@ -462,7 +468,10 @@ static int sink_issue(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_
 	if (issued)
 		*issued = result.issued;
 	/* For those that pass it on as an SMMU would (iod_smmuv3_viommu_consume()). */
-	return ret == -EIO && result.cerror == IOD_SMMUV3_CERROR_ATC_INV_SYNC ? -ETIMEDOUT : ret;
+	if (ret == -EIO && result.cerror == IOD_SMMUV3_CERROR_ATC_INV_SYNC)
+		return -ETIMEDOUT;
+	/* wait gave up: nobody knows what became of the commands. */
+	return ret == -ETIMEDOUT ? -ETIME : ret;
 }
 
 int iod_smmuv3_cmdq_sink(struct iod_smmuv3_cmdq *q, struct iod_smmuv3_sink *sink)

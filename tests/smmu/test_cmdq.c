@@ -237,6 +237,22 @@ static void test_atc_gives_up(void **state)
 	rig_close(&rig);
 }
 
+/* Both: that a command was refused is told, not that only a device was late. */
+static void test_refused_and_late(void **state)
+{
+	struct iod_smmuv3_sink sink = { .size = sizeof(sink) };
+	struct iod_smmuv3_raw_cmd cmd;
+	size_t issued;
+
+	rig_open(&rig, 4, 0, false);
+	iodt_assert_ok(iod_smmuv3_cmdq_sink(rig.q, &sink));
+	rig_cmd(&cmd, RIG_BAD);
+	iodt_assert_ok(sink.issue(sink.cookie, &cmd, 1, false, &issued));
+	rig.timeouts = 1;
+	assert_int_equal(sink.issue(sink.cookie, NULL, 0, true, &issued), -EIO);
+	rig_close(&rig);
+}
+
 static void test_aborts(void **state)
 {
 	SUBMITTED(result);
@@ -351,6 +367,11 @@ static void test_sink(void **state)
 	rig.timeouts = 1;
 	assert_int_equal(sink.issue(sink.cookie, cmds, 3, true, &issued), -ETIMEDOUT);
 	assert_int_equal(issued, 3);
+	/* Giving up is something else, whatever wait calls it. */
+	rig.stopped = true;
+	rig.patience = 1;
+	rig.wait_gives = -ETIMEDOUT;
+	assert_int_equal(sink.issue(sink.cookie, cmds, 3, true, &issued), -ETIME);
 	assert_int_equal(iod_smmuv3_cmdq_sink(NULL, &sink), -EINVAL);
 	assert_int_equal(iod_smmuv3_cmdq_sink(rig.q, NULL), -EINVAL);
 	rig_close(&rig);
@@ -426,10 +447,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_refused),	      cmocka_unit_test(test_other_errors),
 		cmocka_unit_test(test_refused_stray), cmocka_unit_test(test_stray_of_another),
 		cmocka_unit_test(test_many_strays),   cmocka_unit_test(test_atc_timeout),
-		cmocka_unit_test(test_atc_gives_up),  cmocka_unit_test(test_aborts),
-		cmocka_unit_test(test_gives_up),      cmocka_unit_test(test_nonsense),
-		cmocka_unit_test(test_no_lock),	      cmocka_unit_test(test_sink),
-		cmocka_unit_test(test_misuse),	      cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_atc_gives_up),  cmocka_unit_test(test_refused_and_late),
+		cmocka_unit_test(test_aborts),	      cmocka_unit_test(test_gives_up),
+		cmocka_unit_test(test_nonsense),      cmocka_unit_test(test_no_lock),
+		cmocka_unit_test(test_sink),	      cmocka_unit_test(test_misuse),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));
