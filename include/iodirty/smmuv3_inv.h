@@ -131,7 +131,8 @@ IOD_API int iod_smmuv3_inv_encode(const struct iod_smmuv3_inv *inv, const struct
 				  size_t nr, struct iod_smmuv3_raw_cmd *out, size_t max, size_t *n);
 
 /** The ATC_INVs of the same batch, for all devices; to be issued when the SYNC after the TLBIs is complete,
- *  with another behind them. More than 256 items are covered by fewer. @return as above */
+ *  with another behind them. More than 256 items are covered by fewer. Devices that are new are told of the batch, no
+ *  more: call it when that SYNC is complete, so that one which came meanwhile is among them. @return as above */
 IOD_API int iod_smmuv3_inv_encode_atc(const struct iod_smmuv3_inv *inv, const struct iod_inv *items,
 				      size_t nr, struct iod_smmuv3_raw_cmd *out, size_t max,
 				      size_t *n);

@@ -117,7 +117,7 @@ bool iod_smmuv3_inv_tlbi(struct inv_out *o, const struct iod_inv *items, size_t 
 void iod_smmuv3_inv_spans(const struct iod_smmuv3_inv *inv, const struct iod_inv *items, size_t nr,
 			  struct span_set *set, bool *all);
 
-/* The ATC_INVs of a set, which is sorted and joined for it, for all devices. */
-void iod_smmuv3_inv_atc(struct inv_out *o, struct span_set *set, bool all);
+/* The ATC_INVs of a set, which is sorted and joined for it, for all devices. fresh: new ones forget everything. */
+void iod_smmuv3_inv_atc(struct inv_out *o, struct span_set *set, bool all, bool fresh);
 
 #endif

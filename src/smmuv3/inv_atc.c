@@ -58,7 +58,7 @@ static void put_atc_all(struct inv_out *o, const struct inv_device *dev)
 			    IOD_SMMUV3_ATC_ALL_SPAN);
 }
 
-void iod_smmuv3_inv_atc(struct inv_out *o, struct span_set *set, bool all)
+void iod_smmuv3_inv_atc(struct inv_out *o, struct span_set *set, bool all, bool fresh)
 {
 	const struct iod_smmuv3_inv *inv = o->inv;
 	struct span_piece piece[INV_MAX_PIECES];
@@ -83,7 +83,8 @@ void iod_smmuv3_inv_atc(struct inv_out *o, struct span_set *set, bool all)
 			c.min_lg2 = dev->stu;
 			cost = iod_span_cover(&c);
 		}
-		if (all || dev->fresh || cost == UINT64_MAX || cost > inv->cost.device_all) {
+		if (all || (fresh && dev->fresh) || cost == UINT64_MAX ||
+		    cost > inv->cost.device_all) {
 			put_atc_all(o, dev);
 			continue;
 		}

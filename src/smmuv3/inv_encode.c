@@ -97,8 +97,9 @@ int iod_smmuv3_inv_encode_atc(const struct iod_smmuv3_inv *inv, const struct iod
 	o.to = out;
 	o.to_max = max;
 	pthread_mutex_lock(&mut->lock);
+	/* No sync will come that settles new ones; they are told of whatever is invalidated from now on. */
 	if (nr)
-		iod_smmuv3_inv_atc(&o, &set, all);
+		iod_smmuv3_inv_atc(&o, &set, all, false);
 	pthread_mutex_unlock(&mut->lock);
 	return inv_copied(&o, n);
 }

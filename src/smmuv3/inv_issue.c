@@ -112,7 +112,7 @@ static int inv_do_flush(struct iod_smmuv3_inv *inv, bool due, bool all)
 	/* Nor can a device be told what is not in the table any more. */
 	o.flush = inv_issue_synced;
 	if (!ret)
-		iod_smmuv3_inv_atc(&o, &inv->taken, all);
+		iod_smmuv3_inv_atc(&o, &inv->taken, all, true);
 	if (!ret && (o.n || o.err))
 		ret = iod_smmuv3_inv_out_end(&o, true);
 	return ret;
