@@ -133,6 +133,14 @@ static inline uint32_t levels_join(uint32_t a, uint32_t b)
 	return a && b ? a | b : 0;
 }
 
+/* Two ranges say no more than this; and one need not reach from the lower half into the upper (4.4.1). */
+static inline bool parts_fit(const struct inv_parts *p, const struct inv_part *a,
+			     const struct inv_part *b)
+{
+	return (b->last <= a->last || b->last - a->first < 2 * SPAN_SCALED_MAX) &&
+	       !((a->first ^ b->last) & (INV_HALF >> p->granule_lg2));
+}
+
 static inline void part_join(struct inv_part *to, const struct inv_part *from)
 {
 	if (from->last > to->last)
@@ -276,7 +284,9 @@ static void put_ranges(struct inv_out *o, struct inv_parts *p)
 					.strict = part->strict };
 		bool mixed = false;
 
-		for (to = i + 1; to < p->nr && part_touches(&all, part_at(p, to)); to++) {
+		for (to = i + 1; to < p->nr && part_touches(&all, part_at(p, to)) &&
+				 parts_fit(p, &all, part_at(p, to));
+		     to++) {
 			mixed |= part_at(p, to)->leaf != all.leaf;
 			part_join(&all, part_at(p, to));
 		}

@@ -572,6 +572,40 @@ static void beyond_addresses(void **state)
 		}
 }
 
+/* Neither do several items that touch each other there, nor those that are more than two ranges together. */
+static void joined_beyond(void **state)
+{
+	struct iod_smmuv3_inv *one = open_inv(true, 1), *two = open_inv(true, 2);
+	struct iod_smmuv3_raw_cmd raw[8];
+	struct iod_inv item[4];
+	struct iod_smmuv3_cmd cmd;
+	uint64_t i;
+	size_t n;
+
+	for (i = 0; i < 4; i++)
+		item[i] = (struct iod_inv){ .kind = IOD_INV_RANGE,
+					    .flags = IOD_INV_LEAF_ONLY,
+					    .iova = i << 49,
+					    .last = ((i + 1) << 49) - 1,
+					    .granule_lg2 = 12 };
+	iodt_assert_ok(iod_smmuv3_inv_encode(two, item, 4, raw, 8, &n));
+	assert_int_equal(n, 8);
+	for (i = 0; i < n; i++) {
+		iodt_assert_ok(iod_smmuv3_cmd_decode(&cmd, &raw[i], NULL, NULL));
+		assert_int_equal(cmd.addr, i << 48);
+		assert_true(cmd.num == 31 && cmd.scale == 31);
+	}
+	item[0].iova = IODT_BIT(63) - IODT_4K;
+	item[0].last = IODT_BIT(63) - 1;
+	item[1].iova = IODT_BIT(63);
+	item[1].last = IODT_BIT(63) + IODT_4K - 1;
+	iodt_assert_ok(iod_smmuv3_inv_encode(one, item, 2, raw, 8, &n));
+	assert_int_equal(n, 2);
+	assert_true(!seen_decode(&raw[0]).tg && !seen_decode(&raw[1]).tg);
+	iodt_assert_ok(iod_smmuv3_inv_destroy(one));
+	iodt_assert_ok(iod_smmuv3_inv_destroy(two));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -581,6 +615,7 @@ int main(void)
 		cmocka_unit_test(unmap_of_32_mib),
 		cmocka_unit_test(whole_space),
 		cmocka_unit_test(beyond_addresses),
+		cmocka_unit_test(joined_beyond),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
