@@ -18,7 +18,7 @@
  * remembers what ATCs must forget; iod_inv_ops.sync does the rest. Without devices one SYNC is all.
  *
  * Locking: any number of gathers, in any number of threads, may use one object; create and destroy alone.
- * Threads that sync at the same time share SYNCs. No lock is held while the sink is called. Nothing is
+ * Threads that sync at the same time share all but a SYNC each. No lock is held while the sink is called. Nothing is
  * allocated but by create and add_device.
  */
 #ifndef IODIRTY_SMMUV3_INV_H

@@ -4,7 +4,8 @@
  *
  * Invalidations are issued at once. What must come after a SYNC of theirs (combined translations, ATCs) is
  * recorded, and done by the next sync. One thread does that at a time, for all that was recorded before it
- * began, without a lock held; the others wait for it. An error leaves everything recorded.
+ * began, without a lock held; the others wait for it, and then for a SYNC of their own: what was refused of theirs
+ * the queue may have told the first alone. An error leaves everything recorded.
  */
 #include "smmuv3/inv.h"
 
@@ -143,8 +144,8 @@ static void inv_flushed(struct iod_smmuv3_inv *inv, int err, uint64_t upto, bool
 static int inv_flush(struct iod_smmuv3_inv *inv)
 {
 	struct span_set set;
+	bool due, all, shared = true;
 	uint64_t mine, upto;
-	bool due, all;
 	int ret = 0;
 
 	pthread_mutex_lock(&inv->lock);
@@ -152,6 +153,7 @@ static int inv_flush(struct iod_smmuv3_inv *inv)
 	while (inv->flushing && inv->flushed < mine)
 		pthread_cond_wait(&inv->done, &inv->lock);
 	if (inv->flushed < mine) {
+		shared = false;
 		inv->flushing = true;
 		upto = inv->recorded;
 		due = inv->due;
@@ -166,7 +168,8 @@ static int inv_flush(struct iod_smmuv3_inv *inv)
 		inv_flushed(inv, ret, upto, due, all);
 	}
 	pthread_mutex_unlock(&inv->lock);
-	return ret;
+	/* A queue tells a thread of its own refused commands when that thread syncs, and once tells another. */
+	return shared ? inv_sync_only(inv) : ret;
 }
 
 static int inv_sync(void *cookie)

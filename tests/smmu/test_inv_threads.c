@@ -224,6 +224,63 @@ static void twin_without_tlbi(void **state)
 	assert_int_not_equal(w.misses, 0);
 }
 
+/* A queue refuses a thread's TLBI: the next sync of any thread is told, and the thread's own. */
+struct refusing {
+	struct iod_smmuv3_inv *inv;
+	pthread_t victim;
+	bool loose, own;
+};
+
+static int issue_refusing(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_t nr, bool sync,
+			  size_t *issued)
+{
+	struct refusing *r = cookie;
+	bool told = r->loose, mine = pthread_equal(r->victim, pthread_self());
+
+	*issued = nr;
+	if (!sync)
+		return 0;
+	told |= mine && r->own;
+	r->loose = false;
+	r->own &= !mine;
+	return told ? -EIO : 0;
+}
+
+static void *sync_twice(void *arg)
+{
+	struct refusing *r = arg;
+	const struct iod_inv_ops *ops = iod_smmuv3_inv_ops();
+	struct iod_inv item = { .kind = IOD_INV_ALL };
+
+	assert_int_equal(ops->invalidate(r->inv, &item, 1), 0);
+	assert_int_equal(ops->sync(r->inv), -EIO);
+	assert_int_equal(ops->invalidate(r->inv, &item, 1), 0);
+	assert_int_equal(ops->sync(r->inv), 0);
+	return NULL;
+}
+
+/* That another has synced for us, and was told, and tried again, does not hide it from us. */
+static void refused_and_shared(void **state)
+{
+	struct refusing r = { .victim = pthread_self(), .loose = true, .own = true };
+	struct iod_smmuv3_sink sink = { sizeof(sink), issue_refusing, &r };
+	struct iod_smmuv3_inv_cfg cfg = { .size = sizeof(cfg), .sink = &sink, .stage = 1 };
+	struct iod_smmuv3_ats_device dev = { .size = sizeof(dev), .sid = STAYS };
+	const struct iod_inv_ops *ops = iod_smmuv3_inv_ops();
+	struct iod_inv item = { .kind = IOD_INV_ALL };
+	pthread_t other;
+
+	iodt_assert_ok(iod_smmuv3_inv_create(&r.inv, &cfg));
+	iodt_assert_ok(iod_smmuv3_inv_add_device(r.inv, &dev));
+	iodt_assert_ok(ops->invalidate(r.inv, &item, 1));
+	iodt_assert_ok(pthread_create(&other, NULL, sync_twice, &r));
+	iodt_assert_ok(pthread_join(other, NULL));
+	assert_int_equal(ops->sync(r.inv), -EIO);
+	iodt_assert_ok(ops->invalidate(r.inv, &item, 1));
+	iodt_assert_ok(ops->sync(r.inv));
+	iodt_assert_ok(iod_smmuv3_inv_destroy(r.inv));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +288,7 @@ int main(void)
 		cmocka_unit_test(complete_in_spite_of_errors),
 		cmocka_unit_test(twin_without_atc_inv),
 		cmocka_unit_test(twin_without_tlbi),
+		cmocka_unit_test(refused_and_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
