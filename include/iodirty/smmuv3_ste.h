@@ -299,10 +299,11 @@ struct iod_smmuv3_change {
 	const struct iod_smmuv3_sink *sink;
 	/** in: of a CD: other streams whose STEs lead to it (hardware caches it for each of them) */
 	const uint32_t *sids;
-	size_t nr_sids;		     /**< in: how many */
-	struct iod_smmuv3_plan plan; /**< out: what was planned */
-	uint32_t steps;		     /**< out: steps that are complete */
-	uint32_t reserved;	     /**< 0 */
+	size_t nr_sids; /**< in: how many */
+	/** out: what was planned. With unsynced also in: tlbi and atc of the calls that failed stay set. */
+	struct iod_smmuv3_plan plan;
+	uint32_t steps;	   /**< out: steps that are complete */
+	uint32_t reserved; /**< 0 */
 };
 
 /** change: refuse (-EBUSY, nothing is written) what would go through V=0. */

@@ -145,6 +145,7 @@ static int change_structure(struct iod_smmuv3_change *user, enum iod_smmuv3_op c
 {
 	struct iod_smmuv3_change change;
 	struct writer w = { .change = &change, .cfgi = cfgi };
+	bool tlbi, atc;
 	void *host;
 	int ret;
 
@@ -153,6 +154,9 @@ static int change_structure(struct iod_smmuv3_change *user, enum iod_smmuv3_op c
 		ret = check(&change, cfgi);
 	if (ret)
 		return ret;
+	/* What a call that failed had begun is not to be seen in memory any more. */
+	tlbi = change.unsynced && change.plan.tlbi;
+	atc = change.unsynced && change.plan.atc;
 	memset(&change.plan, 0, sizeof(change.plan));
 	change.steps = 0;
 	if (iod_mem_host_ptr(change.mem, change.pa, BIT64(STE_LG2), true, &host)) {
@@ -161,6 +165,8 @@ static int change_structure(struct iod_smmuv3_change *user, enum iod_smmuv3_op c
 		w.live = host;
 		ret = carry_out(&w, to);
 	}
+	change.plan.tlbi |= tlbi;
+	change.plan.atc |= atc;
 	iod_struct_out(user, &change, sizeof(change), CHANGE_SIZE_MIN);
 	return ret;
 }

@@ -232,7 +232,8 @@ static void failing_change(struct hw *hw)
 {
 	const struct stefix_words *from = hw->from, *to = hw->to;
 	enum plan_kind kind = hw->kind;
-	unsigned nr = plan_of(kind, from, to).nr;
+	struct iod_smmuv3_plan whole = plan_of(kind, from, to);
+	unsigned nr = whole.nr;
 
 	for (unsigned fail_at = 1; fail_at <= nr; fail_at++) {
 		for (unsigned again = 0; again < 2; again++) {
@@ -259,6 +260,9 @@ static void failing_change(struct hw *hw)
 			assert_int_equal(change.steps, change.plan.nr);
 			/* Steps that were done are not done again; the failed one is made good first. */
 			assert_int_equal(change.plan.nr, nr - fail_at);
+			/* What the old one left in TLBs and ATCs is there however often it was tried. */
+			assert_true(change.plan.tlbi >= whole.tlbi);
+			assert_true(change.plan.atc >= whole.atc);
 			check_memory(hw, to);
 			assert_int_equal(hw->mixed, 0);
 		}
