@@ -101,9 +101,9 @@ static void order(void **state)
 	SINK_EXPECT(&sink, "not yet", TLBI(5));
 	iodt_assert_ok(sync_inv(inv));
 	SINK_EXPECT(&sink, "then", SEEN_SYNC, ATC(0x100, 5, 0), SEEN_SYNC);
-	/* nothing is left */
+	/* nothing is left but to sync: whoever issued what is refused by now is told */
 	iodt_assert_ok(sync_inv(inv));
-	assert_int_equal(sink.calls, 0);
+	SINK_EXPECT(&sink, "nothing is left", SEEN_SYNC);
 	iodt_assert_ok(iod_smmuv3_inv_get_stats(inv, &stats));
 	assert_int_equal(stats.atc, 2);
 	close_inv(inv);
@@ -312,7 +312,7 @@ static void nothing_is_forgotten(void **state)
 	assert_int_equal(invalidate(inv, item, 1), -EIO);
 	sink_reset(&sink);
 	iodt_assert_ok(sync_inv(inv));
-	assert_int_equal(sink.nr, 0);
+	SINK_EXPECT(&sink, "nothing was issued", SEEN_SYNC);
 	close_inv(inv);
 }
 
