@@ -133,8 +133,11 @@ static int cfgi_ste(struct batch *b, const uint64_t w[2], const struct iod_smmuv
 static int sync_in_batch(struct batch *b, const struct iod_smmuv3_cmd *cmd)
 {
 	const struct iod_smmuv3_viommu_cfg *cfg = &b->v->cfg;
-	int ret = iod_viommu_flush(b, true);
+	int ret;
 
+	/* What batches before this one issued, with NO_SYNC or a sync that failed, is to be complete as well. */
+	b->unsynced = true;
+	ret = iod_viommu_flush(b, true);
 	if (ret)
 		return ret;
 	if (cfg->synced)

@@ -377,6 +377,44 @@ static void sync_in_batch(void **state)
 	rig_close(rig);
 }
 
+static int told(void *cookie, const struct iod_smmuv3_cmd *sync)
+{
+	const struct rig *rig = cookie;
+
+	(void)sync;
+	assert_int_equal(rig->host.at_sync, rig->host.nr);
+	synced_calls++;
+	return 0;
+}
+
+/* What an earlier batch left without a sync: its SYNC is asked for again, or comes in a batch of its own. */
+static void sync_alone(void **state)
+{
+	const struct rig_cmd g[] = { { { 0x12, 0x1000 } }, { { 0x46, 0 } } };
+	struct iod_smmuv3_guest_result res;
+	struct rig_opts o = rig_defaults();
+	unsigned int no_sync;
+	struct rig *rig;
+
+	for (no_sync = 0; no_sync < 2; no_sync++) {
+		o.flags = IOD_SMMUV3_VIOMMU_ACCEPT_SYNC;
+		o.flags |= no_sync ? IOD_SMMUV3_VIOMMU_NO_SYNC : 0;
+		o.synced = told;
+		rig = rig_open(&o);
+		synced_calls = 0;
+		rig->host.fail_sync = !no_sync;
+		rig->host.fail_error = -EAGAIN;
+		assert_int_equal(rig_run(rig, g, no_sync ? 1 : 2, &res), no_sync ? 0 : -EAGAIN);
+		assert_int_equal(res.index, 1);
+		assert_false(res.synced);
+		assert_int_equal(synced_calls, 0);
+		iodt_assert_ok(rig_run(rig, g + 1, 1, &res));
+		assert_int_equal(synced_calls, 1);
+		assert_true(res.synced);
+		rig_close(rig);
+	}
+}
+
 static struct rig *ste_rig;
 static uint32_t ste_first, ste_last;
 static unsigned int ste_calls;
@@ -487,8 +525,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(listing),	  cmocka_unit_test(cfgi_cd_leaf),
 		cmocka_unit_test(hints_ignored),  cmocka_unit_test(quirk_hook),
 		cmocka_unit_test(errata_flags),	  cmocka_unit_test(sync_policy),
-		cmocka_unit_test(sync_in_batch),  cmocka_unit_test(cfgi_ste),
-		cmocka_unit_test(misuse),
+		cmocka_unit_test(sync_in_batch),  cmocka_unit_test(sync_alone),
+		cmocka_unit_test(cfgi_ste),	  cmocka_unit_test(misuse),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));
