@@ -50,10 +50,18 @@ struct iod_iotlb {
 	struct iod_iotlb_stats stats;
 };
 
-/* For accesses: an invalidation that waits goes first, or agents flat out would keep it waiting. */
+/* Times that an access steps back for invalidations that wait. */
+#define TLB_POLITE 64u
+
+/*
+ * For accesses: an invalidation that waits goes first, or agents flat out would keep it waiting. Not for ever, or
+ * threads that invalidate flat out would keep the access waiting, and all that wait for a lock that it holds.
+ */
 static void tlb_lock(struct iod_iotlb *tlb)
 {
-	while (word_load(&tlb->waiting))
+	unsigned i;
+
+	for (i = 0; i < TLB_POLITE && word_load(&tlb->waiting); i++)
 		sched_yield();
 	pthread_mutex_lock(&tlb->lock);
 }
