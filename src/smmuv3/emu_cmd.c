@@ -149,6 +149,12 @@ static void emu_obey(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd *cm
 	}
 }
 
+/* The guest disabled the queue, and waits for CR0ACK. */
+static bool emu_cmdq_stops(const struct iod_smmuv3_emu *emu)
+{
+	return !(emu_reg_load(&emu->regs.cr0) & IOD_SMMUV3_CR0_CMDQEN);
+}
+
 static int emu_commands(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_t nr,
 			size_t *handled)
 {
@@ -159,6 +165,9 @@ static int emu_commands(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, siz
 	int ret;
 
 	for (i = 0; i < nr; i++) {
+		ret = -EAGAIN;
+		if (emu_cmdq_stops(emu))
+			break;
 		ret = iod_smmuv3_cmd_decode(&cmd, &cmds[i], &emu->id, &why);
 		if (!ret)
 			emu_obey(emu, &cmd);
@@ -176,6 +185,8 @@ static int emu_sync(void *cookie, const struct iod_smmuv3_cmd *sync)
 	uint32_t irqs = 0;
 	bool timeout;
 
+	if (emu_cmdq_stops(emu))
+		return -EAGAIN;
 	pthread_mutex_lock(&emu->lock);
 	iod_emu_wait_gone(emu);
 	timeout = emu->atc_timeout;
@@ -223,6 +234,8 @@ static int emu_consume(struct iod_smmuv3_emu *emu, uint32_t budget)
 	if (!enabled)
 		return 0;
 	ret = iod_smmuv3_cmdq_consume(&consume);
+	if (ret == -EAGAIN) /* emu_cmdq_stops() */
+		ret = 0;
 	pthread_mutex_lock(&emu->lock);
 	emu->stats.commands += consume.consumed;
 	pthread_mutex_unlock(&emu->lock);
@@ -252,6 +265,8 @@ int iod_smmuv3_emu_run(struct iod_smmuv3_emu *emu, uint32_t budget)
 			pthread_mutex_lock(&emu->lock);
 		}
 		emu->running = false;
+		if (emu_cmdq_stops(emu))
+			emu_reg_store(&emu->regs.cr0ack, emu->regs.cr0ack & ~IOD_SMMUV3_CR0_CMDQEN);
 	}
 	pthread_mutex_unlock(&emu->lock);
 	return ret;

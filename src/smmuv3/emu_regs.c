@@ -180,8 +180,12 @@ static enum emu_act emu_write_word(struct iod_smmuv3_emu *emu, uint64_t offset, 
 static void emu_acknowledge(struct iod_smmuv3_emu *emu, uint32_t *irqs)
 {
 	struct iod_smmuv3_regs *regs = &emu->regs;
+	uint32_t ack = regs->cr0;
 
-	emu_reg_store(&regs->cr0ack, regs->cr0);
+	/* Who consumes stops first, and then says so: until then the command queue is not the guest's. */
+	if (emu->running)
+		ack |= regs->cr0ack & CMDQEN;
+	emu_reg_store(&regs->cr0ack, ack);
 	emu_reg_store(&regs->irq_ctrlack, regs->irq_ctrl);
 	iod_emu_record_stalls(emu, irqs);
 }

@@ -644,6 +644,58 @@ static void arguments(void **state)
 }
 
 /* Each allocation fails once. */
+struct disabler {
+	struct iod_smmuv3_emu *emu;
+	unsigned int calls;
+	uint64_t ack;
+};
+
+/* Another vCPU disables the queue while commands are consumed. */
+static int disable_cmdq(void *cookie, uint32_t sid, bool ssv, uint32_t ssid, bool global,
+			uint64_t first, uint64_t last)
+{
+	struct disabler *d = cookie;
+	uint64_t cr0 = 0;
+
+	(void)sid;
+	(void)ssv;
+	(void)ssid;
+	(void)global;
+	(void)first;
+	(void)last;
+	d->calls++;
+	assert_int_equal(iod_smmuv3_emu_mmio(d->emu, 0x20, 4, true, &cr0), 0);
+	return iod_smmuv3_emu_mmio(d->emu, 0x24, 4, false, &d->ack);
+}
+
+/* CR0ACK says that CMDQEN is clear when nobody writes CONS any more. */
+static void disable_while_consuming(void **state)
+{
+	const struct iod_smmuv3_emu_ops ops = { .size = sizeof(ops), .atc_inv = disable_cmdq };
+	struct disabler d = { 0 };
+	struct iod_smmuv3_emu_cfg cfg = { .size = sizeof(cfg), .ops = &ops, .cookie = &d };
+	struct emurig r;
+	unsigned int i;
+
+	(void)state;
+	rig_init(&r, &cfg);
+	d.emu = r.emu;
+	rig_enable(&r, 0);
+	for (i = 0; i < 3; i++) {
+		rig_w64(&r, RIG_CMDQ + 16 * i, 0x40 | UINT64_C(3) << 32);
+		rig_w64(&r, RIG_CMDQ + 16 * i + 8, 52);
+	}
+	rig_reg(&r, 0x98, 3);
+	assert_int_equal(d.calls, 1);
+	assert_int_equal(d.ack, IOD_SMMUV3_CR0_CMDQEN);
+	assert_int_equal(rig_get(&r, 0x24), 0);
+	assert_int_equal(rig_get(&r, 0x9c), 1);
+	rig_reg(&r, 0x98, 0);
+	rig_reg(&r, 0x9c, 0);
+	assert_int_equal(rig_get(&r, 0x9c), 0);
+	rig_fini(&r);
+}
+
 static void allocations(void **state)
 {
 	struct iod_smmuv3_emu_cfg cfg = { .size = sizeof(cfg) };
@@ -738,6 +790,7 @@ int main(void)
 		TEST(arguments),
 		TEST(allocations),
 		TEST(hostile),
+		cmocka_unit_test(disable_while_consuming),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
