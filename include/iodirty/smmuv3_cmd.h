@@ -164,7 +164,7 @@ IOD_API int iod_smmuv3_cmd_decode(struct iod_smmuv3_cmd *cmd, const struct iod_s
 #define IOD_SMMUV3_TAG_S1(vmid, asid) ((uint64_t)(vmid) << 16 | (uint64_t)(asid))
 /** Stage 2, in an iod_iotlb of its own. */
 #define IOD_SMMUV3_TAG_S2(vmid) ((uint64_t)(vmid) << 16)
-/** Stage 1 of EL2. */
+/** Stage 1 of EL2. Without E2H asid is 0: clear it in TLBIs before iod_smmuv3_cmd_effect(). */
 #define IOD_SMMUV3_TAG_EL2(asid) (UINT64_C(1) << 32 | (uint64_t)(asid))
 /** @} */
 

@@ -26,6 +26,8 @@
 #include "bits.h"
 #include "pgtable/mem.h"
 
+#define EMU_CR2_E2H (1u << 0)
+
 /* An STE in the cache, or why it is none. */
 struct emu_ste {
 	bool present;

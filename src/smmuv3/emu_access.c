@@ -12,8 +12,6 @@
 #define EMU_SSID_MAX 0xfffffu
 #define EMU_FLAGS    (IOD_SMMUV3_REQ_ATS | IOD_SMMUV3_REQ_TRANSLATED)
 
-#define EMU_CR2_E2H  (1u << 0)
-
 /* STE.EATS */
 #define EATS_NONE  0
 #define EATS_SPLIT 2

@@ -37,15 +37,24 @@ static void emu_cfgi(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd *cm
 	pthread_mutex_unlock(&emu->lock);
 }
 
+static bool is_el2(enum iod_smmuv3_op op)
+{
+	return op == IOD_SMMUV3_TLBI_EL2_ASID || op == IOD_SMMUV3_TLBI_EL2_VA;
+}
+
 /*
  * Stage 2 first: what a stage-1 walk that is under way reads from it afterwards is fresh, and what it read before
  * ends up in a stage-1 cache before that is invalidated.
  */
 static void emu_tlbi(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd *cmd)
 {
+	struct iod_smmuv3_cmd known = *cmd;
 	struct iod_smmuv3_effect effect;
 
-	if (iod_smmuv3_cmd_effect(&effect, cmd))
+	/* EL2 without E2H has no ASIDs: its tags say 0, whatever a command names. */
+	if (is_el2(cmd->op) && !(emu->regs.cr2 & EMU_CR2_E2H))
+		known.asid = 0;
+	if (iod_smmuv3_cmd_effect(&effect, &known))
 		return;
 	if (effect.nr_s2) {
 		iod_iotlb_invalidate(emu->tlb[1], effect.s2, effect.nr_s2);

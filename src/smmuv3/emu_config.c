@@ -12,7 +12,6 @@
 
 #include "smmuv3/emu.h"
 
-#define EMU_CR2_E2H		(1u << 0)
 #define EMU_IDR1_ATTR_PERMS_OVR (1u << 26)
 
 /* Config: which stages. */

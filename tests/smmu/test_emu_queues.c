@@ -275,6 +275,24 @@ static void stale_translations(void **state)
 	rig_ok(r, 4, 0x5000, W, DATA(3));
 }
 
+/* EL2 without E2H: its entries have no ASID, so what a command names does not matter. */
+static void stale_el2(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_page(r), cd = rig_s1(r, 4, CD_GOOD, root);
+
+	rig_ste(r, 4, STE_V | STE_CONFIG(5) | cd, (uint64_t)2 << 30, 0, 0); /* STRW */
+	rig_map(r, root, 0x5000, DATA(1) | S1_RW_PAGE, 0);
+	rig_ok(r, 4, 0x5000, W, DATA(1));
+	rig_map(r, root, 0x5000, DATA(2) | S1_RW_PAGE, 0);
+	rig_cmd(r, 0x12 | (uint64_t)5 << 48, 0x5000); /* NH_VA: not EL2's */
+	rig_sync(r);
+	rig_ok(r, 4, 0x5000, W, DATA(1));
+	rig_cmd(r, 0x22 | (uint64_t)5 << 48, 0x5000);
+	rig_sync(r);
+	rig_ok(r, 4, 0x5000, W, DATA(2));
+}
+
 /* ---- stalls ---- */
 
 static void stall_resume(void **state)
@@ -788,6 +806,7 @@ int main(void)
 		TEST(pri),
 		TEST(pri_overflow),
 		TEST(arguments),
+		TEST(stale_el2),
 		TEST(allocations),
 		TEST(hostile),
 		cmocka_unit_test(disable_while_consuming),
