@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "smmuv3/ste_bits.h"
+#include "smmuv3/tables.h"
 #include "bits.h"
 
 /* One structure: its words as they lie in memory, and which bits of them matter. */
@@ -320,6 +321,16 @@ static bool atc_outlived(const struct iod_smmuv3_ste *from, const struct iod_smm
 	       from->s1dss != to->s1dss;
 }
 
+/* Whether a CD may lie elsewhere, or nowhere: S1Fmt counts from the first substream on, and so does alignment. */
+static bool cds_moved(const struct iod_smmuv3_ste *from, const struct iod_smmuv3_ste *to)
+{
+	struct cdtab_geometry a = cdtab_geometry(from), b = cdtab_geometry(to);
+
+	if (!from->valid || !STE_CONFIG_S1(from->config))
+		return false;
+	return b.bits < a.bits || b.base != a.base || b.split != a.split;
+}
+
 int iod_smmuv3_ste_plan(struct iod_smmuv3_plan *plan, const struct iod_smmuv3_raw_ste *from,
 			const struct iod_smmuv3_raw_ste *to)
 {
@@ -338,8 +349,7 @@ int iod_smmuv3_ste_plan(struct iod_smmuv3_plan *plan, const struct iod_smmuv3_ra
 		plan_direct(plan, &a, &b, &d);
 	else
 		plan_break(plan, &a, &b, iod_le64(BIT64(0)));
-	plan->tlbi = outlived(&a, &b, cached) ||
-		     (old.valid && STE_CONFIG_S1(old.config) && new.s1cdmax < old.s1cdmax);
+	plan->tlbi = outlived(&a, &b, cached) || cds_moved(&old, &new);
 	plan->atc = atc_outlived(&old, &new) || (plan->tlbi && old.eats != EATS_NONE);
 	return 0;
 }

@@ -372,6 +372,8 @@ static const struct expected by_hand[] = {
 	{ PLAN_STE, "s1", "s1, other pointer", 1, false, true, false },
 	/* S1DSS is ignored while there are no substreams. */
 	{ PLAN_STE, "s1", "s1, 256 CDs", 2, false, false, false },
+	/* What was a CD is a table of them. */
+	{ PLAN_STE, "s1", "s1, two levels", 2, false, true, false },
 	{ PLAN_STE, "s1, 256 CDs", "s1, 1024 CDs", 1, false, false, false },
 	{ PLAN_STE, "s1, 1024 CDs", "s1, 256 CDs", 1, false, true, false },
 	{ PLAN_STE, "s1", "s1, ATS", 1, false, false, false },
