@@ -661,7 +661,6 @@ static void arguments(void **state)
 	assert_int_equal(iod_smmuv3_emu_destroy(NULL), -EINVAL);
 }
 
-/* Each allocation fails once. */
 struct disabler {
 	struct iod_smmuv3_emu *emu;
 	unsigned int calls;
@@ -714,6 +713,7 @@ static void disable_while_consuming(void **state)
 	rig_fini(&r);
 }
 
+/* Each allocation fails once. */
 static void allocations(void **state)
 {
 	struct iod_smmuv3_emu_cfg cfg = { .size = sizeof(cfg) };
