@@ -78,7 +78,7 @@ static int level2(struct cd_walk *walk, const struct cdtab_geometry *g, uint32_t
 	raw = item_load(host);
 	if (!(raw & L1CD_V))
 		return refuse(walk, IOD_SMMUV3_C_BAD_SUBSTREAMID);
-	*table = L1CD_PTR(raw);
+	*table = l1cd_ptr(raw, g);
 	/* 3.4.3: a physical address must be one. An intermediate one is for stage 2 to refuse. */
 	if (!walk->nested && *table & ~low_mask(smmu_oas(walk->id)))
 		return refuse(walk, IOD_SMMUV3_C_BAD_SUBSTREAMID);

@@ -14,6 +14,8 @@
 #define ERR_NO_CD   "context descriptor is not in memory"
 #define ERR_NO_L1CD "level-1 context descriptor table is not in memory"
 
+#define NO_TABLE    UINT64_MAX
+
 struct smmu_scan {
 	struct devscan common; /* first: callbacks cast back */
 	struct strtab_geometry table;
@@ -100,7 +102,7 @@ static int visit_cd(const struct cd_scan *cds, uint64_t table, uint32_t index,
 	return report_cd(cds, &dev, &raw);
 }
 
-/* Where the level-2 table of @index is; *table stays 0 when there is none. */
+/* Where the level-2 table of @index is; *table is NO_TABLE when there is none. */
 static bool cd_table(const struct cd_scan *cds, uint32_t index, uint64_t *table, uint64_t *pa)
 {
 	uint64_t l1;
@@ -110,7 +112,7 @@ static bool cd_table(const struct cd_scan *cds, uint32_t index, uint64_t *table,
 		return true;
 	if (!cd_read(cds, cds->table.base + (uint64_t)index * 8, &l1, 1, pa))
 		return false;
-	*table = l1 & L1CD_V ? L1CD_PTR(l1) : 0;
+	*table = l1 & L1CD_V ? l1cd_ptr(l1, &cds->table) : NO_TABLE;
 	return true;
 }
 
@@ -126,7 +128,7 @@ static int substreams(const struct cd_scan *cds, uint32_t index, bool plain_is_c
 	dev.pasid = index << cds->leaf_lg2;
 	if (!cd_table(cds, index, &table, &pa))
 		return devscan_bad(cds->scan, &dev, ERR_NO_L1CD, pa);
-	if (!table && cds->table.two_level)
+	if (table == NO_TABLE)
 		return 0;
 	for (i = 0; i < n && !ret && devscan_spend(cds->scan); i++) {
 		dev.pasid = index << cds->leaf_lg2 | i;
@@ -151,7 +153,7 @@ static int plain_cd0(const struct cd_scan *cds)
 
 	if (!cd_table(cds, 0, &table, &pa))
 		return devscan_bad(cds->scan, &dev, ERR_NO_L1CD, pa);
-	if (!table && cds->table.two_level)
+	if (table == NO_TABLE)
 		return devscan_bad(cds->scan, &dev, "level-1 context descriptor is not valid (V=0)",
 				   pa);
 	return visit_cd(cds, table, 0, dev);

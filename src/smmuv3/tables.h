@@ -70,4 +70,10 @@ static inline struct cdtab_geometry cdtab_geometry(const struct iod_smmuv3_ste *
 	return g;
 }
 
+/* A level-1 context descriptor's table: of a leaf of 64 KiB bits 15:12 are RES0. */
+static inline uint64_t l1cd_ptr(uint64_t l1cd, const struct cdtab_geometry *g)
+{
+	return align_down(L1CD_PTR(l1cd), g->split + STE_LG2);
+}
+
 #endif

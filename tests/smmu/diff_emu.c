@@ -137,10 +137,8 @@ static void random_ste(struct emurig *r, uint32_t sid)
 	unsigned int sl0 = (unsigned int)below(3), i;
 	bool sane = chance(70);
 
-	w[0] = STE_V | STE_CONFIG(config[below(IODT_ARRAY_SIZE(config))]) |
-	       STE_S1FMT(below(2)) | /* not 2: L2Ptr[15:12] are RES0 */
-
-	       STE_S1CDMAX(chance(50) ? 0 : below(9)) | (CDS + (below(16) << 12));
+	w[0] = STE_V | STE_CONFIG(config[below(IODT_ARRAY_SIZE(config))]) | STE_S1FMT(below(3)) |
+	       STE_S1CDMAX(chance(50) ? 0 : below(12)) | (CDS + (below(16) << 12));
 	w[1] = STE1_S1DSS(below(4)) | (chance(25) ? (uint64_t)below(4) << 48 : 0); /* PRIVCFG */
 	w[1] |= chance(10) ? (uint64_t)2 << 30 : 0;				   /* STRW: EL2 */
 	w[2] = STE2_VMID(below(4)) | STE2_PS(chance(80) ? 5 : below(8)) | STE2_AA64;
@@ -157,7 +155,6 @@ static void random_ste(struct emurig *r, uint32_t sid)
 	w[2] |= chance(15) ? IODT_BIT(59) : 0; /* S2HAFT */
 	w[3] = sane ? SANE_S2 + below(4) * 4096 : SOUP + (below(SOUP_BYTES) & ~UINT64_C(0xffff));
 	spoil(w, 4, 15);
-	w[0] &= ~STE_S1FMT(2);
 	w[1] &= ~((uint64_t)3 << 50); /* INSTCFG: the emulator has no execute-only pages */
 	w[2] &= ~IODT_BIT(54);	      /* S2PTW is not modelled by the emulator */
 	for (i = 0; i < 8; i++)

@@ -403,8 +403,8 @@ static void two_level_cds(void **state)
 	/* Fewer CDs than a leaf has: one descriptor. */
 	CD_AT(stream(5, BASE, 3, 1, 0), 7, leaf + 7 * 64);
 	NO_CD(stream(5, BASE, 3, 1, 0), 8, -ENOENT, IOD_SMMUV3_C_BAD_SUBSTREAMID);
-	/* Leaves of 1024. */
-	CD_AT(stream(5, BASE, 13, 2, 0), 1024 + 5, leaf + 0x1000 + 5 * 64);
+	/* Leaves of 1024, which take 64 KiB: L2Ptr[15:12] are RES0. */
+	CD_AT(stream(5, BASE, 13, 2, 0), 1024 + 5, leaf + 5 * 64);
 	CD_AT(stream(5, BASE, 13, 2, 0), 1023, leaf + 1023 * 64);
 	NO_CD(stream(5, BASE, 13, 2, 0), 2048, -ENOENT, IOD_SMMUV3_C_BAD_SUBSTREAMID);
 	NO_CD(stream(5, AWAY, 13, 2, 0), 2048, -EFAULT, IOD_SMMUV3_F_CD_FETCH);

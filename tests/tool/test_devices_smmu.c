@@ -240,9 +240,10 @@ static void substreams(void **state)
 
 	/* Leaves of 1024: the second level-1 descriptor stands for substreams from 1024. */
 	PUT(fix, STE(1), CONFIG(5) | (CD + 0x8000) | S1CDMAX(11) | S1FMT(2), 2);
-	PUT(fix, CD + 0x8000, CD | 1, (CD + 0x1000) | 1, 0, 0);
+	PUT(fix, CD + 0x8000, CD | 1, (CD + 0x11000) | 1, 0, 0); /* L2Ptr[15:12]: RES0 */
+	PUT(fix, CD + 0x10000 + 7 * 64, GOOD_CD, TABLE + 0x4000);
 	visit(fix, LINEAR(1));
-	assert_int_equal(devfix_get(fix, 1, 1024 + 7)->root, TABLE + 0x3000);
+	assert_int_equal(devfix_get(fix, 1, 1024 + 7)->root, TABLE + 0x4000);
 	PUT(fix, STE(1), CONFIG(5) | CD | S1CDMAX(21), 2);
 	visit(fix, LINEAR(1));
 	devfix_bad(devfix_get(fix, 1, -1), "S1CDMax", STE(1));
