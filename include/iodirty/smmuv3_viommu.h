@@ -172,7 +172,8 @@ IOD_API int64_t iod_smmuv3_viommu_devices(struct iod_smmuv3_viommu *v);
  * guest's; everything else must be 0. What the guest's ID registers make illegal is refused.
  *
  * Until iod_smmuv3_viommu_vste_installed() the device's CDs count as being in two levels.
- * @param vste what IOMMU_HWPT_ALLOC takes: V=0 becomes all zero, which aborts as well
+ * @param vste what IOMMU_HWPT_ALLOC takes: V=0 becomes all zero, which aborts as well; S1STALLD is set where
+ *             the host's SMMU could stall and ALLOW_RESUME is not set
  * @param why  receives a constant string that names the field; may be NULL
  * @return 0; -ENOENT; -EINVAL refused
  */

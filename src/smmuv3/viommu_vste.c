@@ -82,6 +82,17 @@ static int check(const struct iod_smmuv3_viommu *v, const struct iod_smmuv3_ste 
 	return 0;
 }
 
+/*
+ * The guest's CDs are read by the host's SMMU, which may obey CD.S though the guest was not shown that:
+ * what stalls would wait for ever, and there are not many who can. S1STALLD makes such a CD illegal
+ * for the host as it is for the guest. (Other stall models have no S1STALLD: it is illegal there.)
+ */
+static bool must_not_stall(const struct iod_smmuv3_viommu *v)
+{
+	return !(v->cfg.flags & IOD_SMMUV3_VIOMMU_ALLOW_RESUME) &&
+	       !(v->cfg.host.idr[0] & IOD_SMMUV3_IDR0_STALL_MODEL);
+}
+
 int iod_smmuv3_viommu_vste(struct iod_smmuv3_viommu *v, uint32_t vsid, const uint64_t guest[2],
 			   struct iod_iommufd_hwpt_smmuv3 *vste, const char **why)
 {
@@ -111,6 +122,8 @@ int iod_smmuv3_viommu_vste(struct iod_smmuv3_viommu *v, uint32_t vsid, const uin
 			return ret;
 		if (aborts(&part))
 			part.config = IOD_SMMUV3_ABORT;
+		else if (part.config == IOD_SMMUV3_S1 && must_not_stall(v))
+			part.s1stalld = true;
 		ret = write_vste(&out, &part);
 		if (ret)
 			return ret;

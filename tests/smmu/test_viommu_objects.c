@@ -350,7 +350,8 @@ static void vste_bits(void **state)
 			}
 			iodt_assert_ok(ret);
 			iodt_put_le64(&out, vste.ste[word]);
-			assert_true(out == ste[word]);
+			/* and S1STALLD, for this guest has no RESUME */
+			assert_true(out == (ste[word] | (word ? IODT_BIT(27) : 0)));
 		}
 	rig_close(rig);
 }
@@ -397,6 +398,31 @@ static void vste_configs(void **state)
 	iodt_put_le64(&raw[1], IODT_BIT(28)); /* EATS 1 */
 	assert_int_equal(iod_smmuv3_viommu_vste(rig->v, 8, raw, &vste, NULL), -EINVAL);
 	rig_close(rig);
+}
+
+/* CD.S is obeyed by the host: only a guest that may RESUME can have what stalls. */
+static void vste_stalls(void **state)
+{
+	struct iod_iommufd_hwpt_smmuv3 vste;
+	struct rig_opts o = rig_defaults();
+	uint64_t raw[2], word;
+	unsigned int config;
+	struct rig *rig;
+
+	for (config = 4; config < 6; config++) {
+		for (o.stall = false;; o.stall = true) {
+			o.flags = o.stall ? IOD_SMMUV3_VIOMMU_ALLOW_RESUME : 0;
+			rig = rig_open(&o);
+			iodt_put_le64(&raw[0], 1 | config << 1);
+			raw[1] = 0;
+			iodt_assert_ok(iod_smmuv3_viommu_vste(rig->v, 8, raw, &vste, NULL));
+			iodt_put_le64(&word, vste.ste[1]);
+			assert_true(word == (config == 5 && !o.stall ? IODT_BIT(27) : 0));
+			rig_close(rig);
+			if (o.stall)
+				break;
+		}
+	}
 }
 
 static void host_ste(void **state)
@@ -470,7 +496,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(devices_both_ways), cmocka_unit_test(devices_refused),
 		cmocka_unit_test(memory_fails),	     cmocka_unit_test(batches_allocate_nothing),
 		cmocka_unit_test(vste_bits),	     cmocka_unit_test(vste_configs),
-		cmocka_unit_test(host_ste),	     cmocka_unit_test(figures),
+		cmocka_unit_test(vste_stalls),	     cmocka_unit_test(host_ste),
+		cmocka_unit_test(figures),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));
