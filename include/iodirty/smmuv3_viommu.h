@@ -234,9 +234,9 @@ IOD_API int iod_smmuv3_viommu_invalidate(struct iod_smmuv3_viommu *v,
 
 /**
  * One turn of the guest's own command queue, as iod_smmuv3_cmdq_consume(): batches up to each SYNC,
- * one host sync before the guest's SYNC completes, cfg.synced, CONS, CERROR_ILL at the command that is
- * illegal, CERROR_ATC_INV_SYNC when the sink's sync returns -ETIMEDOUT, CERROR_ABT when the sink fails
- * otherwise.
+ * one host sync before the guest's SYNC completes (and one when the turn ends without; what that says is told at
+ * the guest's next SYNC), cfg.synced, CONS, CERROR_ILL at the command that is illegal, CERROR_ATC_INV_SYNC when the
+ * sink's sync returns -ETIMEDOUT, CERROR_ABT when the sink fails otherwise.
  * @param consume id, ops and cookie are not looked at. One thread at a time per queue.
  * @return as iod_smmuv3_cmdq_consume(); -EAGAIN when the sink said so
  */

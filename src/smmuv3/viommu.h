@@ -47,6 +47,8 @@ struct iod_smmuv3_viommu {
 	uint64_t expand;   /* singles for a range, at most; more: everything of the VMID */
 	struct viommu_plain plain[VIOMMU_NR_PLAIN]; /* by opcode */
 	_Alignas(8) uint64_t stat[5];		    /* enum viommu_stat; atomic */
+	_Alignas(8) uint64_t
+		owed; /* atomic: errno of a sync that the guest's next SYNC is to tell of; 0 */
 };
 
 enum viommu_stat {

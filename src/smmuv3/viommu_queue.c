@@ -11,6 +11,7 @@
 struct turn {
 	struct iod_smmuv3_viommu *v;
 	enum iod_smmuv3_reason reason;
+	bool open; /* commands without a SYNC behind them */
 };
 
 /* What a consumer makes of an error: the guest's fault (CERROR_ILL), or ours (CERROR_ABT). */
@@ -35,20 +36,42 @@ static int turn_commands(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, si
 	ret = iod_viommu_batch_end(&b, iod_viommu_feed(&b, cmds, nr), &res);
 	*handled = res.handled;
 	turn->reason = res.reason;
+	turn->open = true;
 	return consumer_error(ret, res.reason == IOD_SMMUV3_BAD_ISSUE);
+}
+
+static int host_sync(struct iod_smmuv3_viommu *v)
+{
+	struct iod_smmuv3_raw_cmd none;
+	size_t issued = 0;
+
+	memset(&none, 0, sizeof(none));
+	__atomic_fetch_add((iod_word *)&v->stat[STAT_SYNCS], 1, __ATOMIC_RELAXED);
+	return v->sink.issue(v->sink.cookie, &none, 0, true, &issued);
+}
+
+/*
+ * The turn ends between commands and their SYNC. The next may be another thread's, whom a host's queue need not
+ * tell of what it refused of ours: so it is asked now, and the SYNC says so.
+ */
+static void turn_end(struct turn *turn)
+{
+	int ret = turn->open ? host_sync(turn->v) : 0;
+
+	if (ret)
+		__atomic_store_n((iod_word *)&turn->v->owed, (uint64_t)-ret, __ATOMIC_RELAXED);
 }
 
 static int turn_sync(void *cookie, const struct iod_smmuv3_cmd *sync)
 {
 	struct turn *turn = cookie;
 	struct iod_smmuv3_viommu *v = turn->v;
-	struct iod_smmuv3_raw_cmd none;
-	size_t issued = 0;
-	int ret;
+	int ret = host_sync(v), owed;
 
-	memset(&none, 0, sizeof(none));
-	__atomic_fetch_add((iod_word *)&v->stat[STAT_SYNCS], 1, __ATOMIC_RELAXED);
-	ret = v->sink.issue(v->sink.cookie, &none, 0, true, &issued);
+	turn->open = false;
+	owed = -(int)__atomic_exchange_n((iod_word *)&v->owed, 0, __ATOMIC_RELAXED);
+	if (!ret && owed)
+		ret = owed;
 	if (ret) {
 		turn->reason = IOD_SMMUV3_BAD_ISSUE;
 		return ret == -ETIMEDOUT ? ret : consumer_error(ret, true);
@@ -78,6 +101,7 @@ int iod_smmuv3_viommu_consume(struct iod_smmuv3_viommu *v, struct iod_smmuv3_con
 	c.ops = &ops;
 	c.cookie = &turn;
 	ret = iod_smmuv3_cmdq_consume(&c);
+	turn_end(&turn);
 	consume->consumed = c.consumed;
 	consume->cerror = c.cerror;
 	consume->reason = c.reason ? c.reason : turn.reason;

@@ -91,9 +91,33 @@ static void consumed(void **state)
 	assert_int_equal(told_data, 8);
 	assert_int_equal(told_complete,
 			 2); /* the joined TLBI, the ATC_INV: complete before it was told */
-	assert_int_equal(q.rig->host.syncs, 2);
+	assert_int_equal(q.rig->host.syncs, 3); /* two, and one for what has none yet */
 	assert_int_equal(q.rig->host.nr, 3);
 	assert_int_equal(q.gerror, 0);
+	queue_close(&q);
+}
+
+/* A turn ends before the SYNC, which another thread may consume: what the host refused is not lost. */
+static void left_open(void **state)
+{
+	struct queue q;
+
+	queue_open(&q, 0);
+	put(&q, 0x12, 0x1000);
+	q.rig->host.fail_sync = true;
+	q.rig->host.fail_error = -EIO;
+	iodt_assert_ok(iod_smmuv3_viommu_consume(q.rig->v, &q.turn));
+	assert_int_equal(q.turn.consumed, 1);
+	assert_int_equal(q.turn.cerror, 0);
+	put_sync(&q, 7);
+	iodt_assert_ok(iod_smmuv3_viommu_consume(q.rig->v, &q.turn));
+	assert_int_equal(q.turn.cerror, IOD_SMMUV3_CERROR_ABT);
+	assert_int_equal(q.turn.consumed, 0);
+	assert_int_equal(told, 0);
+	q.gerrorn = q.gerror;
+	iodt_assert_ok(iod_smmuv3_viommu_consume(q.rig->v, &q.turn));
+	assert_int_equal(q.turn.consumed, 1);
+	assert_int_equal(told, 1);
 	queue_close(&q);
 }
 
@@ -340,11 +364,11 @@ static void page_requests(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(consumed),	  cmocka_unit_test(illegal),
-		cmocka_unit_test(unknown_device), cmocka_unit_test(host_busy),
-		cmocka_unit_test(host_breaks),	  cmocka_unit_test(consume_refused),
-		cmocka_unit_test(budget),	  cmocka_unit_test(events),
-		cmocka_unit_test(page_requests),
+		cmocka_unit_test(consumed),	   cmocka_unit_test(left_open),
+		cmocka_unit_test(illegal),	   cmocka_unit_test(unknown_device),
+		cmocka_unit_test(host_busy),	   cmocka_unit_test(host_breaks),
+		cmocka_unit_test(consume_refused), cmocka_unit_test(budget),
+		cmocka_unit_test(events),	   cmocka_unit_test(page_requests),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));
