@@ -167,7 +167,8 @@ IOD_API int iod_smmuv3_cd_set_stage1(struct iod_smmuv3_cd *cd, const struct iod_
 /** The stage-2 page table of an effective STE, ready for iod_pgtable_attach() but for mem; domain is the VMID.
  *  S2AFFD, S2PTW, S2R and S2S are the caller's to obey.
  *  @param why receives a constant string, NULL after success; may be NULL
- *  @return 0; -EOPNOTSUPP what the library does not walk (big-endian, DS, permission indirection);
+ *  @return 0; -EOPNOTSUPP what the library does not walk (big-endian, DS, permission indirection, 32-bit tables
+ *          with inputs of more than 32 bits);
  *          -EINVAL also without stage 2, and when the fields are not legal */
 IOD_API int iod_smmuv3_ste_get_stage2(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cfg *cfg,
 				      uint64_t *root, const char **why);

@@ -118,7 +118,8 @@ static uint32_t output_bits(unsigned code, unsigned granule_lg2)
 }
 
 /* 32-bit LPAE: S2T0SZ is a signed 4-bit size, two start levels exist. */
-static void stage2_lpae32(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cfg *cfg)
+static int stage2_lpae32(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cfg *cfg,
+			 const char **why)
 {
 	unsigned t0sz = ste->s2t0sz & 0xf;
 
@@ -127,6 +128,10 @@ static void stage2_lpae32(const struct iod_smmuv3_ste *ste, struct iod_pgtable_c
 	cfg->ias = t0sz < 8 ? 32 - t0sz : 48 - t0sz;
 	cfg->oas = 40;
 	cfg->levels = 2u + ste->s2sl0;
+	if (cfg->ias > 32)
+		return refuse(why, -EOPNOTSUPP,
+			      "32-bit tables with inputs of more than 32 bits are not supported");
+	return 0;
 }
 
 static int stage2_lpae64(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cfg *cfg,
@@ -156,7 +161,7 @@ static int stage2_lpae64(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cf
 int iod_smmuv3_ste_get_stage2(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cfg *cfg,
 			      uint64_t *root, const char **why)
 {
-	int ret = 0;
+	int ret;
 
 	if (!ste || !cfg || !root || !ste->valid || !STE_CONFIG_S2(ste->config))
 		return refuse(why, -EINVAL, "no stage 2");
@@ -174,10 +179,7 @@ int iod_smmuv3_ste_get_stage2(const struct iod_smmuv3_ste *ste, struct iod_pgtab
 	if (ste->s2pie || ste->s2poe)
 		return refuse(why, -EOPNOTSUPP, WHY_PI);
 	cfg->features |= update_features(ste->s2ha, ste->s2hd, ste->s2haft, ste->s2affd);
-	if (ste->s2aa64)
-		ret = stage2_lpae64(ste, cfg, why);
-	else
-		stage2_lpae32(ste, cfg);
+	ret = ste->s2aa64 ? stage2_lpae64(ste, cfg, why) : stage2_lpae32(ste, cfg, why);
 	return ret ? ret : refuse(why, 0, NULL);
 }
 

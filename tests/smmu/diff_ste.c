@@ -245,7 +245,8 @@ static void stage2_table(struct diff *d, const struct both_ste *b)
 	if (mdl_ste_beyond(&b->m, &d->mid))
 		return;
 	mdl_ste_table(&b->m, &d->mid, &t);
-	if (ret && t.ias > 48 && t.oas < 52) /* the library's limit */
+	if (ret &&
+	    ((t.ias > 48 && t.oas < 52) || (t.ias > 32 && !b->m.s2aa64))) /* the library's limits */
 		return;
 	if (ret) {
 		diff_mismatch(d, "stage 2 refused: %s", why);

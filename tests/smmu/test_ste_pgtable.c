@@ -266,6 +266,13 @@ static void what_is_not_walked(void **state)
 	assert_int_equal(get2(FIELDS(GEO(12, 2, G64K), PS48), &cfg), -EOPNOTSUPP);
 	iodt_assert_ok(get2(FIELDS(GEO(12, 2, G64K), { STE_S2PS, 3, 6 }), &cfg));
 	assert_true(cfg.ias == 52 && cfg.oas == 52);
+	/* 32-bit LPAE: S2T0SZ 0 is 32 bits, 15 is 33. */
+	iodt_assert_ok(get2(FIELDS({ STE_S2AA64, 1, 0 }, { STE_S2T0SZ, 6, 0 }), &cfg));
+	assert_int_equal(cfg.ias, 32);
+	assert_int_equal(get2(FIELDS({ STE_S2AA64, 1, 0 }, { STE_S2T0SZ, 6, 15 }), &cfg),
+			 -EOPNOTSUPP);
+	assert_int_equal(get2(FIELDS({ STE_S2AA64, 1, 0 }, { STE_S2T0SZ, 6, 8 }), &cfg),
+			 -EOPNOTSUPP);
 	/* S2AFFD; HA makes it meaningless. */
 	iodt_assert_ok(get2(FIELDS({ STE_S2AFFD, 1, 1 }), &cfg));
 	assert_int_equal(cfg.features, IOD_PT_NO_ACCESS_FAULT);
