@@ -104,6 +104,32 @@ void rig_fini(struct emurig *r)
 	free(r->mem);
 }
 
+int rig_setup(void **state)
+{
+	struct emurig *r = malloc(sizeof(*r));
+
+	assert_non_null(r);
+	rig_init(r, NULL);
+	*state = r;
+	return 0;
+}
+
+int rig_setup_enabled(void **state)
+{
+	rig_setup(state);
+	rig_enable(*state, 0);
+	return 0;
+}
+
+int rig_teardown(void **state)
+{
+	struct emurig *r = *state;
+
+	rig_fini(r);
+	free(r);
+	return 0;
+}
+
 /* ---- memory ---- */
 
 static unsigned char *rig_at(struct emurig *r, uint64_t pa)

@@ -131,6 +131,10 @@ void rig_init(struct emurig *r, const struct iod_smmuv3_emu_cfg *cfg);
 void rig_fini(struct emurig *r);
 /* Queues, stream table, and the enables: CR0 = 0xf, and whatever is in @cr0 besides. */
 void rig_enable(struct emurig *r, uint32_t cr0);
+/* For CMocka: a rig as its state; with rig_enable(), too. */
+int rig_setup(void **state);
+int rig_setup_enabled(void **state);
+int rig_teardown(void **state);
 
 void rig_w64(struct emurig *r, uint64_t pa, uint64_t v);
 uint64_t rig_r64(struct emurig *r, uint64_t pa);

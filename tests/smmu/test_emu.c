@@ -6,25 +6,6 @@
 #define W	IOD_ACCESS_WRITE
 #define DATA(n) (RIG_DATA + (uint64_t)(n)*4096)
 
-static int setup(void **state)
-{
-	struct emurig *r = malloc(sizeof(*r));
-
-	assert_non_null(r);
-	rig_init(r, NULL);
-	*state = r;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct emurig *r = *state;
-
-	rig_fini(r);
-	free(r);
-	return 0;
-}
-
 static void disabled(void **state)
 {
 	struct emurig *r = *state;
@@ -137,11 +118,11 @@ static void nested(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(disabled, setup, teardown),
-		cmocka_unit_test_setup_teardown(bypass_and_abort, setup, teardown),
-		cmocka_unit_test_setup_teardown(stage1, setup, teardown),
-		cmocka_unit_test_setup_teardown(stage2, setup, teardown),
-		cmocka_unit_test_setup_teardown(nested, setup, teardown),
+		cmocka_unit_test_setup_teardown(disabled, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(bypass_and_abort, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(stage1, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(stage2, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(nested, rig_setup, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

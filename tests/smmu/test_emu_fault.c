@@ -22,26 +22,6 @@
 #define IN		     CLASS(2)
 #define TTRNW		     ((uint64_t)1 << 44)
 
-static int setup(void **state)
-{
-	struct emurig *r = malloc(sizeof(*r));
-
-	assert_non_null(r);
-	rig_init(r, NULL);
-	rig_enable(r, 0);
-	*state = r;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct emurig *r = *state;
-
-	rig_fini(r);
-	free(r);
-	return 0;
-}
-
 static void refused(struct emurig *r, uint32_t sid, int64_t ssid, uint64_t iova, uint32_t access)
 {
 	assert_int_equal(rig_access(r, sid, ssid, iova, access), -EFAULT);
@@ -453,7 +433,7 @@ static void overflow(void **state)
 	assert_int_equal(r->irqs[IOD_SMMUV3_IRQ_GERROR], 2);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup_enabled, rig_teardown)
 
 int main(void)
 {
