@@ -184,3 +184,21 @@ struct iod_smmuv3_id sink_id(bool ranges)
 		id.idr[3] &= ~IOD_SMMUV3_IDR3_RIL;
 	return id;
 }
+
+struct iod_smmuv3_inv *sink_open_inv(bool ranges, uint32_t stage)
+{
+	struct iod_smmuv3_id id = sink_id(ranges);
+	struct iod_inv_cost cost = { .size = sizeof(cost),
+				     .domain = IOD_INV_NEVER,
+				     .global = IOD_INV_NEVER };
+	struct iod_smmuv3_inv_cfg cfg = { .size = sizeof(cfg),
+					  .id = &id,
+					  .stage = stage,
+					  .asid = stage == 1 ? 7 : 0,
+					  .vmid = 9,
+					  .cost = &cost };
+	struct iod_smmuv3_inv *inv = NULL;
+
+	iodt_assert_ok(iod_smmuv3_inv_create(&inv, &cfg));
+	return inv;
+}

@@ -57,4 +57,7 @@ void sink_expect(struct sink *s, const struct seen *want, size_t nr, const char 
 /* ID registers of an SMMU with everything, with or without range invalidation. */
 struct iod_smmuv3_id sink_id(bool ranges);
 
+/* Of one stage, VMID 9; ASID 7 in stage 1. What covers more than was asked for is never worth it. */
+struct iod_smmuv3_inv *sink_open_inv(bool ranges, uint32_t stage);
+
 #endif

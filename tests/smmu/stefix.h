@@ -85,6 +85,15 @@ static inline struct iod_smmuv3_raw_cd stefix_cd(const struct stefix_words *word
 	return raw;
 }
 
+static inline struct iod_smmuv3_ste stefix_ste_of(const struct stefix_words *words)
+{
+	struct iod_smmuv3_raw_ste raw = stefix_ste(words);
+	struct iod_smmuv3_ste ste;
+
+	iodt_assert_ok(iod_smmuv3_ste_decode(&ste, &raw));
+	return ste;
+}
+
 static inline struct stefix_words stefix_words(const uint64_t *le)
 {
 	struct stefix_words words;
@@ -243,6 +252,13 @@ static const struct stefix_words stefix_nested = { { 0xf | 0x12340000, 0,
 						     0x42 | UINT64_C(24) << 32 | UINT64_C(1) << 38 |
 							     UINT64_C(2) << 48 | UINT64_C(1) << 51,
 						     0x80000000 } };
+/* STRW 2; S1STALLD; S1PIE */
+static const struct stefix_words stefix_el2 = { { 0xb | 0x12340000, UINT64_C(2) << 30, 0x42 } };
+static const struct stefix_words stefix_stalld = { { 0xb | 0x12340000, UINT64_C(1) << 27, 0x42 } };
+static const struct stefix_words stefix_pie = { { 0xb | 0x12340000, UINT64_C(1) << 24, 0x42 } };
+/* Nested on 32-bit tables of stage 2: S2SL0 1. */
+static const struct stefix_words stefix_nested32 = { { 0xf | 0x12340000, 0,
+						       0x42 | UINT64_C(1) << 38, 0x80000000 } };
 
 /*
  * T0SZ 16, TG0 4K, IR0, OR0 1, SH0 3; EPD1; V; IPS 48 bits; AA64; R, A; ASID 0x55; TTB0 0x40000000; MAIR. And with
