@@ -6,34 +6,15 @@
 #include <errno.h>
 
 #include "dirty/log.h"
+#include "uapi_arg.h"
 
 static_assert(sizeof(struct iod_iommufd_set_dirty_tracking) == 16, "layout");
 static_assert(sizeof(struct iod_iommufd_get_dirty_bitmap) == 48, "layout");
 
-/* A struct that begins with its size: larger ones are fine if they are zero there. */
-static int command_in(void *dst, size_t known, const void *arg, size_t arg_len)
-{
-	const unsigned char *from = arg;
-	uint32_t size, i;
-
-	if (!arg || arg_len < sizeof(size))
-		return -EFAULT;
-	memcpy(&size, from, sizeof(size));
-	if (size < known)
-		return -EINVAL;
-	if (size > arg_len)
-		return -EFAULT;
-	for (i = (uint32_t)known; i < size; i++)
-		if (from[i])
-			return -E2BIG;
-	memcpy(dst, from, known);
-	return 0;
-}
-
 int iod_iommufd_set_dirty_tracking(struct iod_dirty_log *log, const void *arg, size_t arg_len)
 {
 	struct iod_iommufd_set_dirty_tracking cmd;
-	int ret = log ? command_in(&cmd, sizeof(cmd), arg, arg_len) : -EINVAL;
+	int ret = log ? uapi_arg_in(&cmd, sizeof(cmd), sizeof(cmd), arg, arg_len) : -EINVAL;
 
 	if (ret)
 		return ret;
@@ -64,7 +45,9 @@ int iod_iommufd_get_dirty_bitmap(struct iod_dirty_log *log, const void *arg, siz
 	struct iod_iommufd_get_dirty_bitmap cmd;
 	struct iod_bitmap bm;
 	uint64_t need;
-	int ret = log && is_pow2(alignment) ? command_in(&cmd, sizeof(cmd), arg, arg_len) : -EINVAL;
+	int ret = log && is_pow2(alignment)
+			  ? uapi_arg_in(&cmd, sizeof(cmd), sizeof(cmd), arg, arg_len)
+			  : -EINVAL;
 
 	if (ret)
 		return ret;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bits.h"
+#include "uapi_arg.h"
 
 static_assert(sizeof(struct iod_iommufd_hwpt_invalidate) == 32, "layout");
 static_assert(sizeof(struct iod_iommufd_smmuv3_invalidate) == 16, "layout");
@@ -21,27 +22,6 @@ static_assert(sizeof(struct iod_iommufd_vevent_smmuv3) == 32, "layout");
 
 /* IOMMU_VIOMMU_ALLOC before it had data. */
 #define VIOMMU_ALLOC_MIN offsetof(struct iod_iommufd_viommu_alloc, data_len)
-
-/* A struct that begins with its size; larger ones are fine if they are zero there. */
-static int arg_in(void *dst, size_t known, size_t min, const void *arg, size_t arg_len)
-{
-	const unsigned char *from = arg;
-	uint32_t size, i;
-
-	if (!arg || arg_len < sizeof(size))
-		return -EFAULT;
-	memcpy(&size, from, sizeof(size));
-	if (size < min)
-		return -EINVAL;
-	if (size > arg_len)
-		return -EFAULT;
-	for (i = (uint32_t)known; i < size; i++)
-		if (from[i])
-			return -E2BIG;
-	memset(dst, 0, known);
-	memcpy(dst, from, size < known ? size : known);
-	return 0;
-}
 
 /* As the kernel copies an array of structs: all of it before anything is done. */
 static int entries_check(const struct iod_iommufd_hwpt_invalidate *arg, const unsigned char *data,
@@ -112,7 +92,7 @@ int iod_smmuv3_iommufd_invalidate(struct iod_smmuv3_viommu *v, void *arg, size_t
 	if (!ret && !v)
 		ret = -EINVAL;
 	if (!ret)
-		ret = arg_in(&in, sizeof(in), sizeof(in), arg, arg_len);
+		ret = uapi_arg_in(&in, sizeof(in), sizeof(in), arg, arg_len);
 	if (ret)
 		return ret;
 	ret = arg_check(&in);
@@ -173,7 +153,7 @@ int iod_smmuv3_iommufd_viommu_alloc(struct iod_smmuv3_viommu **out, void *arg, s
 				    const struct iod_smmuv3_viommu_cfg *cfg, uint32_t id)
 {
 	struct iod_iommufd_viommu_alloc in;
-	int ret = arg_in(&in, sizeof(in), VIOMMU_ALLOC_MIN, arg, arg_len);
+	int ret = uapi_arg_in(&in, sizeof(in), VIOMMU_ALLOC_MIN, arg, arg_len);
 
 	if (ret)
 		return ret;
@@ -192,7 +172,7 @@ int iod_smmuv3_iommufd_vdevice_alloc(struct iod_smmuv3_viommu *v, void *arg, siz
 				     uint32_t sid, uint32_t id)
 {
 	struct iod_iommufd_vdevice_alloc in;
-	int ret = arg_in(&in, sizeof(in), sizeof(in), arg, arg_len);
+	int ret = uapi_arg_in(&in, sizeof(in), sizeof(in), arg, arg_len);
 
 	if (ret)
 		return ret;
