@@ -56,4 +56,19 @@ static inline uint8_t *fuzz_put(uint8_t *at, uint64_t v, unsigned bytes)
 	return at;
 }
 
+/* A word of a small memory at address 0, little-endian, as a model reads it. @return -1 beyond it */
+static inline int fuzz_word(const uint64_t *word, uint64_t nr, uint64_t pa, uint64_t *val)
+{
+	const uint8_t *at;
+	unsigned i;
+
+	if (pa / 8 >= nr)
+		return -1;
+	at = (const uint8_t *)&word[pa / 8];
+	*val = 0;
+	for (i = 0; i < 8; i++)
+		*val |= (uint64_t)at[i] << 8 * i;
+	return 0;
+}
+
 #endif

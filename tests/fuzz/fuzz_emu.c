@@ -315,45 +315,9 @@ static void one_op(struct world *w, struct fuzz_in *in)
 
 static int model_read(void *cookie, uint64_t pa, uint64_t *val)
 {
-	struct world *w = cookie;
-	const uint8_t *at;
-	unsigned i;
+	const struct world *w = cookie;
 
-	if (pa / 8 >= WORDS)
-		return -1;
-	at = (const uint8_t *)&w->word[pa / 8];
-	*val = 0;
-	for (i = 0; i < 8; i++)
-		*val |= (uint64_t)at[i] << 8 * i;
-	return 0;
-}
-
-/* A root of which memory has a part only: the library wants all of it. */
-static bool cut_root(const struct mdl_table *t)
-{
-	unsigned shift = t->granule_lg2 + (unsigned)(3 - t->start_level) * (t->granule_lg2 - 3);
-
-	return t->root < 8 * WORDS && t->root + (UINT64_C(8) << (t->ias - shift)) > 8 * WORDS;
-}
-
-static bool any_cut_root(const struct mdl_smmu_result *r, const struct mdl_smmu_id *id)
-{
-	struct mdl_table t;
-	int half;
-
-	if (r->ste.config >= MDL_STE_S2 && !mdl_ste_illegal(&r->ste, id)) {
-		mdl_ste_table(&r->ste, id, &t);
-		if (cut_root(&t))
-			return true;
-	}
-	for (half = 0; half < 2 && r->have_cd; half++) {
-		if (mdl_cd_illegal(&r->ste, &r->cd, id, true) || (half ? r->cd.epd1 : r->cd.epd0))
-			continue;
-		mdl_cd_table(&r->cd, id, half, &t);
-		if (cut_root(&t))
-			return true;
-	}
-	return false;
+	return fuzz_word(w->word, WORDS, pa, val);
 }
 
 /* What the emulator does in one of several ways, or leaves out and says so. */
@@ -365,7 +329,7 @@ static bool left_out(const struct mdl_smmu_result *r, const struct mdl_smmu_id *
 		return true;
 	if (!r->have_ste)
 		return false;
-	if (r->ste.s1fmt == 2 || r->ste.s2ptw || (r->ste.instcfg & 2) || any_cut_root(r, id))
+	if (r->ste.s2ptw || (r->ste.instcfg & 2))
 		return true;
 	if (r->ste.config >= MDL_STE_S2 && !r->ste.s2aa64 && (r->ste.s2t0sz & 8))
 		return true;

@@ -89,10 +89,11 @@ size_t fuzz_seed(unsigned n, uint8_t *buf, size_t max)
 	struct image img = { buf };
 
 	(void)max;
-	if (n > 5)
+	if (n > 6)
 		return 0;
-	/* 0 S1, 1 S2, 2 nested, 3 and 4 substreams in one and two levels, 5 two-level stream table */
-	put_header(&img, n == 5 ? 0x10188 : 4, n == 5 ? 0x41 : 1, n == 3 || n == 4 ? FLAG_SSV : 0);
+	/* 0 S1, 1 S2, 2 nested, 3 and 4 substreams in one and two levels, 5 two-level stream table, 6 64 KiB leaves */
+	put_header(&img, n == 5 ? 0x10188 : 4, n == 5 ? 0x41 : 1,
+		   n == 3 || n == 4 || n == 6 ? FLAG_SSV : 0);
 	put_tables(&img);
 	if (n == 1)
 		put_ste(&img, 0x1040, 0xd, st2, 0x8000);
@@ -102,10 +103,16 @@ size_t fuzz_seed(unsigned n, uint8_t *buf, size_t max)
 		put_ste(&img, 0x1040, UINT64_C(0x100000000000200b), 0, 0);
 	else if (n == 4)
 		put_ste(&img, 0x1040, UINT64_C(0x400000000000701b), 0, 0);
+	else if (n == 6)
+		put_ste(&img, 0x1040, UINT64_C(0x400000000000702b), 0, 0);
 	else
 		put_ste(&img, 0x1040, 0x200b, 0, 0);
-	if (n == 4)
+	if (n == 4 || n == 6)
 		put_word(&img, 0x7000, 0x2001);
+	if (n == 6) { /* bits 15:12 of a leaf's address do not count */
+		put_word(&img, 0xc0, UINT64_C(0x00076205c0000019));
+		put_word(&img, 0xc8, 0x3000);
+	}
 	if (n == 5) {
 		put_word(&img, 0x1008, 0x1805);
 		put_word(&img, 0x1840, 0x200b);
@@ -117,17 +124,9 @@ size_t fuzz_seed(unsigned n, uint8_t *buf, size_t max)
 
 static int model_read(void *cookie, uint64_t pa, uint64_t *val)
 {
-	struct world *w = cookie;
-	const uint8_t *at;
-	unsigned i;
+	const struct world *w = cookie;
 
-	if (pa / 8 >= WORDS)
-		return -1;
-	at = (const uint8_t *)&w->word[pa / 8];
-	*val = 0;
-	for (i = 0; i < 8; i++)
-		*val |= (uint64_t)at[i] << 8 * i;
-	return 0;
+	return fuzz_word(w->word, WORDS, pa, val);
 }
 
 /* Only what both sides can be told: SIDSIZE 32, and registers as an SMMU keeps them. */
@@ -230,8 +229,7 @@ static void stage1(struct world *w, const struct iod_smmuv3_ste *ste)
 
 	ret = iod_smmuv3_cd_lookup(ste, &w->id, w->mem, ssid, nested ? outside : NULL, NULL, &pa,
 				   &event);
-	/* leaves of 64 KiB: bits 15:12 of their address are RES0, and may count or not (5.2) */
-	if (ret == 1 || nested || ste->s1fmt == 2)
+	if (ret == 1 || nested)
 		return;
 	if (ret) {
 		same_event(w, (int)event);
