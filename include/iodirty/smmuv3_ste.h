@@ -165,7 +165,8 @@ IOD_API int iod_smmuv3_cd_set_stage1(struct iod_smmuv3_cd *cd, const struct iod_
 				     uint16_t asid);
 
 /** The stage-2 page table of an effective STE, ready for iod_pgtable_attach() but for mem; domain is the VMID.
- *  S2AFFD, S2PTW, S2R and S2S are the caller's to obey.
+ *  S2AFFD, S2PTW, S2R and S2S are the caller's to obey. *root is aligned down to the size of the root table, 64
+ *  bytes at least, as hardware does.
  *  @param why receives a constant string, NULL after success; may be NULL
  *  @return 0; -EOPNOTSUPP what the library does not walk (big-endian, DS, permission indirection, 32-bit tables
  *          with inputs of more than 32 bits);

@@ -246,23 +246,11 @@ int iod_emu_ste(struct iod_smmuv3_emu *emu, uint32_t sid, const struct emu_ste *
 
 /* ---- contexts ---- */
 
-/* The low bits of a root are ignored up to its size, 64 bytes at least (5.2, 5.4). */
-static uint64_t emu_root(const struct iod_pgtable_cfg *cfg, uint64_t pa)
-{
-	unsigned int granule_lg2 = cfg->granule ? ctz64(cfg->granule) : 12;
-	unsigned int bits = granule_lg2 - 3, levels = cfg->levels, lg2;
-
-	if (!levels) /* stage 1 has no choice */
-		levels = (cfg->ias - granule_lg2 + bits - 1) / bits;
-	lg2 = cfg->ias - (granule_lg2 + (levels - 1) * bits) + 3;
-	return align_down(pa, lg2 > 6 ? lg2 : 6);
-}
-
 /* Whether the root is in memory is found by walks. */
 static int emu_attach(struct iod_pgtable **out, struct iod_pgtable_cfg *cfg, uint64_t root)
 {
 	cfg->flags |= IOD_ATTACH_ANY_ROOT;
-	return iod_pgtable_attach(out, cfg, emu_root(cfg, root));
+	return iod_pgtable_attach(out, cfg, root);
 }
 
 /* @return 0; -ENOENT ctx->bad; -ENOMEM */

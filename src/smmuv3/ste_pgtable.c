@@ -117,6 +117,18 @@ static uint32_t output_bits(unsigned code, unsigned granule_lg2)
 	return smmu_output_bits(&iod_smmuv3_id_all, code, granule_lg2, false);
 }
 
+/* The low bits of a root are ignored up to its size, 64 bytes at least (5.2, 5.4). */
+static uint64_t root_of(const struct iod_pgtable_cfg *cfg, uint64_t ttb)
+{
+	unsigned granule_lg2 = ctz64(cfg->granule), bits = granule_lg2 - 3, levels = cfg->levels;
+	unsigned shift;
+
+	if (!levels) /* stage 1 has no choice */
+		levels = cfg->ias > granule_lg2 ? (cfg->ias - granule_lg2 + bits - 1) / bits : 1;
+	shift = granule_lg2 + (levels - 1) * bits;
+	return align_down(ttb, cfg->ias > shift + 3 ? cfg->ias - shift + 3 : 6);
+}
+
 /* 32-bit LPAE: S2T0SZ is a signed 4-bit size, two start levels exist. */
 static int stage2_lpae32(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cfg *cfg,
 			 const char **why)
@@ -180,7 +192,10 @@ int iod_smmuv3_ste_get_stage2(const struct iod_smmuv3_ste *ste, struct iod_pgtab
 		return refuse(why, -EOPNOTSUPP, WHY_PI);
 	cfg->features |= update_features(ste->s2ha, ste->s2hd, ste->s2haft, ste->s2affd);
 	ret = ste->s2aa64 ? stage2_lpae64(ste, cfg, why) : stage2_lpae32(ste, cfg, why);
-	return ret ? ret : refuse(why, 0, NULL);
+	if (ret)
+		return ret;
+	*root = root_of(cfg, *root);
+	return refuse(why, 0, NULL);
 }
 
 /* 32-bit LPAE: sizes of 3 bits. Where both are 0 the lower half has everything. */
@@ -244,5 +259,8 @@ int iod_smmuv3_cd_get_stage1(const struct iod_smmuv3_cd *cd, bool upper,
 		return refuse(why, -EOPNOTSUPP, WHY_PI);
 	cfg->features |= update_features(cd->ha, cd->hd, cd->haft, cd->affd);
 	ret = cd->aa64 ? stage1_lpae64(cd, upper, cfg, why) : stage1_lpae32(cd, upper, cfg, why);
-	return ret ? ret : refuse(why, 0, NULL);
+	if (ret)
+		return ret;
+	*root = root_of(cfg, *root);
+	return refuse(why, 0, NULL);
 }

@@ -208,12 +208,8 @@ static void both_cd(struct diff *d, const uint64_t w[8], struct both_cd *b)
 static void same_table(struct diff *d, const struct iod_pgtable_cfg *cfg, uint64_t root,
 		       const struct mdl_table *t)
 {
-	unsigned shift = t->granule_lg2 + (unsigned)(3 - t->start_level) * (t->granule_lg2 - 3);
-	unsigned lg2 = t->ias - shift + 3;
 	bool access = cfg->features & IOD_PT_HW_ACCESS;
 
-	/* whether the low bits are gone already does not matter */
-	root &= ~((UINT64_C(1) << (lg2 < 6 ? 6 : lg2)) - 1);
 	if (cfg->granule != 1u << t->granule_lg2 || cfg->ias != t->ias || root != t->root)
 		diff_mismatch(d, "granule %u ias %u root %#llx", cfg->granule, cfg->ias,
 			      (unsigned long long)root);

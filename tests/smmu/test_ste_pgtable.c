@@ -246,6 +246,64 @@ static int get1(const struct stefix_field *set, bool upper, struct iod_pgtable_c
 	return ret;
 }
 
+/* Hardware ignores the low bits of a root up to its size: entries x 8, 64 bytes at least (5.2, 5.4). */
+static void roots_aligned_down(void **state)
+{
+	static const struct {
+		struct stefix_field set[STEFIX_FIELDS];
+		uint64_t root; /* of 0x7ffffffff0 */
+	} s2[] = {
+		/* 4 KiB, level 1 (39 bits a table). 40 bits: two tables; 43: sixteen */
+		{ { GEO(24, 1, G4K) }, UINT64_C(0x7fffffe000) },
+		{ { GEO(21, 1, G4K) }, UINT64_C(0x7fffff0000) },
+		/* 36 bits: 64 entries; 33: 8 entries; 31: 2, which is less than 64 bytes */
+		{ { GEO(28, 1, G4K) }, UINT64_C(0x7ffffffe00) },
+		{ { GEO(31, 1, G4K) }, UINT64_C(0x7fffffffc0) },
+		{ { GEO(33, 1, G4K) }, UINT64_C(0x7fffffffc0) },
+		/* 64 KiB: level 2 has 42 bits; 40 bits are 2048 entries */
+		{ { GEO(24, 1, G64K) }, UINT64_C(0x7fffffc000) },
+		/* 32-bit, S2T0SZ 0, level 1 has 4 entries; S2SL0 0: level 2, four tables */
+		{ { LPAE32, GEO(0, 1, G4K) }, UINT64_C(0x7fffffffc0) },
+		{ { LPAE32, GEO(0, 0, G4K) }, UINT64_C(0x7fffffc000) },
+	};
+	static const struct {
+		struct stefix_field set[STEFIX_FIELDS];
+		bool upper;
+		uint64_t root;
+	} s1[] = {
+		/* 4 KiB. 48 bits: 512 entries of level 0; 39: 512 of level 1; 37: 128 */
+		{ { { CD_T0SZ, 6, 16 } }, false, UINT64_C(0x7ffffff000) },
+		{ { { CD_T0SZ, 6, 25 } }, false, UINT64_C(0x7ffffff000) },
+		{ { { CD_T0SZ, 6, 27 } }, false, UINT64_C(0x7ffffffc00) },
+		{ { { CD_T1SZ, 6, 27 } }, true, UINT64_C(0x7ffffffc00) },
+		/* 16 KiB (2), 48 bits: 2 entries at level 0 */
+		{ { { CD_TG0, 2, 2 } }, false, UINT64_C(0x7fffffffc0) },
+		/* 64 KiB (1), 48 bits: 64 entries at level 1 */
+		{ { { CD_TG0, 2, 1 } }, false, UINT64_C(0x7ffffffe00) },
+		/* 32-bit: T0SZ 0 is 4 entries, T0SZ 7 is 25 bits: 16 entries of level 2 */
+		{ { { CD_AA64, 1, 0 } }, false, UINT64_C(0x7fffffffc0) },
+		{ { { CD_AA64, 1, 0 }, { CD_T0SZ, 6, 7 } }, false, UINT64_C(0x7fffffff80) },
+	};
+	struct iod_pgtable_cfg cfg;
+	struct iod_smmuv3_ste ste;
+	struct iod_smmuv3_cd cd;
+	uint64_t root;
+
+	for (size_t i = 0; i < IODT_ARRAY_SIZE(s2); i++) {
+		ste = ste_with(s2[i].set);
+		ste.s2ttb = UINT64_C(0x7ffffffff0);
+		iodt_assert_ok(iod_smmuv3_ste_get_stage2(&ste, &cfg, &root, NULL));
+		assert_int_equal(root, s2[i].root);
+	}
+	for (size_t i = 0; i < IODT_ARRAY_SIZE(s1); i++) {
+		cd = cd_with(s1[i].set);
+		cd.ttb0 = s1[i].upper ? 0 : UINT64_C(0x7ffffffff0);
+		cd.ttb1 = s1[i].upper ? UINT64_C(0x7ffffffff0) : 0;
+		iodt_assert_ok(iod_smmuv3_cd_get_stage1(&cd, s1[i].upper, &cfg, &root, NULL));
+		assert_int_equal(root, s1[i].root);
+	}
+}
+
 static void what_is_not_walked(void **state)
 {
 	struct iod_pgtable_cfg cfg;
@@ -325,6 +383,7 @@ static const struct iodt_test tests[] = {
 
 static const struct CMUnitTest plain[] = {
 	cmocka_unit_test(two_halves),
+	cmocka_unit_test(roots_aligned_down),
 	cmocka_unit_test(what_is_not_walked),
 };
 
