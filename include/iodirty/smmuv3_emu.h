@@ -43,7 +43,9 @@ struct iod_smmuv3_irq_cfg {
 struct iod_smmuv3_regs {
 	struct iod_smmuv3_id id; /**< IDR0 to IDR5, IIDR, AIDR: what the guest sees */
 	uint32_t cr0;		 /**< SMMUEN, ... as last written */
-	uint32_t cr0ack;	 /**< what is in force */
+	/** What is in force for accesses and queues that begin now. SMMUEN follows cr0 at once: an access under
+	 *  way ends as it began. CMDQEN is clear when nobody consumes commands any more. */
+	uint32_t cr0ack;
 	uint32_t cr1, cr2;
 	uint32_t statusr;
 	uint32_t gbpa, agbpa;
