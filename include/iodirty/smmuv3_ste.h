@@ -219,7 +219,8 @@ IOD_API int iod_smmuv3_l1std_encode(uint64_t *raw, uint64_t l2ptr, unsigned int 
 IOD_API int iod_smmuv3_strtab_install(const struct iod_smmuv3_strtab *strtab, struct iod_mem *mem,
 				      uint32_t sid, uint64_t leaf_pa, unsigned int lg2);
 
-/** Bytes that the (first level of the) CD table of an STE takes, which is its alignment too. 0: no stage 1 */
+/** Bytes that the (first level of the) CD table of an STE takes, which is its alignment too. 0: no stage 1, or
+ *  more than 2^20 CDs */
 IOD_API uint64_t iod_smmuv3_cdtab_bytes(const struct iod_smmuv3_ste *ste);
 
 /**

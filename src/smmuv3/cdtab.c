@@ -132,7 +132,7 @@ uint64_t iod_smmuv3_cdtab_bytes(const struct iod_smmuv3_ste *ste)
 	struct cdtab_geometry g;
 	uint64_t bytes;
 
-	if (!ste || !STE_CONFIG_S1(ste->config))
+	if (!ste || !STE_CONFIG_S1(ste->config) || ste->s1cdmax > CDMAX_MAX)
 		return 0;
 	g = cdtab_geometry(ste);
 	bytes = BIT64(g.l1_bits + (g.two_level ? 3 : STE_LG2));

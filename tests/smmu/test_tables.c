@@ -495,6 +495,8 @@ static void making_cd_tables(void **state)
 	ste = stream(5, BASE, 20, 1, 0);
 	assert_int_equal(iod_smmuv3_cdtab_bytes(&ste), 16384 * 8);
 	assert_int_equal(iod_smmuv3_cdtab_bytes(&wide), 1024 * 8);
+	ste = stream(5, BASE, 135, 0, 0); /* no S1CDMax has so many bits */
+	assert_int_equal(iod_smmuv3_cdtab_bytes(&ste), 0);
 	ste = stream(6, BASE, 20, 1, 0);
 	assert_int_equal(iod_smmuv3_cdtab_bytes(&ste), 0);
 	assert_int_equal(iod_smmuv3_cdtab_bytes(NULL), 0);
