@@ -3,109 +3,30 @@
  * Iotlbs under threads: DMA against cleaning and invalidation, where no written page may be
  * lost, and against unmapping, where no DMA may use what is gone.
  */
-#include "iodtest.h"
-
-#include <pthread.h>
 #include <sched.h>
 
-#include "bits.h"
+#include "dmapool.h"
 
-#define PAGES	32
-#define THREADS 3
-#define TLBS	2
+#define PAGES DMA_PAGES
 
 struct world {
 	struct iodt *t;
-	struct iod_iotlb *tlb[TLBS];
+	struct dma_pool dma;
 	iod_word data[PAGES]; /* writes that reached it */
 	uint64_t copy[PAGES]; /* what was last copied */
 	uint64_t item[PAGES]; /* of the leaf */
-	iod_word retired;     /* generations below are unmapped and synced */
-	iod_word bad;	      /* DMA to one of those */
-	iod_word refused;
-	unsigned int stop;
-	int (*move)(void *cookie, uint64_t pa, uint64_t len, uint64_t off);
 };
 
-struct agent {
-	struct world *w;
-	pthread_t thread;
-	struct iod_iotlb *tlb;
-	uint64_t rng;
-	iod_word dma; /* granted */
-};
-
-static uint64_t load(const iod_word *p)
+static void open_dma(struct world *w, uint32_t flags,
+		     int (*move)(void *cookie, uint64_t pa, uint64_t len, uint64_t off))
 {
-	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
-}
-
-static void add(iod_word *p)
-{
-	__atomic_add_fetch(p, 1, __ATOMIC_ACQ_REL);
-}
-
-static void *agent_main(void *arg)
-{
-	struct agent *a = arg;
-	struct world *w = a->w;
-	uint64_t iova;
-
-	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
-		a->rng = a->rng * UINT64_C(6364136223846793005) + 1442695040888963407u;
-		iova = w->t->v->first + (a->rng >> 40) % PAGES * w->t->page;
-		if (iod_iotlb_dma(a->tlb, w->t->pt, iova, 8, IOD_ACCESS_WRITE, w->move, w, NULL,
-				  NULL))
-			add(&w->refused);
-		else
-			add(&a->dma);
-	}
-	return NULL;
-}
-
-static void start(struct world *w, struct agent agents[THREADS], uint32_t flags)
-{
-	struct iod_iotlb_cfg cfg = { .size = sizeof(cfg), .flags = flags };
-	unsigned int i;
-
-	for (i = 0; i < TLBS; i++) {
-		cfg.seed = i;
-		iodt_assert_ok(iod_iotlb_create(&w->tlb[i], &cfg));
-	}
-	for (i = 0; i < THREADS; i++) {
-		agents[i] = (struct agent){ .w = w, .tlb = w->tlb[i % TLBS], .rng = i };
-		iodt_assert_ok(pthread_create(&agents[i].thread, NULL, agent_main, &agents[i]));
-	}
-}
-
-/* Until every agent has written every page, as far as chance can be trusted. */
-static void let_run(struct agent agents[THREADS])
-{
-	uint64_t until;
-	unsigned int i;
-
-	for (i = 0; i < THREADS; i++) {
-		until = load(&agents[i].dma) + 20 * PAGES;
-		while (load(&agents[i].dma) < until)
-			sched_yield();
-	}
-}
-
-static void stop(struct world *w, struct agent agents[THREADS])
-{
-	unsigned int i;
-
-	__atomic_store_n(&w->stop, 1, __ATOMIC_RELEASE);
-	for (i = 0; i < THREADS; i++)
-		iodt_assert_ok(pthread_join(agents[i].thread, NULL));
-}
-
-static void destroy(struct world *w)
-{
-	unsigned int i;
-
-	for (i = 0; i < TLBS; i++)
-		iodt_assert_ok(iod_iotlb_destroy(w->tlb[i]));
+	w->dma.pt = w->t->pt;
+	w->dma.first = w->t->v->first;
+	w->dma.page = w->t->page;
+	w->dma.active = PAGES;
+	w->dma.move = move;
+	w->dma.cookie = w;
+	dma_open(&w->dma, flags);
 }
 
 static int both_invalidate(void *cookie, const struct iod_inv *inv, size_t nr)
@@ -114,8 +35,8 @@ static int both_invalidate(void *cookie, const struct iod_inv *inv, size_t nr)
 	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; i < TLBS && !ret; i++)
-		ret = iod_iotlb_invalidate(w->tlb[i], inv, nr);
+	for (i = 0; i < DMA_TLBS && !ret; i++)
+		ret = iod_iotlb_invalidate(w->dma.tlb[i], inv, nr);
 	return ret;
 }
 
@@ -125,7 +46,7 @@ static int write_page(void *cookie, uint64_t pa, uint64_t len, uint64_t off)
 {
 	struct world *w = cookie;
 
-	add(&w->data[pa / (2 * w->t->page)]);
+	dma_add(&w->data[pa / (2 * w->t->page)]);
 	return 0;
 }
 
@@ -159,15 +80,14 @@ static void sweep_once(struct world *w, bool invalidate)
 		inv.last = inv.iova + w->t->page - 1;
 		if (invalidate)
 			iodt_assert_ok(both_invalidate(w, &inv, 1));
-		w->copy[i] = load(&w->data[i]);
+		w->copy[i] = dma_load(&w->data[i]);
 	}
 }
 
 static unsigned int run_sweeps(struct iodt *t, uint32_t flags, bool invalidate)
 {
-	struct world w = { .t = t, .move = write_page };
 	struct iod_inv all = { .kind = IOD_INV_ALL };
-	struct agent agents[THREADS];
+	struct world w = { .t = t };
 	unsigned int i, lost = 0, rounds = iodt_scale(20);
 	uint64_t iova;
 
@@ -177,21 +97,22 @@ static unsigned int run_sweeps(struct iodt *t, uint32_t flags, bool invalidate)
 		iodt_map(t, iova, 2 * i * t->page, t->page, IODT_RW);
 		w.item[i] = iodt_walk(t, iova).pte_pa;
 	}
-	start(&w, agents, flags);
-	let_run(agents);
+	open_dma(&w, flags, write_page);
+	dma_start(&w.dma);
+	dma_let_run(&w.dma);
 	for (i = 0; i < rounds; i++) {
 		sweep_once(&w, invalidate);
 		sched_yield();
 	}
-	let_run(agents);
-	stop(&w, agents);
+	dma_let_run(&w.dma);
+	dma_stop(&w.dma);
 	/* the final pass: quiesced; invalidate, then scan */
 	iodt_assert_ok(both_invalidate(&w, &all, 1));
 	sweep_once(&w, invalidate);
 	for (i = 0; i < PAGES; i++)
 		lost += w.copy[i] != w.data[i];
-	assert_int_equal(w.refused, 0);
-	destroy(&w);
+	assert_int_equal(w.dma.refused, 0);
+	dma_close(&w.dma);
 	return lost;
 }
 
@@ -221,39 +142,33 @@ static void lost_without_invalidation(struct iodt *t)
 static int check_generation(void *cookie, uint64_t pa, uint64_t len, uint64_t off)
 {
 	struct world *w = cookie;
-	uint64_t generation = pa / (PAGES * w->t->page);
 
-	if (generation < load(&w->retired))
-		add(&w->bad);
-	sched_yield();
-	/* nor does it go while we write */
-	if (generation < load(&w->retired))
-		add(&w->bad);
+	dma_check_generation(&w->dma, pa / (PAGES * w->t->page));
 	return 0;
 }
 
 static void unmapped_is_gone(struct iodt *t)
 {
-	struct world w = { .t = t, .move = check_generation };
+	struct world w = { .t = t };
 	struct iod_inv_ops ops = { .size = sizeof(ops), .invalidate = both_invalidate };
 	struct iod_gather_cfg cfg = { .size = sizeof(cfg), .ops = &ops, .cookie = &w };
 	uint64_t g, rounds = iodt_scale(25), len = PAGES * t->page;
-	struct agent agents[THREADS];
 	struct iod_gather *gather;
 
 	iodt_assert_ok(iod_gather_create(&gather, t->pt, &cfg));
-	start(&w, agents, IOD_IOTLB_SPECULATE);
+	open_dma(&w, IOD_IOTLB_SPECULATE, check_generation);
+	dma_start(&w.dma);
 	for (g = 0; g < rounds; g++) {
 		iodt_assert_ok(iod_map(t->pt, t->v->first, g * len, len, IODT_RW, gather, NULL));
 		sched_yield();
 		iodt_assert_ok(iod_unmap(t->pt, t->v->first, len, 0, gather, NULL));
 		iodt_assert_ok(iod_gather_sync(gather));
-		__atomic_store_n(&w.retired, g + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&w.dma.retired, g + 1, __ATOMIC_RELEASE);
 	}
-	stop(&w, agents);
-	assert_int_equal(w.bad, 0);
+	dma_stop(&w.dma);
+	assert_int_equal(w.dma.bad, 0);
 	iodt_assert_ok(iod_gather_destroy(gather));
-	destroy(&w);
+	dma_close(&w.dma);
 }
 
 int main(int argc, char **argv)

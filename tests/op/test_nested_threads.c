@@ -5,20 +5,16 @@
  * them) and beside unmapping in stage 2 (no DMA may use what is gone). The guest cleans its own leaves
  * meanwhile. Twins tell one of the two kinds of iotlb nothing.
  */
-#include <pthread.h>
 #include <sched.h>
 
+#include "dmapool.h"
 #include "nestedrig.h"
 
-#include "bits.h"
-
-#define PAGES	32
-#define THREADS 3
-#define TLBS	2
-#define IOVA	UINT64_C(0x100000)
-#define DATA	NESTED_DATA
-#define MEMORY	IODT_BIT(32) /* final address of the first page; every other one is used */
-#define WORDS	512
+#define PAGES  DMA_PAGES
+#define IOVA   UINT64_C(0x100000)
+#define DATA   NESTED_DATA
+#define MEMORY IODT_BIT(32) /* final address of the first page; every other one is used */
+#define WORDS  512
 
 /* Who is told of a change of stage 2. */
 #define TELL_SECOND 1u
@@ -28,90 +24,14 @@
 struct world {
 	struct nested *n;
 	struct iod_gather *gather;
-	struct iod_iotlb *tlb[TLBS];
+	struct dma_pool dma;
 	unsigned int tell;
 	iod_word data[PAGES];		     /* writes that reached it */
 	uint64_t copy[PAGES];		     /* what was last copied */
 	uint64_t item[PAGES];		     /* IPA of its first-stage leaf */
 	uint64_t table[NESTED_PAGES][WORDS]; /* copies of the pages with tables */
 	bool by_cpu[NESTED_PAGES]; /* written by the guest itself: dirty for that reason */
-	iod_word retired;	   /* generations below are unmapped and synced */
-	iod_word bad;		   /* DMA to one of those */
-	iod_word refused;
-	iod_word active; /* pages in use */
-	unsigned int stop;
-	int (*move)(void *cookie, uint64_t pa, uint64_t len, uint64_t off);
 };
-
-struct agent {
-	struct world *w;
-	pthread_t thread;
-	struct iod_iotlb *tlb;
-	uint64_t rng;
-	iod_word dma; /* granted */
-};
-
-static uint64_t load(const iod_word *p)
-{
-	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
-}
-
-static void add(iod_word *p)
-{
-	__atomic_add_fetch(p, 1, __ATOMIC_ACQ_REL);
-}
-
-/* ---- devices ---- */
-
-static void *agent_main(void *arg)
-{
-	struct agent *a = arg;
-	struct world *w = a->w;
-	uint64_t iova;
-
-	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
-		a->rng = a->rng * UINT64_C(6364136223846793005) + 1442695040888963407u;
-		iova = IOVA + (a->rng >> 40) % load(&w->active) * IODT_4K;
-		if (iod_iotlb_dma(a->tlb, w->n->pt, iova, 8, IOD_ACCESS_WRITE, w->move, w, NULL,
-				  NULL))
-			add(&w->refused);
-		else
-			add(&a->dma);
-	}
-	return NULL;
-}
-
-static void start(struct world *w, struct agent agents[THREADS])
-{
-	unsigned int i;
-
-	for (i = 0; i < THREADS; i++) {
-		agents[i] = (struct agent){ .w = w, .tlb = w->tlb[i % TLBS], .rng = i };
-		iodt_assert_ok(pthread_create(&agents[i].thread, NULL, agent_main, &agents[i]));
-	}
-}
-
-/* Until every agent has written every page, as far as chance can be trusted. */
-static void let_run(struct agent agents[THREADS])
-{
-	uint64_t until;
-	unsigned int i;
-
-	for (i = 0; i < THREADS; i++) {
-		until = load(&agents[i].dma) + 20 * PAGES;
-		while (load(&agents[i].dma) < until)
-			sched_yield();
-	}
-}
-
-static void stop(struct world *w, struct agent agents[THREADS])
-{
-	unsigned int i;
-
-	__atomic_store_n(&w->stop, 1, __ATOMIC_RELEASE);
-	for (i = 0; i < THREADS; i++)
-		iodt_assert_ok(pthread_join(agents[i].thread, NULL));
-}
 
 /* ---- the hypervisor ---- */
 
@@ -125,8 +45,8 @@ static int tell(void *cookie, const struct iod_inv *inv, size_t nr)
 
 	if (w->tell & TELL_SECOND)
 		ret = iod_iotlb_invalidate(w->n->tlb2, inv, nr);
-	for (i = 0; i < TLBS && !ret && w->tell & TELL_FIRST; i++)
-		ret = iod_iotlb_invalidate(w->tlb[i], &domain, 1);
+	for (i = 0; i < DMA_TLBS && !ret && w->tell & TELL_FIRST; i++)
+		ret = iod_iotlb_invalidate(w->dma.tlb[i], &domain, 1);
 	return ret;
 }
 
@@ -135,7 +55,6 @@ static void world_open(struct world *w, const char *v1, const char *v2, unsigned
 {
 	struct iod_inv_ops ops = { .size = sizeof(ops), .invalidate = tell };
 	struct iod_gather_cfg gather = { .size = sizeof(gather), .ops = &ops, .cookie = w };
-	struct iod_iotlb_cfg cfg = { .size = sizeof(cfg), .flags = flags };
 	unsigned int i;
 
 	w->n = calloc(1, sizeof(*w->n));
@@ -149,19 +68,14 @@ static void world_open(struct world *w, const char *v1, const char *v2, unsigned
 		nested_map1(w->n, IOVA + i * IODT_4K, IODT_4K, DATA + i * IODT_4K, IODT_RW);
 		w->item[i] = nested_item1(w->n, IOVA + i * IODT_4K, 0);
 	}
-	for (i = 0; i < TLBS; i++) {
-		cfg.seed = i;
-		iodt_assert_ok(iod_iotlb_create(&w->tlb[i], &cfg));
-	}
+	w->dma.pt = w->n->pt;
+	dma_open(&w->dma, flags);
 	iodt_assert_ok(iod_gather_create(&w->gather, w->n->t->pt, &gather));
 }
 
 static void world_close(struct world *w)
 {
-	unsigned int i;
-
-	for (i = 0; i < TLBS; i++)
-		iodt_assert_ok(iod_iotlb_destroy(w->tlb[i]));
+	dma_close(&w->dma);
 	iodt_assert_ok(iod_gather_destroy(w->gather));
 	nested_close(w->n);
 	free(w->n);
@@ -173,7 +87,10 @@ static struct world *new_world(void)
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	w->active = PAGES;
+	w->dma.first = IOVA;
+	w->dma.page = IODT_4K;
+	w->dma.active = PAGES;
+	w->dma.cookie = w;
 	return w;
 }
 
@@ -183,7 +100,7 @@ static int write_page(void *cookie, uint64_t pa, uint64_t len, uint64_t off)
 {
 	struct world *w = cookie;
 
-	add(&w->data[(pa - MEMORY) / (2 * IODT_4K)]);
+	dma_add(&w->data[(pa - MEMORY) / (2 * IODT_4K)]);
 	return 0;
 }
 
@@ -199,7 +116,7 @@ static void copy_dirty(struct world *w, const struct iodt_bits *bits)
 
 	for (i = 0; i < PAGES; i++)
 		if (iodt_bits_get(bits, DATA + i * IODT_4K))
-			w->copy[i] = load(&w->data[i]);
+			w->copy[i] = dma_load(&w->data[i]);
 	for (i = 0; i < w->n->nr_pages; i++) {
 		if (!w->by_cpu[i] && !iodt_bits_get(bits, w->n->page[i].ipa))
 			continue;
@@ -245,8 +162,8 @@ static void guest_cleans(struct world *w, unsigned int i)
 	w->by_cpu[page] = true;
 	inv.iova = IOVA + i * IODT_4K;
 	inv.last = inv.iova + IODT_4K - 1;
-	for (tlb = 0; tlb < TLBS; tlb++)
-		iodt_assert_ok(iod_iotlb_invalidate(w->tlb[tlb], &inv, 1));
+	for (tlb = 0; tlb < DMA_TLBS; tlb++)
+		iodt_assert_ok(iod_iotlb_invalidate(w->dma.tlb[tlb], &inv, 1));
 }
 
 struct lost {
@@ -257,12 +174,11 @@ static struct lost run_sweeps(const char *v1, const char *v2, unsigned int whom,
 {
 	struct world *w = new_world();
 	unsigned int i, j, rounds = iodt_scale(30);
-	struct agent agents[THREADS];
 	struct lost lost = { 0 };
 	struct iodt_bits bits;
 
-	w->move = write_page;
-	w->active = PAGES / 2;
+	w->dma.move = write_page;
+	w->dma.active = PAGES / 2;
 	world_open(w, v1, v2, whom, flags);
 	for (i = 0; i < PAGES; i++)
 		iodt_assert_ok(nested_map2(w->n, DATA + i * IODT_4K, IODT_4K,
@@ -270,8 +186,8 @@ static struct lost run_sweeps(const char *v1, const char *v2, unsigned int whom,
 	iodt_bits_init(&bits, 0, IODT_1G, IODT_4K);
 	for (i = 0; i < w->n->nr_pages; i++)
 		w->by_cpu[i] = true; /* the guest has just written it */
-	start(w, agents);
-	let_run(agents);
+	dma_start(&w->dma);
+	dma_let_run(&w->dma);
 	for (i = 0; i < rounds; i++) {
 		sweep_once(w, &bits);
 		for (j = 0; j < 4; j++)
@@ -279,16 +195,16 @@ static struct lost run_sweeps(const char *v1, const char *v2, unsigned int whom,
 		sched_yield();
 	}
 	/* for the twins: every cache is full of what this sweep cleans */
-	let_run(agents);
+	dma_let_run(&w->dma);
 	sweep_once(w, &bits);
 	/* leaves that nobody used: from now on only devices write to the tables */
-	__atomic_store_n(&w->active, PAGES, __ATOMIC_RELEASE);
-	let_run(agents);
-	stop(w, agents);
+	__atomic_store_n(&w->dma.active, PAGES, __ATOMIC_RELEASE);
+	dma_let_run(&w->dma);
+	dma_stop(&w->dma);
 	/* the final pass: quiesced; invalidate, then scan */
 	w->tell = TELL_BOTH;
 	sweep_once(w, &bits);
-	assert_int_equal(w->refused, 0);
+	assert_int_equal(w->dma.refused, 0);
 	for (i = 0; i < PAGES; i++)
 		lost.data += w->copy[i] != w->data[i];
 	for (i = 0; i < w->n->nr_pages; i++)
@@ -304,14 +220,8 @@ static struct lost run_sweeps(const char *v1, const char *v2, unsigned int whom,
 static int check_generation(void *cookie, uint64_t pa, uint64_t len, uint64_t off)
 {
 	struct world *w = cookie;
-	uint64_t generation = (pa - MEMORY) / (PAGES * IODT_4K);
 
-	if (generation < load(&w->retired))
-		add(&w->bad);
-	sched_yield();
-	/* nor does it go while we write */
-	if (generation < load(&w->retired))
-		add(&w->bad);
+	dma_check_generation(&w->dma, (pa - MEMORY) / (PAGES * IODT_4K));
 	return 0;
 }
 
@@ -319,26 +229,25 @@ static uint64_t run_unmaps(const char *v1, const char *v2, unsigned int whom, ui
 {
 	uint64_t g, i, rounds = iodt_scale(25), bad;
 	struct world *w = new_world();
-	struct agent agents[THREADS];
 
-	w->move = check_generation;
+	w->dma.move = check_generation;
 	world_open(w, v1, v2, whom, flags);
-	start(w, agents);
+	dma_start(&w->dma);
 	for (g = 0; g < rounds; g++) {
 		for (i = 0; i < PAGES; i++)
 			iodt_assert_ok(nested_map2(w->n, DATA + i * IODT_4K, IODT_4K,
 						   MEMORY + (g * PAGES + i) * IODT_4K, IODT_RW));
 		if (g % 8 == 0)
-			let_run(agents);
+			dma_let_run(&w->dma);
 		iodt_assert_ok(iod_unmap(w->n->t->pt, DATA, PAGES * IODT_4K, 0, w->gather, NULL));
 		iodt_assert_ok(iod_gather_sync(w->gather));
-		__atomic_store_n(&w->retired, g + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&w->dma.retired, g + 1, __ATOMIC_RELEASE);
 	}
 	/* whoever was told nothing goes on */
 	for (i = 0; i < 1000; i++)
 		sched_yield();
-	stop(w, agents);
-	bad = w->bad;
+	dma_stop(&w->dma);
+	bad = w->dma.bad;
 	world_close(w);
 	return bad;
 }
