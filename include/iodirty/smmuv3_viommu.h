@@ -65,7 +65,7 @@ struct iod_smmuv3_viommu;
 #define IOD_SMMUV3_VIOMMU_MAX_BATCH (1u << 19)
 /** Host commands that are handed to the sink at once, at most. */
 #define IOD_SMMUV3_VIOMMU_ISSUE 256u
-/** One guest command without ranges on the host becomes at most so many, whatever the costs say. */
+/** Without ranges on the host, the commands of a batch become at most so many more, whatever the costs say. */
 #define IOD_SMMUV3_VIOMMU_MAX_EXPAND 4096u
 
 /**

@@ -100,6 +100,7 @@ struct batch {
 	enum viommu_kind kind;
 	bool all; /* NH_ALL since the kind changed */
 	uint32_t turn;
+	uint64_t expanded; /* singles beyond one for each range, at most MAX_EXPAND */
 	size_t nr;
 	struct batch_run run;
 	struct batch_recent recent[1u << BATCH_RECENT_LG2];

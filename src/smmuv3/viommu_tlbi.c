@@ -104,7 +104,8 @@ static unsigned int hint_lg2(const uint64_t w[2], const struct tlbi_span *s)
 
 /*
  * A range for a host that has none. With a level hint entries of that level and tables above it are
- * meant: one address in each does.
+ * meant: one address in each does. What a batch may cost beyond its own commands is bounded as a whole: the
+ * host's queue is not this guest's alone.
  */
 static int expand(struct batch *b, const uint64_t w[2])
 {
@@ -115,8 +116,9 @@ static int expand(struct batch *b, const uint64_t w[2])
 	uint64_t w1 = s.first | (w[1] & CMD1_LEAF);
 	int ret;
 
-	if (n > b->v->expand)
+	if (n > b->v->expand || n - 1 > IOD_SMMUV3_VIOMMU_MAX_EXPAND - b->expanded)
 		return emit_everything(b, w);
+	b->expanded += n - 1;
 	ret = iod_viommu_run_end(b);
 	for (i = 0; i < n && !ret; i++, w1 += BIT64(lg2))
 		ret = emit(b, w0, w1, b->seen + (i + 1 == n));

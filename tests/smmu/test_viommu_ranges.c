@@ -116,6 +116,31 @@ static void cost_decides(void **state)
 	rig_close(rig);
 }
 
+/* Each of them is cheap enough, all of them are not: they end with everything of the VMID. */
+static void expansion_bounded(void **state)
+{
+	const struct iod_inv_cost cost = { .size = sizeof(cost), .command = 1, .global = 2000 };
+	struct iod_smmuv3_guest_result res;
+	struct rig_opts o = rig_defaults();
+	struct rig_cmd g[40];
+	struct rig *rig;
+	unsigned int i;
+
+	o.host_ril = false;
+	o.cost = &cost;
+	for (i = 0; i < 40; i++)
+		g[i] = (struct rig_cmd){ { 0x12 | NUM(30) | SCALE(6), (uint64_t)i << 24 | TG4K } };
+	for (i = 0; i < 2; i++) {
+		o.flags = i ? IOD_SMMUV3_VIOMMU_LITERAL : 0;
+		rig = rig_open(&o);
+		iodt_assert_ok(rig_run(rig, g, 40, &res));
+		assert_int_equal(res.handled, 40);
+		assert_int_equal(res.host_commands, 2 * 31 * 64 + (i ? 38 : 1));
+		assert_true(rig->host.cmd[rig->host.nr - 1].w[0] == (0x10 | VMID));
+		rig_close(rig);
+	}
+}
+
 static void neighbours_joined(void **state)
 {
 	struct rig_cmd g[64], want[2];
@@ -271,10 +296,11 @@ static void duplicates(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(single_address),	cmocka_unit_test(range_rules),
-		cmocka_unit_test(ranges_expanded),	cmocka_unit_test(cost_decides),
-		cmocka_unit_test(neighbours_joined),	cmocka_unit_test(longest_ranges),
-		cmocka_unit_test(strangers_kept_apart), cmocka_unit_test(duplicates),
+		cmocka_unit_test(single_address),    cmocka_unit_test(range_rules),
+		cmocka_unit_test(ranges_expanded),   cmocka_unit_test(cost_decides),
+		cmocka_unit_test(expansion_bounded), cmocka_unit_test(neighbours_joined),
+		cmocka_unit_test(longest_ranges),    cmocka_unit_test(strangers_kept_apart),
+		cmocka_unit_test(duplicates),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));
