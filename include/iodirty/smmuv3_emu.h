@@ -116,6 +116,8 @@ struct iod_smmuv3_emu_ops {
 	void (*kick)(void *cookie);
 	/** A stalled access ends: IOD_SMMUV3_DONE, make it again (what it was meanwhile changed to may fault
 	 *  or stall anew); IOD_SMMUV3_ABORTED; IOD_SMMUV3_RAZ_WI.
+	 *  It may come before the call that made the access has returned -EAGAIN, in its own thread or another: the
+	 *  guest answers as soon as it sees the event. So what waits is to be ready to be told before it is made.
 	 *  @param access what the request gave as cookie */
 	void (*resumed)(void *cookie, void *access, uint16_t stag, enum iod_smmuv3_outcome how);
 	/** The device behind @p sid is to forget [first, last], inclusive; with @p ssv only of that PASID,
