@@ -3,9 +3,8 @@
  * iod_iotlb: what hardware keeps of the tables, and what it does with it.
  *
  * Two caches: translations, and the tables met on walks (paging-structure or walk cache).
- * Entries are tagged with the page table's domain and with nothing else of it, as in hardware:
- * two page tables with one domain tag share their entries. No page table is referred to between
- * calls.
+ * Entries are tagged with the page table's domain and with nothing else of it, as in hardware: two page
+ * tables with one domain tag share their entries. No page table is referred to between calls.
  *
  * - A cached translation is used as it is, whatever memory says by now. In particular a write
  *   through one that was dirty when it was cached, or whose leaf is not tracked, touches no

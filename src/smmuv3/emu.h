@@ -164,6 +164,8 @@ int iod_emu_route(struct emu_op *op);
 /* Whether pages must be asked about before the access; ask, off bytes into it. @return 0; -EFAULT op->event */
 bool iod_emu_careful(const struct emu_op *op);
 int iod_emu_check_page(struct emu_op *op, uint64_t off);
+/* Translate op->addr; op->result, or op->fault. */
+int iod_emu_ask(struct emu_op *op, uint32_t access);
 
 /* ---- emu_ats.c ---- */
 int iod_emu_ats(struct emu_op *op);

@@ -279,9 +279,21 @@ int iod_emu_check_page(struct emu_op *op, uint64_t off)
 	return -EFAULT;
 }
 
-static int emu_translate(struct emu_op *op)
+int iod_emu_ask(struct emu_op *op, uint32_t access)
 {
 	struct iod_access_result result;
+	int ret = iod_iotlb_access(op->tlb, op->pt, op->addr, access, &result, &op->fault);
+
+	if (ret)
+		return ret;
+	op->result.pa = result.pa;
+	op->result.len = result.len;
+	op->result.prot = result.prot;
+	return 0;
+}
+
+static int emu_translate(struct emu_op *op)
+{
 	int ret;
 
 	if (!op->pt) {
@@ -295,15 +307,10 @@ static int emu_translate(struct emu_op *op)
 		if (ret)
 			return ret;
 	}
-	ret = iod_iotlb_access(op->tlb, op->pt, op->addr, op->ask, &result, &op->fault);
+	ret = iod_emu_ask(op, op->ask);
 	if (ret == -EFAULT)
 		iod_emu_fault(op);
-	if (ret)
-		return ret;
-	op->result.pa = result.pa;
-	op->result.len = result.len;
-	op->result.prot = result.prot;
-	return 0;
+	return ret;
 }
 
 int iod_smmuv3_emu_access(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_req *req,

@@ -38,17 +38,7 @@ static int emu_split(struct emu_op *op, int ret)
 
 static int emu_ask(struct emu_op *op, uint32_t access)
 {
-	struct iod_access_result result;
-	int ret;
-
-	access |= op->ask & IOD_ACCESS_PRIV;
-	ret = iod_iotlb_access(op->tlb, op->pt, op->addr, access, &result, &op->fault);
-	if (ret)
-		return ret;
-	op->result.pa = result.pa;
-	op->result.len = result.len;
-	op->result.prot = result.prot;
-	return 0;
+	return iod_emu_ask(op, access | (op->ask & IOD_ACCESS_PRIV));
 }
 
 /*

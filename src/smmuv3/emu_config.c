@@ -294,15 +294,12 @@ static int emu_translate_cd(void *cookie, uint64_t ipa, uint64_t *pa)
 	return 0;
 }
 
-/* Find and read the CD. @return 0; 1 stage 1 is bypassed; -ENOENT ctx->bad; -EFAULT op->event */
-static int emu_read_cd(struct emu_op *op, struct emu_ctx *ctx)
+/* Find and read the CD. @return 0; 1 stage 1 is bypassed; -EFAULT op->event */
+static int emu_find_cd(struct emu_op *op, const struct emu_ctx *ctx, struct iod_smmuv3_raw_cd *raw)
 {
 	bool nested = ctx->ste.config & CONFIG_HAS_S2;
 	enum iod_smmuv3_event_type type = (enum iod_smmuv3_event_type)0;
 	struct iod_smmuv3_emu *emu = op->emu;
-	struct iod_smmuv3_raw_cd raw;
-	struct iod_smmuv3_cd cd;
-	uint32_t flags = emu_check_flags(emu);
 	uint64_t pa = 0;
 	int ret;
 
@@ -314,7 +311,7 @@ static int emu_read_cd(struct emu_op *op, struct emu_ctx *ctx)
 		iod_emu_fault(op);
 		return -EFAULT;
 	}
-	if (!ret && !emu_fetch(emu, pa, raw.word)) {
+	if (!ret && !emu_fetch(emu, pa, raw->word)) {
 		type = IOD_SMMUV3_F_CD_FETCH;
 		ret = -EFAULT;
 	}
@@ -325,6 +322,20 @@ static int emu_read_cd(struct emu_op *op, struct emu_ctx *ctx)
 		return -EFAULT;
 	}
 	emu->stats.cd_fetches++;
+	return 0;
+}
+
+/* What is in force of the CD. @return as above; -ENOENT ctx->bad */
+static int emu_read_cd(struct emu_op *op, struct emu_ctx *ctx)
+{
+	struct iod_smmuv3_emu *emu = op->emu;
+	uint32_t flags = emu_check_flags(emu);
+	struct iod_smmuv3_raw_cd raw;
+	struct iod_smmuv3_cd cd;
+	int ret = emu_find_cd(op, ctx, &raw);
+
+	if (ret)
+		return ret;
 	iod_smmuv3_cd_decode(&cd, &raw);
 	if (iod_smmuv3_cd_check(&cd, &ctx->ste, &emu->id, flags, NULL)) {
 		ctx->bad = IOD_SMMUV3_C_BAD_CD;
