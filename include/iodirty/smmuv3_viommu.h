@@ -173,7 +173,7 @@ IOD_API int64_t iod_smmuv3_viommu_devices(struct iod_smmuv3_viommu *v);
  *
  * Until iod_smmuv3_viommu_vste_installed() the device's CDs count as being in two levels.
  * @param vste what IOMMU_HWPT_ALLOC takes: V=0 becomes all zero, which aborts as well; S1STALLD is set where
- *             the host's SMMU could stall and ALLOW_RESUME is not set
+ *             the host's SMMU could stall and ALLOW_RESUME is not set; EATS is 0 unless the device is ON
  * @param why  receives a constant string that names the field; may be NULL
  * @return 0; -ENOENT; -EINVAL refused
  */

@@ -93,6 +93,26 @@ static bool must_not_stall(const struct iod_smmuv3_viommu *v)
 	       !(v->cfg.host.idr[0] & IOD_SMMUV3_IDR0_STALL_MODEL);
 }
 
+/*
+ * What the host's SMMU is to do other than the guest says. A device that is given no ATC_INV is to have nothing
+ * in its cache.
+ */
+static int restrict_vste(struct iod_smmuv3_viommu *v, uint32_t vsid, struct iod_smmuv3_ste *part)
+{
+	struct iod_smmuv3_vdev dev = { .size = sizeof(dev) };
+	int ret = iod_smmuv3_viommu_lookup(v, vsid, &dev);
+
+	if (ret)
+		return ret;
+	if (dev.state != IOD_SMMUV3_VDEV_ON)
+		part->eats = 0;
+	if (aborts(part))
+		part->config = IOD_SMMUV3_ABORT;
+	else if (part->config == IOD_SMMUV3_S1 && must_not_stall(v))
+		part->s1stalld = true;
+	return 0;
+}
+
 int iod_smmuv3_viommu_vste(struct iod_smmuv3_viommu *v, uint32_t vsid, const uint64_t guest[2],
 			   struct iod_iommufd_hwpt_smmuv3 *vste, const char **why)
 {
@@ -118,13 +138,10 @@ int iod_smmuv3_viommu_vste(struct iod_smmuv3_viommu *v, uint32_t vsid, const uin
 			ret = refuse(why, "a field that is the host's");
 		if (!ret)
 			ret = check(v, &part, why);
-		if (ret)
-			return ret;
-		if (aborts(&part))
-			part.config = IOD_SMMUV3_ABORT;
-		else if (part.config == IOD_SMMUV3_S1 && must_not_stall(v))
-			part.s1stalld = true;
-		ret = write_vste(&out, &part);
+		if (!ret)
+			ret = restrict_vste(v, vsid, &part);
+		if (!ret)
+			ret = write_vste(&out, &part);
 		if (ret)
 			return ret;
 	}

@@ -425,6 +425,28 @@ static void vste_stalls(void **state)
 	}
 }
 
+/* Who is given no ATC_INV is to have no cache. */
+static void vste_ats_off(void **state)
+{
+	struct iod_iommufd_hwpt_smmuv3 vste;
+	struct rig_opts o = rig_defaults();
+	struct rig *rig = rig_open(&o);
+	unsigned int dev_state;
+	uint64_t raw[2], word;
+
+	iodt_put_le64(&raw[0], 1 | 5u << 1);
+	iodt_put_le64(&raw[1], IODT_BIT(28));
+	for (dev_state = 0; dev_state < 3; dev_state++) {
+		iodt_assert_ok(iod_smmuv3_viommu_set_state(rig->v, 8,
+							   (enum iod_smmuv3_vdev_state)dev_state));
+		iodt_assert_ok(iod_smmuv3_viommu_vste(rig->v, 8, raw, &vste, NULL));
+		iodt_put_le64(&word, vste.ste[1]);
+		assert_int_equal(word >> 28 & 3, dev_state == IOD_SMMUV3_VDEV_ON);
+	}
+	assert_int_equal(iod_smmuv3_viommu_vste(rig->v, 9, raw, &vste, NULL), -ENOENT);
+	rig_close(rig);
+}
+
 static void host_ste(void **state)
 {
 	/* V, Config 6; SHCFG 1; VMID 0x2a, S2T0SZ 16 SL0 2 PS 5 AA64; S2TTB */
@@ -496,8 +518,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(devices_both_ways), cmocka_unit_test(devices_refused),
 		cmocka_unit_test(memory_fails),	     cmocka_unit_test(batches_allocate_nothing),
 		cmocka_unit_test(vste_bits),	     cmocka_unit_test(vste_configs),
-		cmocka_unit_test(vste_stalls),	     cmocka_unit_test(host_ste),
-		cmocka_unit_test(figures),
+		cmocka_unit_test(vste_stalls),	     cmocka_unit_test(vste_ats_off),
+		cmocka_unit_test(host_ste),	     cmocka_unit_test(figures),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));
