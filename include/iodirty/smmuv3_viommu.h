@@ -104,6 +104,13 @@ struct iod_smmuv3_viommu_cfg {
 	 * returned. NULL: it is refused.
 	 */
 	int (*cfgi_ste)(void *cookie, uint32_t first, uint32_t last, bool leaf);
+	/**
+	 * A command for a StreamID that is none of the devices: CFGI_CD, CFGI_CD_ALL, ATC_INV, and what is
+	 * enabled of PRI_RESP, RESUME, STALL_TERM. For devices that the VMM emulates behind the same SMMU of
+	 * the guest. What was before it was issued; it may be left out when it was there just before. 0: it is
+	 * handled. Nonzero refuses the command. NULL: it is refused (-ENOENT).
+	 */
+	int (*stranger)(void *cookie, const struct iod_smmuv3_cmd *cmd);
 	/** The guest's SYNC is complete: tell it, as sync->cs says. NULL: nobody is told.
 	 *  @return 0, or a negative errno: the MSI could not be written, which stops nothing */
 	int (*synced)(void *cookie, const struct iod_smmuv3_cmd *sync);

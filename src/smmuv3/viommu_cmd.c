@@ -81,6 +81,45 @@ static bool passes(uint32_t state, uint64_t op)
 	return true; /* it is for the host's SMMU, not for the device */
 }
 
+/*
+ * Before a callback: what came first is issued, and nothing is in our hands. The VMM may change devices, and wait
+ * for others.
+ */
+static int step_out(struct batch *b)
+{
+	int ret = iod_viommu_flush(b, !(b->flags & IOD_SMMUV3_VIOMMU_NO_SYNC));
+
+	if (!ret)
+		iod_vdevs_leave(&b->v->vdevs, b->ticket);
+	return ret;
+}
+
+/* After it; @answer is its own. */
+static int step_in(struct batch *b, const uint64_t w[2], enum iod_smmuv3_reason reason, int answer)
+{
+	b->ticket = iod_vdevs_enter(&b->v->vdevs);
+	if (answer)
+		return refuse(b, w, reason, answer);
+	iod_viommu_nothing(b);
+	return 0;
+}
+
+/* None of the devices: one that the VMM emulates behind the same SMMU, or nobody. */
+static int to_stranger(struct batch *b, const uint64_t w[2])
+{
+	const struct iod_smmuv3_viommu_cfg *cfg = &b->v->cfg;
+	struct iod_smmuv3_raw_cmd raw = iod_viommu_raw(w[0], w[1]);
+	struct iod_smmuv3_cmd cmd;
+	int ret;
+
+	if (!cfg->stranger || iod_smmuv3_cmd_decode(&cmd, &raw, &cfg->guest, NULL))
+		return refuse(b, w, IOD_SMMUV3_BAD_SID, -ENOENT);
+	ret = step_out(b);
+	if (ret)
+		return ret;
+	return step_in(b, w, IOD_SMMUV3_BAD_SID, cfg->stranger(cfg->cookie, &cmd));
+}
+
 /* Commands that name a device. */
 static int to_device(struct batch *b, uint64_t w[2])
 {
@@ -89,7 +128,7 @@ static int to_device(struct batch *b, uint64_t w[2])
 	const struct iod_vdev *dev = iod_vdevs_find(&b->v->vdevs, vsid);
 
 	if (!dev)
-		return refuse(b, w, IOD_SMMUV3_BAD_SID, -ENOENT);
+		return to_stranger(b, w);
 	word = iod_vdev_word(dev);
 	/* Level-1 descriptors stay with Leaf: does the guest have any? */
 	if (op == IOD_SMMUV3_CFGI_CD && !(word & VDEV_LINEAR))
@@ -102,7 +141,7 @@ static int to_device(struct batch *b, uint64_t w[2])
 	return 0;
 }
 
-/* The VMM's stream table is the one that counts. What came before is issued first. */
+/* The VMM's stream table is the one that counts. */
 static int cfgi_ste(struct batch *b, const uint64_t w[2], const struct iod_smmuv3_cmd *cmd)
 {
 	const struct iod_smmuv3_viommu_cfg *cfg = &b->v->cfg;
@@ -117,17 +156,11 @@ static int cfgi_ste(struct batch *b, const uint64_t w[2], const struct iod_smmuv
 		first &= ~mask;
 		last |= mask;
 	}
-	ret = iod_viommu_flush(b, !(b->flags & IOD_SMMUV3_VIOMMU_NO_SYNC));
+	ret = step_out(b);
 	if (ret)
 		return ret;
-	/* Nothing is in our hands: the VMM may change devices, and wait for others. */
-	iod_vdevs_leave(&b->v->vdevs, b->ticket);
-	ret = cfg->cfgi_ste(cfg->cookie, first, last, cmd->leaf);
-	b->ticket = iod_vdevs_enter(&b->v->vdevs);
-	if (ret)
-		return refuse(b, w, IOD_SMMUV3_BAD_POLICY, ret);
-	iod_viommu_nothing(b);
-	return 0;
+	return step_in(b, w, IOD_SMMUV3_BAD_POLICY,
+		       cfg->cfgi_ste(cfg->cookie, first, last, cmd->leaf));
 }
 
 static int sync_in_batch(struct batch *b, const struct iod_smmuv3_cmd *cmd)

@@ -144,6 +144,54 @@ static void unknown_sid(void **state)
 	rig_close(rig);
 }
 
+static struct iod_smmuv3_cmd strange;
+static unsigned int strangers;
+
+/* What came before is with the host; StreamID 0x66 is nobody's. */
+static int on_stranger(void *cookie, const struct iod_smmuv3_cmd *cmd)
+{
+	struct rig *rig = cookie;
+
+	strange = *cmd;
+	strangers++;
+	assert_int_equal(rig->host.nr, 1);
+	assert_int_equal(rig->host.at_sync, 1);
+	return cmd->sid == 0x66 ? -ENOENT : 0;
+}
+
+/* R115: devices that the VMM emulates behind the same SMMU are its own to tell. */
+static void strangers_are_asked_for(void **state)
+{
+	const struct rig_cmd g[] = {
+		{ { 0x06 | VSID(1), 0 } },
+		{ { 0x40 | UINT64_C(0x55) << 32, UINT64_C(0x7000) | 1 } }, /* ATC_INV */
+		{ { 0x06 | UINT64_C(0x66) << 32, 0 } },
+		{ { 0x06 | VSID(2), 0 } },
+	};
+	struct iod_smmuv3_guest_result res;
+	struct rig_opts o = rig_defaults();
+	struct rig *rig;
+
+	o.stranger = on_stranger;
+	rig = rig_open(&o);
+	rig_forget(rig);
+	strangers = 0;
+	assert_int_equal(rig_run(rig, g, 4, &res), -ENOENT);
+	assert_int_equal(strangers, 2);
+	assert_int_equal(strange.op, IOD_SMMUV3_CFGI_CD_ALL);
+	assert_int_equal(res.handled, 2);
+	assert_int_equal(res.index, 2);
+	assert_int_equal(res.sid, 0x66);
+	assert_int_equal(res.reason, IOD_SMMUV3_BAD_SID);
+	assert_int_equal(rig->host.nr, 1);
+	assert_int_equal(rig_run(rig, &g[1], 1, &res), 0);
+	assert_int_equal(strange.op, IOD_SMMUV3_ATC_INV);
+	assert_int_equal(strange.sid, 0x55);
+	assert_int_equal(strange.addr, 0x7000);
+	assert_int_equal(strange.span, 1);
+	rig_close(rig);
+}
+
 static void unknown_opcode(void **state)
 {
 	struct rig_opts o = rig_defaults();
@@ -518,15 +566,25 @@ static void misuse(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_command),	  cmocka_unit_test(nsnh_all),
-		cmocka_unit_test(vmid_is_forced), cmocka_unit_test(atc_one_target),
-		cmocka_unit_test(device_state),	  cmocka_unit_test(unknown_sid),
-		cmocka_unit_test(unknown_opcode), cmocka_unit_test(not_enabled),
-		cmocka_unit_test(listing),	  cmocka_unit_test(cfgi_cd_leaf),
-		cmocka_unit_test(hints_ignored),  cmocka_unit_test(quirk_hook),
-		cmocka_unit_test(errata_flags),	  cmocka_unit_test(sync_policy),
-		cmocka_unit_test(sync_in_batch),  cmocka_unit_test(sync_alone),
-		cmocka_unit_test(cfgi_ste),	  cmocka_unit_test(misuse),
+		cmocka_unit_test(each_command),
+		cmocka_unit_test(nsnh_all),
+		cmocka_unit_test(vmid_is_forced),
+		cmocka_unit_test(atc_one_target),
+		cmocka_unit_test(device_state),
+		cmocka_unit_test(unknown_sid),
+		cmocka_unit_test(strangers_are_asked_for),
+		cmocka_unit_test(unknown_opcode),
+		cmocka_unit_test(not_enabled),
+		cmocka_unit_test(listing),
+		cmocka_unit_test(cfgi_cd_leaf),
+		cmocka_unit_test(hints_ignored),
+		cmocka_unit_test(quirk_hook),
+		cmocka_unit_test(errata_flags),
+		cmocka_unit_test(sync_policy),
+		cmocka_unit_test(sync_in_batch),
+		cmocka_unit_test(sync_alone),
+		cmocka_unit_test(cfgi_ste),
+		cmocka_unit_test(misuse),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));

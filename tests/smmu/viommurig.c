@@ -83,6 +83,7 @@ struct iod_smmuv3_viommu_cfg rig_cfg(struct rig *rig, const struct iod_smmuv3_si
 	cfg.cost = o->cost;
 	cfg.quirk = o->quirk;
 	cfg.cfgi_ste = o->cfgi_ste;
+	cfg.stranger = o->stranger;
 	cfg.synced = o->synced;
 	cfg.cookie = rig;
 	cfg.allocator = o->allocator;

@@ -39,6 +39,7 @@ struct rig_opts {
 	bool ats, pri, stall;
 	int (*cfgi_ste)(void *cookie, uint32_t first, uint32_t last, bool leaf);
 	int (*quirk)(void *cookie, struct iod_smmuv3_raw_cmd *cmds, size_t *nr, size_t max);
+	int (*stranger)(void *cookie, const struct iod_smmuv3_cmd *cmd);
 	int (*synced)(void *cookie, const struct iod_smmuv3_cmd *sync);
 	const struct iod_inv_cost *cost;
 	const struct iod_allocator *allocator;
