@@ -12,7 +12,7 @@
 #define QUEUE	  0x40000000
 
 /* The guest's memory, as far as it matters: a queue of 16 commands. */
-static struct iod_smmuv3_raw_cmd ring[16];
+static _Alignas(8) struct iod_smmuv3_raw_cmd ring[16];
 
 static int to_host(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_t nr, bool sync,
 		   size_t *issued)

@@ -20,7 +20,7 @@ struct call {
 
 struct rig {
 	struct iod_mem *mem;
-	uint64_t ring[2 * NR];
+	_Alignas(8) uint64_t ring[2 * NR];
 	uint32_t prod, cons, gerror, gerrorn;
 	struct iod_smmuv3_consume turn;
 	struct call calls[MAX_CALLS];

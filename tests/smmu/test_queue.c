@@ -252,7 +252,8 @@ static void test_missing_memory(void **state)
 /* Regions that meet inside the ring, one of them not to be written. */
 static void test_pieces(void **state)
 {
-	uint64_t low[512] = { 0 }, high[512] = { 0 }, words[4];
+	_Alignas(8) uint64_t low[512] = { 0 }, high[512] = { 0 };
+	uint64_t words[4];
 	struct iod_mem_region regions[2] = {
 		{ .pa = BASE, .len = 4096, .host = low },
 		{ .pa = BASE + 4096, .len = 4096, .host = high },

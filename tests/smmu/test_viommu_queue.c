@@ -9,7 +9,7 @@
 struct queue {
 	struct rig *rig;
 	struct iod_mem *mem;
-	uint64_t ring[2u << LOG2SIZE];
+	_Alignas(8) uint64_t ring[2u << LOG2SIZE];
 	uint32_t prod, cons, gerror, gerrorn;
 	struct iod_smmuv3_consume turn;
 };

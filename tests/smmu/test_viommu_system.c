@@ -278,7 +278,7 @@ struct two_queues {
 	struct iod_smmuv3_cmdq *q;
 	struct iod_smmuv3_viommu *v;
 	struct iod_mem *mem;
-	uint64_t ring[2 << 4];
+	_Alignas(8) uint64_t ring[2 << 4];
 	uint32_t prod, cons, gerror, gerrorn;
 	struct iod_smmuv3_consume turn;
 };
