@@ -2,6 +2,8 @@
 /* A guest under an emulated SMMU, made by hand. */
 #include "emurig.h"
 
+#include "bits.h"
+
 const struct iod_smmuv3_id rig_id = {
 	.idr = {
 		/* S2P S1P, TTF both, COHACC, HTTU 3, Hyp, ATS, ASID16, MSI, PRI, VMID16, CD2L, little-endian, TERM_MODEL
@@ -147,12 +149,12 @@ void rig_w64(struct emurig *r, uint64_t pa, uint64_t v)
 	for (i = 0; i < 8; i++)
 		byte[i] = (unsigned char)(v >> i * 8);
 	memcpy(&le, byte, 8);
-	__atomic_store_n((uint64_t *)(void *)p, le, __ATOMIC_RELEASE);
+	__atomic_store_n((iod_word *)(void *)p, le, __ATOMIC_RELEASE);
 }
 
 uint64_t rig_r64(struct emurig *r, uint64_t pa)
 {
-	uint64_t le = __atomic_load_n((uint64_t *)(void *)rig_at(r, pa), __ATOMIC_ACQUIRE), v = 0;
+	uint64_t le = __atomic_load_n((iod_word *)(void *)rig_at(r, pa), __ATOMIC_ACQUIRE), v = 0;
 	unsigned char byte[8];
 	unsigned int i;
 

@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "bits.h"
+
 #define SID	  0x1234u
 #define SSID	  0x56u
 #define SEEN_MAX  4u
@@ -471,8 +473,8 @@ static void sizes(void **state)
  */
 struct fetcher {
 	struct hw *hw;
-	pthread_mutex_t lock; /* from and to */
-	uint64_t forget, forgotten;
+	pthread_mutex_t lock;			/* from and to */
+	_Alignas(8) uint64_t forget, forgotten; /* atomic */
 	uint64_t fetched, mixed;
 	bool stop;
 };
@@ -518,7 +520,8 @@ static void *fetcher_run(void *arg)
 			__atomic_store_n(&f->forgotten, forget, __ATOMIC_RELEASE);
 		}
 		if (!(have >> i & 1))
-			words.w[i] = stefix_le(__atomic_load_n(&f->hw->live[i], __ATOMIC_RELAXED));
+			words.w[i] = stefix_le(
+				__atomic_load_n((iod_word *)&f->hw->live[i], __ATOMIC_RELAXED));
 		have |= 1u << i;
 		if (have == 0xff) {
 			fetcher_judge(f, &words);
