@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "smmuv3/cmd.h"
+#include "smmuv3/id.h"
 
 /* What a command is. */
 struct cmd_desc {
@@ -100,13 +101,13 @@ const char *iod_smmuv3_op_name(enum iod_smmuv3_op op)
 	return desc ? desc->name : NULL;
 }
 
-/* STALL_MODEL 1 is no stalls; what is needed beside is bits of IDR0. */
+/* What is needed beside stalls is bits of IDR0. */
 static bool desc_permitted(const struct cmd_desc *desc, const struct iod_smmuv3_id *id)
 {
 	if (!id)
 		return true;
 	if (desc->need == NEED_STALL)
-		return iod_smmuv3_id_field(id->idr[0], IOD_SMMUV3_IDR0_STALL_MODEL) != 1;
+		return smmu_stall_model(id) != STALL_MODEL_NEVER;
 	return !(desc->need & ~id->idr[0]);
 }
 

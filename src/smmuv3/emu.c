@@ -57,7 +57,7 @@ static int emu_take_id(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_id *i
 
 static int emu_take_sizes(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_emu_cfg *cfg)
 {
-	uint32_t model = iod_smmuv3_id_field(emu->id.idr[0], IOD_SMMUV3_IDR0_STALL_MODEL);
+	uint32_t model = smmu_stall_model(&emu->id);
 	uint32_t most = emu->id.idr[5] >> IOD_SMMUV3_IDR5_STALL_MAX_SHIFT;
 
 	emu->config_entries = cfg->config_entries ? cfg->config_entries : EMU_CONFIG_ENTRIES;

@@ -25,6 +25,7 @@
 #include "atomic.h"
 #include "bits.h"
 #include "pgtable/mem.h"
+#include "smmuv3/id.h"
 
 #define EMU_CR2_E2H (1u << 0)
 
@@ -153,9 +154,6 @@ void iod_emu_forget_stes(struct iod_smmuv3_emu *emu, uint32_t first, uint32_t la
 void iod_emu_forget_cds(struct iod_smmuv3_emu *emu, uint32_t sid, int64_t ssid);
 /* Wait until accesses under what was forgotten are through. */
 void iod_emu_wait_gone(struct iod_smmuv3_emu *emu);
-/* Output and intermediate address bits, by the ID registers. */
-unsigned int iod_emu_oas(const struct iod_smmuv3_emu *emu);
-unsigned int iod_emu_ias(const struct iod_smmuv3_emu *emu);
 
 /* ---- emu_access.c ---- */
 

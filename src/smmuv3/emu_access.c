@@ -20,7 +20,7 @@
 
 static int emu_bypass(struct emu_op *op)
 {
-	unsigned int oas = iod_emu_oas(op->emu);
+	unsigned int oas = smmu_oas(&op->emu->id);
 
 	op->pt = NULL;
 	op->addr = op->req.iova;
@@ -47,7 +47,7 @@ static int emu_disabled(struct emu_op *op)
 	op->pt = NULL;
 	op->addr = op->req.iova;
 	/* No event either (nothing is recorded while disabled). */
-	return op->addr & ~low_mask(iod_emu_oas(op->emu)) ? -EFAULT : 0;
+	return op->addr & ~low_mask(smmu_oas(&op->emu->id)) ? -EFAULT : 0;
 }
 
 /* VMSAv8-64: bit 55 chooses; with TBI the byte above it does not count. */
@@ -100,7 +100,7 @@ static int emu_route_s2(struct emu_op *op)
 	op->pt = op->ctx->pt2;
 	op->tlb = op->emu->tlb[1];
 	op->addr = op->req.iova;
-	if (op->addr & ~low_mask(iod_emu_ias(op->emu))) {
+	if (op->addr & ~low_mask(smmu_ias(&op->emu->id))) {
 		iod_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
 		return -EFAULT;
 	}
@@ -236,7 +236,7 @@ static int emu_end(struct emu_op *op, int ret, bool refused, struct iod_smmuv3_r
 
 static void emu_bypass_result(struct emu_op *op)
 {
-	uint64_t left = low_mask(iod_emu_oas(op->emu)) - op->addr;
+	uint64_t left = low_mask(smmu_oas(&op->emu->id)) - op->addr;
 
 	op->result.pa = op->addr;
 	op->result.len = left + 1;
@@ -391,7 +391,7 @@ static int emu_dma_run(struct emu_dma *dma)
 	struct emu_op *op = &dma->op;
 	int ret;
 
-	if (!op->pt && ((op->addr + (dma->len - 1)) & ~low_mask(iod_emu_oas(op->emu)))) {
+	if (!op->pt && ((op->addr + (dma->len - 1)) & ~low_mask(smmu_oas(&op->emu->id)))) {
 		iod_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
 		return -EFAULT;
 	}

@@ -11,31 +11,13 @@
 #include <string.h>
 
 #include "smmuv3/emu.h"
+#include "smmuv3/ste_bits.h"
 
 #define EMU_IDR1_ATTR_PERMS_OVR (1u << 26)
-
-/* Config: which stages. */
-#define CONFIG_HAS_S2 2u
 
 /* Contexts that are of no substream. */
 #define EMU_SSID_NONE	    (-1)
 #define EMU_SSID_TRANSLATED (-2)
-
-static const uint8_t emu_address_bits[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
-
-unsigned int iod_emu_oas(const struct iod_smmuv3_emu *emu)
-{
-	return emu_address_bits[emu->id.idr[5] & IOD_SMMUV3_IDR5_OAS];
-}
-
-/* 3.4.1: with 32-bit LPAE intermediate addresses have 40 bits at least. */
-unsigned int iod_emu_ias(const struct iod_smmuv3_emu *emu)
-{
-	unsigned int oas = iod_emu_oas(emu);
-	bool lpae32 = emu->id.idr[0] & (1u << IOD_SMMUV3_IDR0_TTF_SHIFT);
-
-	return lpae32 && oas < 40 ? 40 : oas;
-}
 
 /* Translated requests are not stage 1's any more: they have a context without a CD. */
 static int64_t emu_op_ssid(const struct emu_op *op)
@@ -266,9 +248,6 @@ static int emu_attach_stage2(struct emu_op *op, struct emu_ctx *ctx)
 	if (!ret) {
 		cfg.mem = emu->mem;
 		cfg.domain = IOD_SMMUV3_TAG_S2(ctx->ste.s2vmid);
-		/* Start level 3 of 4 KiB needs it at any size. */
-		if (ctx->ste.s2aa64 && (emu->id.idr[3] & IOD_SMMUV3_IDR3_STT))
-			cfg.features |= IOD_PT_SMALL;
 		ret = emu_attach(&ctx->pt2, &cfg, root);
 	}
 	if (!ret || ret == -ENOMEM)
@@ -297,7 +276,7 @@ static int emu_translate_cd(void *cookie, uint64_t ipa, uint64_t *pa)
 /* Find and read the CD. @return 0; 1 stage 1 is bypassed; -EFAULT op->event */
 static int emu_find_cd(struct emu_op *op, const struct emu_ctx *ctx, struct iod_smmuv3_raw_cd *raw)
 {
-	bool nested = ctx->ste.config & CONFIG_HAS_S2;
+	bool nested = STE_CONFIG_S2(ctx->ste.config);
 	enum iod_smmuv3_event_type type = (enum iod_smmuv3_event_type)0;
 	struct iod_smmuv3_emu *emu = op->emu;
 	uint64_t pa = 0;
@@ -409,7 +388,7 @@ static enum emu_mode emu_stream_mode(const struct emu_ctx *ctx)
 {
 	if (ctx->ste.config < IOD_SMMUV3_BYPASS)
 		return EMU_ABORT;
-	return ctx->ste.config & CONFIG_HAS_S2 ? EMU_S2 : EMU_BYPASS;
+	return STE_CONFIG_S2(ctx->ste.config) ? EMU_S2 : EMU_BYPASS;
 }
 
 /* @return 0 with ctx->mode; -EFAULT op->event; -ENOMEM */

@@ -8,6 +8,7 @@
 #include "atomic.h"
 #include "inv_cost.h"
 #include "pgtable/mem.h"
+#include "smmuv3/id.h"
 
 #define KNOWN_FLAGS	    (IOD_SMMUV3_VIOMMU_SHOW_RIL * 2 - 1)
 #define DEFAULT_MAX_DEVICES 65536u
@@ -25,11 +26,8 @@
 #define SHOWN_IDR3                                                                                \
 	(IOD_SMMUV3_IDR3_HAD | IOD_SMMUV3_IDR3_STT | IOD_SMMUV3_IDR3_RIL | IOD_SMMUV3_IDR3_BBML | \
 	 IOD_SMMUV3_IDR3_E0PD)
-#define GRANULES     (IOD_SMMUV3_IDR5_GRAN4K | IOD_SMMUV3_IDR5_GRAN16K | IOD_SMMUV3_IDR5_GRAN64K)
-#define SHOWN_IDR5   (IOD_SMMUV3_IDR5_OAS | GRANULES | IOD_SMMUV3_IDR5_DS | IOD_SMMUV3_IDR5_VAX)
-
-#define NO_STALL     1u
-#define STALL_FORCED 2u
+#define GRANULES   (IOD_SMMUV3_IDR5_GRAN4K | IOD_SMMUV3_IDR5_GRAN16K | IOD_SMMUV3_IDR5_GRAN64K)
+#define SHOWN_IDR5 (IOD_SMMUV3_IDR5_OAS | GRANULES | IOD_SMMUV3_IDR5_DS | IOD_SMMUV3_IDR5_VAX)
 
 /* What is never the guest's. */
 #define HOST_IDR0 \
@@ -42,11 +40,6 @@
 #define SUBSET_IDR3 \
 	(IOD_SMMUV3_IDR3_HAD | IOD_SMMUV3_IDR3_STT | IOD_SMMUV3_IDR3_E0PD | IOD_SMMUV3_IDR3_PPS)
 #define SUBSET_IDR5 (GRANULES | IOD_SMMUV3_IDR5_DS)
-
-static uint32_t stall_model(const struct iod_smmuv3_id *id)
-{
-	return iod_smmuv3_id_field(id->idr[0], IOD_SMMUV3_IDR0_STALL_MODEL);
-}
 
 static bool has_both_stages(const struct iod_smmuv3_id *id)
 {
@@ -81,10 +74,10 @@ int iod_smmuv3_viommu_expose(struct iod_smmuv3_id *guest, const struct iod_smmuv
 	if (flags & IOD_SMMUV3_VIOMMU_ALLOW_RESUME) {
 		id.idr[5] |= host->idr[5] & ~(BIT64(IOD_SMMUV3_IDR5_STALL_MAX_SHIFT) - 1);
 	} else {
-		if (stall_model(host) == STALL_FORCED)
+		if (smmu_stall_model(host) == STALL_MODEL_FORCED)
 			return -EOPNOTSUPP;
 		id.idr[0] &= ~IOD_SMMUV3_IDR0_STALL_MODEL;
-		id.idr[0] |= NO_STALL << IOD_SMMUV3_IDR0_STALL_MODEL_SHIFT;
+		id.idr[0] |= STALL_MODEL_NEVER << IOD_SMMUV3_IDR0_STALL_MODEL_SHIFT;
 	}
 	*guest = id;
 	return 0;
@@ -107,7 +100,7 @@ static bool shows_more(const struct iod_smmuv3_id *guest, const struct iod_smmuv
 	if (endian && (g[0] & IOD_SMMUV3_IDR0_TTENDIAN) != endian)
 		return true;
 	/* Stalls and terminations: one side allows two things where the other has one. */
-	if (stall_model(host) && stall_model(guest) != stall_model(host))
+	if (smmu_stall_model(host) && smmu_stall_model(guest) != smmu_stall_model(host))
 		return true;
 	if (h[0] & ~g[0] & IOD_SMMUV3_IDR0_TERM_MODEL)
 		return true;
