@@ -78,4 +78,19 @@
 #define CMD1_STAG     MASK64(15, 0)
 #define CMD1_MSI_ADDR MASK64(55, 2)
 
+/* A field's value in its place, and out of it. */
+#define CMD_PUT(mask, value) ((uint64_t)(value) * ((mask) & (~(mask) + 1)))
+#define CMD_GET(mask, word)  (((word) & (mask)) / ((mask) & (~(mask) + 1)))
+
+/* log2 of a granule that TG names, and back. */
+static inline unsigned cmd_tg_lg2(unsigned tg)
+{
+	return 10u + 2u * tg;
+}
+
+static inline unsigned cmd_lg2_tg(unsigned granule_lg2)
+{
+	return (granule_lg2 - 10u) / 2u;
+}
+
 #endif

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bits.h"
+#include "smmuv3/cmd.h"
 
 /* Bits of tags that say less than all: any ASID, any VMID and ASID. */
 #define ANY_ASID      UINT64_C(0xffff)
@@ -23,7 +23,7 @@
 
 static unsigned granule_lg2(uint8_t tg)
 {
-	return tg ? 10u + 2u * tg : 12u;
+	return tg ? cmd_tg_lg2(tg) : 12u;
 }
 
 /*

@@ -23,9 +23,6 @@
 /* ATC_INVs for one device before it forgets everything instead, whatever that costs. */
 #define INV_MAX_PIECES 128u
 
-/* A field's value in its place. */
-#define CMD_PUT(mask, value) ((uint64_t)(value) * ((mask) & (~(mask) + 1)))
-
 struct inv_device {
 	uint32_t sid, ssid;
 	bool ssv;

@@ -182,7 +182,7 @@ static inline void put_range(struct inv_out *o, const struct inv_parts *p,
 
 	if (n > 1 || ttl) {
 		w0 |= CMD_PUT(CMD0_NUM, (n >> scale) - 1) | CMD_PUT(CMD0_SCALE, scale);
-		w1 |= CMD_PUT(CMD1_TG, (p->granule_lg2 - 10) / 2) | CMD_PUT(CMD1_TTL, ttl);
+		w1 |= CMD_PUT(CMD1_TG, cmd_lg2_tg(p->granule_lg2)) | CMD_PUT(CMD1_TTL, ttl);
 	}
 	inv_out_put(o, w0, w1);
 }

@@ -32,7 +32,9 @@ static int refuse(struct batch *b, const uint64_t w[2], enum iod_smmuv3_reason r
 
 	b->reason = reason;
 	b->op = (uint32_t)op;
-	b->sid = kind_of(op) == KIND_TLBI || op == IOD_SMMUV3_SYNC ? 0 : (uint32_t)(w[0] >> 32);
+	b->sid = kind_of(op) == KIND_TLBI || op == IOD_SMMUV3_SYNC
+			 ? 0
+			 : (uint32_t)CMD_GET(CMD0_SID, w[0]);
 	return ret;
 }
 
@@ -63,7 +65,7 @@ static bool is_known(struct batch *b, const struct iod_smmuv3_raw_cmd *raw)
 static int emit_to(struct batch *b, const struct iod_vdev *dev, const uint64_t w[2])
 {
 	struct iod_smmuv3_raw_cmd raw =
-		iod_viommu_raw((w[0] & ~CMD0_SID) | (uint64_t)dev->id << 32, w[1]);
+		iod_viommu_raw((w[0] & ~CMD0_SID) | CMD_PUT(CMD0_SID, dev->id), w[1]);
 	int ret = iod_viommu_run_end(b);
 
 	if (ret)
@@ -123,7 +125,7 @@ static int to_stranger(struct batch *b, const uint64_t w[2])
 /* Commands that name a device. */
 static int to_device(struct batch *b, uint64_t w[2])
 {
-	uint32_t vsid = (uint32_t)(w[0] >> 32), word;
+	uint32_t vsid = (uint32_t)CMD_GET(CMD0_SID, w[0]), word;
 	uint64_t op = w[0] & CMD0_OP;
 	const struct iod_vdev *dev = iod_vdevs_find(&b->v->vdevs, vsid);
 
@@ -225,7 +227,7 @@ static int common(struct batch *b, uint64_t w[2], enum viommu_kind kind,
 	}
 	if (kind != KIND_TLBI)
 		return to_device(b, w);
-	w[0] |= (uint64_t)b->v->cfg.vmid << 32; /* whatever the guest wrote: it was nothing */
+	w[0] |= CMD_PUT(CMD0_VMID, b->v->cfg.vmid); /* whatever the guest wrote: it was nothing */
 	return iod_viommu_tlbi(b, w);
 }
 
@@ -308,7 +310,7 @@ static int decoded(struct batch *b, uint64_t w[2], const struct iod_smmuv3_raw_c
 static bool is_plain(const struct iod_smmuv3_viommu *v, const uint64_t w[2])
 {
 	uint64_t op = w[0] & CMD0_OP;
-	unsigned int tg = (unsigned int)((w[1] & CMD1_TG) >> 10);
+	unsigned int tg = (unsigned int)CMD_GET(CMD1_TG, w[1]);
 	const struct viommu_plain *plain;
 
 	if (op >= VIOMMU_NR_PLAIN)

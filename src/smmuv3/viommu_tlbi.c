@@ -23,39 +23,28 @@ struct tlbi_span {
 	uint64_t first, last;
 };
 
-static unsigned int tg_lg2(unsigned int tg)
-{
-	return 10u + 2u * tg;
-}
-
 /* What one entry at the level of TTL maps; unknown level: the granule. */
 static unsigned int ttl_lg2(unsigned int lg2, unsigned int ttl)
 {
 	return ttl ? lg2 + (3 - ttl) * (lg2 - 3) : lg2;
 }
 
-static unsigned int field(uint64_t w, unsigned int lo, unsigned int bits)
-{
-	return (unsigned int)(w >> lo & low_mask(bits));
-}
-
-#define TTL(w) field((w)[1], 8, 2)
-#define TG(w)  field((w)[1], 10, 2)
+#define TTL(w) ((unsigned int)CMD_GET(CMD1_TTL, (w)[1]))
+#define TG(w)  ((unsigned int)CMD_GET(CMD1_TG, (w)[1]))
 
 /* Where a range does not begin on its granule, all that it could mean is taken. */
 static struct tlbi_span span_of(const uint64_t w[2], unsigned int tg)
 {
 	uint64_t addr = w[1] & CMD1_ADDR, len;
-	struct tlbi_span s = { .tg = tg, .lg2 = tg_lg2(tg) };
+	struct tlbi_span s = { .tg = tg, .lg2 = cmd_tg_lg2(tg) };
 	unsigned int scale;
 
 	s.first = align_down(addr, s.lg2);
 	s.last = s.first | low_mask(s.lg2);
 	if (!TG(w))
 		return s;
-	scale = field(w[0], 20, 6);
-	len = (field(w[0], 12, 5) + UINT64_C(1))
-	      << (scale < SCALE_MAX ? scale : SCALE_MAX) << s.lg2;
+	scale = (unsigned int)CMD_GET(CMD0_SCALE, w[0]);
+	len = (CMD_GET(CMD0_NUM, w[0]) + 1) << (scale < SCALE_MAX ? scale : SCALE_MAX) << s.lg2;
 	if (__builtin_add_overflow(addr, len - 1, &s.last))
 		s.last = UINT64_MAX;
 	s.last |= low_mask(s.lg2);
@@ -200,9 +189,9 @@ static int emit_range(struct batch *b, uint64_t first, uint64_t n, uint32_t afte
 {
 	const struct batch_run *run = &b->run;
 	unsigned int scale = span_scale(n);
-	struct iod_smmuv3_raw_cmd raw =
-		iod_viommu_raw(run->key[0] | ((n >> scale) - 1) << 12 | (uint64_t)scale << 20,
-			       run->key[1] | (uint64_t)run->tg << 10 | first);
+	struct iod_smmuv3_raw_cmd raw = iod_viommu_raw(
+		run->key[0] | CMD_PUT(CMD0_NUM, (n >> scale) - 1) | CMD_PUT(CMD0_SCALE, scale),
+		run->key[1] | CMD_PUT(CMD1_TG, run->tg) | first);
 
 	return iod_viommu_emit(b, &raw, run->start, after, (uint32_t)(run->key[0] & CMD0_OP), 0);
 }
@@ -211,7 +200,7 @@ static int emit_range(struct batch *b, uint64_t first, uint64_t n, uint32_t afte
 static int emit_run(struct batch *b)
 {
 	const struct batch_run *run = &b->run;
-	unsigned int lg2 = tg_lg2(run->tg);
+	unsigned int lg2 = cmd_tg_lg2(run->tg);
 	uint64_t n = ((run->last - run->first) >> lg2) + 1, most = span_scaled_floor(n);
 	int ret;
 
