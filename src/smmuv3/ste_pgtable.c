@@ -111,12 +111,6 @@ static uint32_t update_features(bool ha, bool hd, bool haft, bool affd)
 	return IOD_PT_HW_ACCESS | (hd ? IOD_PT_HW_DIRTY : 0) | (haft ? IOD_PT_HW_TABLE_ACCESS : 0);
 }
 
-/* Output bits of a code; the fields are effective, so OAS was looked at. */
-static uint32_t output_bits(unsigned code, unsigned granule_lg2)
-{
-	return smmu_output_bits(&iod_smmuv3_id_all, code, granule_lg2, false);
-}
-
 /* The low bits of a root are ignored up to its size, 64 bytes at least (5.2, 5.4). */
 static uint64_t root_of(const struct iod_pgtable_cfg *cfg, uint64_t ttb)
 {
@@ -146,6 +140,22 @@ static int stage2_lpae32(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cf
 	return 0;
 }
 
+/* VMSAv8-64: what both stages have. */
+static int lpae64_sizes(struct iod_pgtable_cfg *cfg, unsigned granule_lg2, unsigned tsz,
+			unsigned output_code, const char **why)
+{
+	cfg->granule = 1u << granule_lg2;
+	cfg->ias = 64u - tsz;
+	/* The fields are effective, so OAS was looked at. */
+	cfg->oas = smmu_output_bits(&iod_smmuv3_id_all, output_code, granule_lg2, false);
+	if (tsz > 39)
+		cfg->features |= IOD_PT_SMALL;
+	if (cfg->ias > 48 && cfg->oas < 52)
+		return refuse(why, -EOPNOTSUPP,
+			      "inputs of more than 48 bits need outputs of 52 bits");
+	return 0;
+}
+
 static int stage2_lpae64(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cfg *cfg,
 			 const char **why)
 {
@@ -157,17 +167,11 @@ static int stage2_lpae64(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cf
 	start = smmu_start_level(granule, ste->s2sl0, false, false, true);
 	if (start == SMMU_NO_LEVEL)
 		return refuse(why, -EINVAL, "S2SL0: reserved");
-	cfg->granule = 1u << granule;
-	cfg->ias = 64u - ste->s2t0sz;
 	cfg->levels = (uint32_t)(4 - start);
-	cfg->oas = output_bits(ste->s2ps, granule);
 	/* With 4 KiB granules a walk that starts at level 3 is one of small tables, too (A1.4). */
-	if (ste->s2t0sz > 39 || (granule == 12 && start == 3))
+	if (granule == 12 && start == 3)
 		cfg->features |= IOD_PT_SMALL;
-	if (cfg->ias > 48 && cfg->oas < 52)
-		return refuse(why, -EOPNOTSUPP,
-			      "inputs of more than 48 bits need outputs of 52 bits");
-	return 0;
+	return lpae64_sizes(cfg, granule, ste->s2t0sz, ste->s2ps, why);
 }
 
 int iod_smmuv3_ste_get_stage2(const struct iod_smmuv3_ste *ste, struct iod_pgtable_cfg *cfg,
@@ -219,21 +223,12 @@ static int stage1_lpae64(const struct iod_smmuv3_cd *cd, bool upper, struct iod_
 			 const char **why)
 {
 	unsigned granule = upper ? smmu_tg1_lg2(cd->tg1) : smmu_tg0_lg2(cd->tg0);
-	unsigned tsz = upper ? cd->t1sz : cd->t0sz;
 
 	if (!granule)
 		return refuse(why, -EINVAL, upper ? "TG1: reserved" : "TG0: reserved");
 	if (cd->ds && granule != 16)
 		return refuse(why, -EOPNOTSUPP, WHY_DS);
-	cfg->granule = 1u << granule;
-	cfg->ias = 64u - tsz;
-	cfg->oas = output_bits(cd->ips, granule);
-	if (tsz > 39)
-		cfg->features |= IOD_PT_SMALL;
-	if (cfg->ias > 48 && cfg->oas < 52)
-		return refuse(why, -EOPNOTSUPP,
-			      "inputs of more than 48 bits need outputs of 52 bits");
-	return 0;
+	return lpae64_sizes(cfg, granule, upper ? cd->t1sz : cd->t0sz, cd->ips, why);
 }
 
 int iod_smmuv3_cd_get_stage1(const struct iod_smmuv3_cd *cd, bool upper,
