@@ -68,6 +68,12 @@ static inline uint64_t word_sub(uint64_t *word, uint64_t v)
 	return __atomic_sub_fetch((iod_word *)word, v, __ATOMIC_ACQ_REL);
 }
 
+/* A figure: nothing is ordered by it. */
+static inline void word_count(uint64_t *figure, uint64_t n)
+{
+	__atomic_fetch_add((iod_word *)figure, n, __ATOMIC_RELAXED);
+}
+
 static inline bool word_cas(uint64_t *word, uint64_t *old, uint64_t v)
 {
 	return __atomic_compare_exchange_n((iod_word *)word, old, v, false, __ATOMIC_ACQ_REL,

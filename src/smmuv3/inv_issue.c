@@ -11,11 +11,6 @@
 
 #include <errno.h>
 
-static void count(uint64_t *figure, uint64_t n)
-{
-	__atomic_fetch_add((iod_word *)figure, n, __ATOMIC_RELAXED);
-}
-
 static int inv_issue(struct inv_out *o, bool sync)
 {
 	struct iod_smmuv3_inv *inv = (struct iod_smmuv3_inv *)(uintptr_t)o->inv;
@@ -32,9 +27,9 @@ static int inv_issue(struct inv_out *o, bool sync)
 		return ret;
 	for (i = 0; i < o->n; i++)
 		atc += inv_raw_op(&o->cmd[i]) == IOD_SMMUV3_ATC_INV;
-	count(&inv->tlbi, o->n - atc);
-	count(&inv->atc, atc);
-	count(&inv->syncs, sync);
+	word_count(&inv->tlbi, o->n - atc);
+	word_count(&inv->atc, atc);
+	word_count(&inv->syncs, sync);
 	return inv->sink.issue(inv->sink.cookie, o->cmd, o->n, sync, &issued);
 }
 
@@ -65,8 +60,8 @@ static int inv_invalidate(void *cookie, const struct iod_inv *items, size_t nr)
 		due |= iod_smmuv3_inv_tlbi(&o, items + i, n);
 	}
 	ret = iod_smmuv3_inv_out_end(&o, false);
-	count(&inv->items, nr);
-	count(&inv->wides, o.wides);
+	word_count(&inv->items, nr);
+	word_count(&inv->wides, o.wides);
 	/* After the TLBIs: a device that was added before them is seen here. */
 	full_fence();
 	if (!ret && nr && ((inv->flags & IOD_SMMUV3_INV_NESTED) || word_load(&inv->nr_devices)))
@@ -80,7 +75,7 @@ static int inv_sync_only(struct iod_smmuv3_inv *inv)
 {
 	size_t issued = 0;
 
-	count(&inv->syncs, 1);
+	word_count(&inv->syncs, 1);
 	return inv->sink.issue(inv->sink.cookie, NULL, 0, true, &issued);
 }
 
@@ -107,7 +102,7 @@ static int inv_do_flush(struct iod_smmuv3_inv *inv, bool due, bool all)
 	/* Stage 2 is gone from every cache; what was combined with it before cannot come back any more. */
 	if (due) {
 		inv_out_put(&o, inv->combined, 0);
-		count(&inv->wides, 1);
+		word_count(&inv->wides, 1);
 		ret = iod_smmuv3_inv_out_end(&o, true);
 	}
 	/* Nor can a device be told what is not in the table any more. */

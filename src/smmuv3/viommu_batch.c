@@ -175,11 +175,6 @@ static void sync_the_rest(struct batch *b)
 		b->unsynced = false;
 }
 
-static void count(struct iod_smmuv3_viommu *v, enum viommu_stat stat, uint64_t n)
-{
-	__atomic_fetch_add((iod_word *)&v->stat[stat], n, __ATOMIC_RELAXED);
-}
-
 /* What was collected before an error goes out, and then counts; if that fails it comes first. */
 static int finish(struct batch *b, int ret)
 {
@@ -218,10 +213,10 @@ int iod_viommu_batch_end(struct batch *b, int ret, struct iod_smmuv3_guest_resul
 	res->host_commands = b->host;
 	res->syncs = b->syncs;
 	res->synced = !b->unsynced;
-	count(b->v, STAT_BATCHES, 1);
-	count(b->v, STAT_COMMANDS, b->taken);
-	count(b->v, STAT_REFUSED, ret != 0);
-	count(b->v, STAT_HOST, b->host);
-	count(b->v, STAT_SYNCS, b->syncs);
+	word_count(&b->v->stat[STAT_BATCHES], 1);
+	word_count(&b->v->stat[STAT_COMMANDS], b->taken);
+	word_count(&b->v->stat[STAT_REFUSED], ret != 0);
+	word_count(&b->v->stat[STAT_HOST], b->host);
+	word_count(&b->v->stat[STAT_SYNCS], b->syncs);
 	return ret;
 }

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bits.h"
+#include "atomic.h"
 #include "pgtable/mem.h"
 
 struct turn {
@@ -46,7 +46,7 @@ static int host_sync(struct iod_smmuv3_viommu *v)
 	size_t issued = 0;
 
 	memset(&none, 0, sizeof(none));
-	__atomic_fetch_add((iod_word *)&v->stat[STAT_SYNCS], 1, __ATOMIC_RELAXED);
+	word_count(&v->stat[STAT_SYNCS], 1);
 	return v->sink.issue(v->sink.cookie, &none, 0, true, &issued);
 }
 
