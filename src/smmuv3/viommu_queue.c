@@ -3,7 +3,6 @@
 #include "smmuv3/viommu.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "atomic.h"
 #include "pgtable/mem.h"
@@ -42,12 +41,10 @@ static int turn_commands(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, si
 
 static int host_sync(struct iod_smmuv3_viommu *v)
 {
-	struct iod_smmuv3_raw_cmd none;
 	size_t issued = 0;
 
-	memset(&none, 0, sizeof(none));
 	word_count(&v->stat[STAT_SYNCS], 1);
-	return v->sink.issue(v->sink.cookie, &none, 0, true, &issued);
+	return v->sink.issue(v->sink.cookie, NULL, 0, true, &issued);
 }
 
 /*
