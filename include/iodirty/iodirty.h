@@ -7,6 +7,7 @@
 #define IODIRTY_IODIRTY_H
 
 #include <iodirty/bitmap.h>
+#include <iodirty/command.h>
 #include <iodirty/devices.h>
 #include <iodirty/dirty_log.h>
 #include <iodirty/fault.h>

@@ -12,7 +12,7 @@
 #ifndef IODIRTY_SMMUV3_CMD_H
 #define IODIRTY_SMMUV3_CMD_H
 
-#include <iodirty/gather.h>
+#include <iodirty/command.h>
 #include <iodirty/smmuv3.h>
 #include <iodirty/types.h>
 
@@ -110,26 +110,6 @@ struct iod_smmuv3_cmd {
 	uint64_t addr;
 };
 
-/** Why a command (or a structure) is not what it should be; 0: it is. */
-enum iod_smmuv3_reason {
-	IOD_SMMUV3_OK = 0,
-	IOD_SMMUV3_BAD_OPCODE = 1,     /**< no such command, or none that this library knows */
-	IOD_SMMUV3_BAD_PERMISSION = 2, /**< the ID registers do not have it */
-	IOD_SMMUV3_BAD_RESERVED = 3,   /**< bits that must be 0 are not */
-	IOD_SMMUV3_BAD_FIELD = 4,      /**< a value that is reserved or illegal */
-	IOD_SMMUV3_BAD_RANGE = 5,      /**< TG, NUM, SCALE and TTL do not go together (4.4.1) */
-	IOD_SMMUV3_BAD_SID = 6,	       /**< no such StreamID */
-	IOD_SMMUV3_BAD_SSID = 7,       /**< SubstreamID out of range */
-	IOD_SMMUV3_BAD_STATE = 8,      /**< the device's state does not allow it */
-	IOD_SMMUV3_BAD_POLICY = 9,     /**< not enabled for this guest */
-	IOD_SMMUV3_BAD_VMID = 10,      /**< the guest names a VMID that is not 0 */
-	IOD_SMMUV3_BAD_ISSUE = 11,     /**< the host's queue did not take it */
-	IOD_SMMUV3_BAD_FETCH = 12,     /**< unreadable memory */
-};
-
-/** "reserved bits are set" and so on: a constant string, "unknown" for unknown ones. */
-IOD_API const char *iod_smmuv3_reason_name(enum iod_smmuv3_reason reason);
-
 /** "TLBI_NH_VA" and so on: a constant string, NULL for what is no command of this library. */
 IOD_API const char *iod_smmuv3_op_name(enum iod_smmuv3_op op);
 
@@ -144,7 +124,7 @@ IOD_API bool iod_smmuv3_op_permitted(const struct iod_smmuv3_id *id, enum iod_sm
  * @return 0; -EOPNOTSUPP no such command, or not permitted; -EINVAL
  */
 IOD_API int iod_smmuv3_cmd_encode(struct iod_smmuv3_raw_cmd *raw, const struct iod_smmuv3_cmd *cmd,
-				  const struct iod_smmuv3_id *id, enum iod_smmuv3_reason *why);
+				  const struct iod_smmuv3_id *id, enum iod_cmd_reason *why);
 
 /**
  * Decode. Strict: reserved bits, reserved values and illegal combinations are refused (the specification
@@ -157,7 +137,7 @@ IOD_API int iod_smmuv3_cmd_encode(struct iod_smmuv3_raw_cmd *raw, const struct i
  *         has one
  */
 IOD_API int iod_smmuv3_cmd_decode(struct iod_smmuv3_cmd *cmd, const struct iod_smmuv3_raw_cmd *raw,
-				  const struct iod_smmuv3_id *id, enum iod_smmuv3_reason *why);
+				  const struct iod_smmuv3_id *id, enum iod_cmd_reason *why);
 
 /** @name Tags of translations (iod_pgtable_cfg.domain) in iod_iotlbs that obey commands @{ */
 /** Stage 1 of EL1, alone or combined with stage 2. */
@@ -168,22 +148,13 @@ IOD_API int iod_smmuv3_cmd_decode(struct iod_smmuv3_cmd *cmd, const struct iod_s
 #define IOD_SMMUV3_TAG_EL2(asid) (UINT64_C(1) << 32 | (uint64_t)(asid))
 /** @} */
 
-/** What a command does to translations. */
-struct iod_smmuv3_effect {
-	uint32_t nr_s1;	      /**< entries of s1 */
-	uint32_t nr_s2;	      /**< entries of s2 */
-	struct iod_inv s1[2]; /**< for iod_iotlbs of stage 1 (and combined) translations */
-	struct iod_inv s2[2]; /**< for iod_iotlbs of stage 2 translations */
-};
-
 /**
  * What a TLBI does to translations, with nothing more than the specification demands: for
  * iod_iotlb_invalidate(). Other commands: no effect.
  * @param cmd one that iod_smmuv3_cmd_decode() gave
  * @return 0, -EINVAL
  */
-IOD_API int iod_smmuv3_cmd_effect(struct iod_smmuv3_effect *effect,
-				  const struct iod_smmuv3_cmd *cmd);
+IOD_API int iod_smmuv3_cmd_effect(struct iod_cmd_effect *effect, const struct iod_smmuv3_cmd *cmd);
 
 /** What an ATC_INV covers, inclusive: [0, 2^64 - 1] for span 52. @return 0; -EINVAL any other command */
 IOD_API int iod_smmuv3_cmd_atc_range(const struct iod_smmuv3_cmd *cmd, uint64_t *first,

@@ -133,7 +133,7 @@ struct iod_smmuv3_consume {
 	uint32_t budget;
 	uint32_t consumed;	       /**< out: commands consumed */
 	enum iod_smmuv3_cerror cerror; /**< out: the error raised, CONS.RD stays at that command */
-	enum iod_smmuv3_reason reason; /**< out: why, when a SYNC was illegal */
+	enum iod_cmd_reason reason;    /**< out: why, when a SYNC was illegal */
 };
 
 /**

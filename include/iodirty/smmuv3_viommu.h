@@ -214,9 +214,9 @@ struct iod_smmuv3_guest_result {
 	uint32_t index;	  /**< of the command that failed; the batch's size when none did */
 	uint32_t sid;	  /**< the StreamID that the guest wrote in it; 0 where it has none */
 	uint32_t op;	  /**< its opcode, as the guest wrote it */
-	enum iod_smmuv3_reason reason; /**< why */
-	uint32_t host_commands;	       /**< taken by the sink, without SYNCs */
-	uint32_t syncs;		       /**< asked of the sink */
+	enum iod_cmd_reason reason; /**< why */
+	uint32_t host_commands;	    /**< taken by the sink, without SYNCs */
+	uint32_t syncs;		    /**< asked of the sink */
 	bool synced; /**< everything that is handled is complete (with NO_SYNC: nothing was issued) */
 	uint8_t reserved[3];
 };

@@ -71,29 +71,6 @@ static const struct cmd_desc *find_desc(uint32_t op)
 	return op < sizeof(descs) / sizeof(descs[0]) && descs[op].name ? &descs[op] : NULL;
 }
 
-const char *iod_smmuv3_reason_name(enum iod_smmuv3_reason reason)
-{
-	static const char *const names[] = {
-		[IOD_SMMUV3_OK] = "no error",
-		[IOD_SMMUV3_BAD_OPCODE] = "no such command",
-		[IOD_SMMUV3_BAD_PERMISSION] = "a command that this SMMU does not have",
-		[IOD_SMMUV3_BAD_RESERVED] = "reserved bits are set",
-		[IOD_SMMUV3_BAD_FIELD] = "a field has an illegal value",
-		[IOD_SMMUV3_BAD_RANGE] = "TG, NUM, SCALE and TTL do not go together",
-		[IOD_SMMUV3_BAD_SID] = "no such StreamID",
-		[IOD_SMMUV3_BAD_SSID] = "SubstreamID out of range",
-		[IOD_SMMUV3_BAD_STATE] = "the device's state does not allow it",
-		[IOD_SMMUV3_BAD_POLICY] = "not enabled for this guest",
-		[IOD_SMMUV3_BAD_VMID] = "a VMID that is not the guest's to name",
-		[IOD_SMMUV3_BAD_ISSUE] = "the host's queue did not take it",
-		[IOD_SMMUV3_BAD_FETCH] = "unreadable memory",
-	};
-
-	if ((uint32_t)reason >= sizeof(names) / sizeof(names[0]))
-		return "unknown";
-	return names[reason];
-}
-
 const char *iod_smmuv3_op_name(enum iod_smmuv3_op op)
 {
 	const struct cmd_desc *desc = find_desc((uint32_t)op);
@@ -119,8 +96,7 @@ bool iod_smmuv3_op_permitted(const struct iod_smmuv3_id *id, enum iod_smmuv3_op 
 }
 
 /* Bits of word 0 and 1 of a TLBI that these ID registers make reserved (4.4, 4.4.1). */
-static enum iod_smmuv3_reason check_tlbi_reserved(const uint64_t w[2],
-						  const struct iod_smmuv3_id *id)
+static enum iod_cmd_reason check_tlbi_reserved(const uint64_t w[2], const struct iod_smmuv3_id *id)
 {
 	uint64_t reserved0 = 0, reserved1 = 0;
 
@@ -135,21 +111,21 @@ static enum iod_smmuv3_reason check_tlbi_reserved(const uint64_t w[2],
 		reserved1 |= CMD1_TTL | CMD1_TG;
 	}
 	if ((w[0] & reserved0) | (w[1] & reserved1))
-		return IOD_SMMUV3_BAD_RESERVED;
+		return IOD_CMD_BAD_RESERVED;
 	/* Without stage 2 there is no VMID. */
 	if (!(id->idr[0] & IOD_SMMUV3_IDR0_S2P) && (w[0] & CMD0_VMID))
-		return IOD_SMMUV3_BAD_VMID;
-	return IOD_SMMUV3_OK;
+		return IOD_CMD_BAD_DOMAIN;
+	return IOD_CMD_OK;
 }
 
-static enum iod_smmuv3_reason check_reserved(const struct cmd_desc *desc, const uint64_t w[2],
-					     const struct iod_smmuv3_id *id)
+static enum iod_cmd_reason check_reserved(const struct cmd_desc *desc, const uint64_t w[2],
+					  const struct iod_smmuv3_id *id)
 {
 	if ((w[0] & ~desc->mask[0]) | (w[1] & ~desc->mask[1]))
-		return IOD_SMMUV3_BAD_RESERVED;
+		return IOD_CMD_BAD_RESERVED;
 	if (id && desc->form == FORM_TLBI)
 		return check_tlbi_reserved(w, id);
-	return IOD_SMMUV3_OK;
+	return IOD_CMD_OK;
 }
 
 static void ignore_sync(uint64_t w[2], const struct iod_smmuv3_id *id)
@@ -197,28 +173,28 @@ static inline __attribute__((always_inline)) void ignore(const struct cmd_desc *
 }
 
 /* Of a range, something must be given; without one nothing may be. */
-static enum iod_smmuv3_reason check_range(const uint64_t w[2])
+static enum iod_cmd_reason check_range(const uint64_t w[2])
 {
 	bool given = (w[0] & RANGE0) | (w[1] & CMD1_TTL);
 
-	return given == !!(w[1] & CMD1_TG) ? IOD_SMMUV3_OK : IOD_SMMUV3_BAD_RANGE;
+	return given == !!(w[1] & CMD1_TG) ? IOD_CMD_OK : IOD_CMD_BAD_RANGE;
 }
 
-static enum iod_smmuv3_reason check_ids(const struct cmd_desc *desc, const uint64_t w[2],
-					const struct iod_smmuv3_id *id)
+static enum iod_cmd_reason check_ids(const struct cmd_desc *desc, const uint64_t w[2],
+				     const struct iod_smmuv3_id *id)
 {
 	uint32_t sid_bits = iod_smmuv3_id_field(id->idr[1], IOD_SMMUV3_IDR1_SIDSIZE);
 	uint32_t ssid_bits = iod_smmuv3_id_field(id->idr[1], IOD_SMMUV3_IDR1_SSIDSIZE);
 
 	if (w[0] >> 32 >> sid_bits)
-		return IOD_SMMUV3_BAD_SID;
+		return IOD_CMD_BAD_SOURCE;
 	if ((desc->mask[0] & CMD0_SSID) == CMD0_SSID && (w[0] & CMD0_SSID) >> 12 >> ssid_bits)
-		return IOD_SMMUV3_BAD_SSID;
-	return IOD_SMMUV3_OK;
+		return IOD_CMD_BAD_PASID;
+	return IOD_CMD_OK;
 }
 
 /* After ignore(). */
-static inline __attribute__((always_inline)) enum iod_smmuv3_reason
+static inline __attribute__((always_inline)) enum iod_cmd_reason
 check_values(const struct cmd_desc *desc, const uint64_t w[2], const struct iod_smmuv3_id *id)
 {
 	bool bad = false;
@@ -233,11 +209,11 @@ check_values(const struct cmd_desc *desc, const uint64_t w[2], const struct iod_
 		bad = (w[1] & CMD1_RESP) == CMD1_RESP;
 		break;
 	case FORM_SYNC:
-		return (w[0] & CMD0_CS) == CMD0_CS ? IOD_SMMUV3_BAD_FIELD : IOD_SMMUV3_OK;
+		return (w[0] & CMD0_CS) == CMD0_CS ? IOD_CMD_BAD_FIELD : IOD_CMD_OK;
 	}
 	if (bad)
-		return IOD_SMMUV3_BAD_FIELD;
-	return id ? check_ids(desc, w, id) : IOD_SMMUV3_OK;
+		return IOD_CMD_BAD_FIELD;
+	return id ? check_ids(desc, w, id) : IOD_CMD_OK;
 }
 
 /* @form is a constant wherever this is called: what it has not falls away. */
@@ -334,29 +310,29 @@ static uint64_t put_form(uint64_t w[2], const struct iod_smmuv3_cmd *cmd, uint32
 	}
 }
 
-static int refuse(enum iod_smmuv3_reason reason, enum iod_smmuv3_reason *why)
+static int refuse(enum iod_cmd_reason reason, enum iod_cmd_reason *why)
 {
 	if (why)
 		*why = reason;
-	return reason == IOD_SMMUV3_BAD_OPCODE || reason == IOD_SMMUV3_BAD_PERMISSION ? -EOPNOTSUPP
-										      : -EINVAL;
+	return reason == IOD_CMD_BAD_OPCODE || reason == IOD_CMD_BAD_PERMISSION ? -EOPNOTSUPP
+										: -EINVAL;
 }
 
-static enum iod_smmuv3_reason encode(uint64_t w[2], const struct iod_smmuv3_cmd *cmd,
-				     const struct iod_smmuv3_id *id)
+static enum iod_cmd_reason encode(uint64_t w[2], const struct iod_smmuv3_cmd *cmd,
+				  const struct iod_smmuv3_id *id)
 {
 	const struct cmd_desc *desc = find_desc((uint32_t)cmd->op);
-	enum iod_smmuv3_reason reason;
+	enum iod_cmd_reason reason;
 	uint64_t seen[2];
 
 	if (!desc)
-		return IOD_SMMUV3_BAD_OPCODE;
+		return IOD_CMD_BAD_OPCODE;
 	if (!desc_permitted(desc, id))
-		return IOD_SMMUV3_BAD_PERMISSION;
+		return IOD_CMD_BAD_PERMISSION;
 	w[0] = (uint64_t)cmd->op;
 	w[1] = 0;
 	if (put_form(w, cmd, desc->form))
-		return IOD_SMMUV3_BAD_FIELD;
+		return IOD_CMD_BAD_FIELD;
 	reason = check_reserved(desc, w, id);
 	if (reason)
 		return reason;
@@ -364,40 +340,40 @@ static enum iod_smmuv3_reason encode(uint64_t w[2], const struct iod_smmuv3_cmd 
 	seen[1] = w[1];
 	ignore(desc, seen, id);
 	if ((seen[0] ^ w[0]) | (seen[1] ^ w[1])) /* it would not mean what the caller thinks */
-		return desc->form == FORM_TLBI ? IOD_SMMUV3_BAD_RANGE : IOD_SMMUV3_BAD_FIELD;
+		return desc->form == FORM_TLBI ? IOD_CMD_BAD_RANGE : IOD_CMD_BAD_FIELD;
 	return check_values(desc, w, id);
 }
 
 int iod_smmuv3_cmd_encode(struct iod_smmuv3_raw_cmd *raw, const struct iod_smmuv3_cmd *cmd,
-			  const struct iod_smmuv3_id *id, enum iod_smmuv3_reason *why)
+			  const struct iod_smmuv3_id *id, enum iod_cmd_reason *why)
 {
-	enum iod_smmuv3_reason reason;
+	enum iod_cmd_reason reason;
 	uint64_t w[2];
 
 	if (!raw || !cmd)
-		return refuse(IOD_SMMUV3_BAD_FIELD, why);
+		return refuse(IOD_CMD_BAD_FIELD, why);
 	reason = encode(w, cmd, id);
 	if (reason)
 		return refuse(reason, why);
 	raw->word[0] = iod_le64(w[0]);
 	raw->word[1] = iod_le64(w[1]);
 	if (why)
-		*why = IOD_SMMUV3_OK;
+		*why = IOD_CMD_OK;
 	return 0;
 }
 
-static enum iod_smmuv3_reason decode(struct iod_smmuv3_cmd *cmd, uint64_t w[2],
-				     const struct iod_smmuv3_id *id)
+static enum iod_cmd_reason decode(struct iod_smmuv3_cmd *cmd, uint64_t w[2],
+				  const struct iod_smmuv3_id *id)
 {
 	const struct cmd_desc *desc = find_desc((uint32_t)(w[0] & CMD0_OP));
-	enum iod_smmuv3_reason reason;
+	enum iod_cmd_reason reason;
 
 	memset(cmd, 0, sizeof(*cmd));
 	cmd->op = (enum iod_smmuv3_op)(w[0] & CMD0_OP);
 	if (!desc)
-		return IOD_SMMUV3_BAD_OPCODE;
+		return IOD_CMD_BAD_OPCODE;
 	if (!desc_permitted(desc, id)) {
-		reason = IOD_SMMUV3_BAD_PERMISSION;
+		reason = IOD_CMD_BAD_PERMISSION;
 	} else {
 		reason = check_reserved(desc, w, id);
 		if (!reason) {
@@ -413,19 +389,19 @@ static enum iod_smmuv3_reason decode(struct iod_smmuv3_cmd *cmd, uint64_t w[2],
 }
 
 int iod_smmuv3_cmd_decode(struct iod_smmuv3_cmd *cmd, const struct iod_smmuv3_raw_cmd *raw,
-			  const struct iod_smmuv3_id *id, enum iod_smmuv3_reason *why)
+			  const struct iod_smmuv3_id *id, enum iod_cmd_reason *why)
 {
-	enum iod_smmuv3_reason reason;
+	enum iod_cmd_reason reason;
 	uint64_t w[2];
 
 	if (!cmd || !raw)
-		return refuse(IOD_SMMUV3_BAD_FIELD, why);
+		return refuse(IOD_CMD_BAD_FIELD, why);
 	w[0] = iod_le64(raw->word[0]);
 	w[1] = iod_le64(raw->word[1]);
 	reason = decode(cmd, w, id);
 	if (reason)
 		return refuse(reason, why);
 	if (why)
-		*why = IOD_SMMUV3_OK;
+		*why = IOD_CMD_OK;
 	return 0;
 }

@@ -67,7 +67,7 @@ static struct iod_inv *add(struct iod_inv *inv, uint32_t *nr, uint64_t domain, u
 }
 
 /* By address and ASID: global entries of any ASID as well. */
-static void effect_va(struct iod_smmuv3_effect *effect, const struct iod_smmuv3_cmd *cmd,
+static void effect_va(struct iod_cmd_effect *effect, const struct iod_smmuv3_cmd *cmd,
 		      uint64_t domain)
 {
 	struct iod_inv *inv;
@@ -78,7 +78,7 @@ static void effect_va(struct iod_smmuv3_effect *effect, const struct iod_smmuv3_
 	inv->flags |= IOD_INV_ONLY_GLOBAL;
 }
 
-static void effect_s1(struct iod_smmuv3_effect *effect, const struct iod_smmuv3_cmd *cmd)
+static void effect_s1(struct iod_cmd_effect *effect, const struct iod_smmuv3_cmd *cmd)
 {
 	uint64_t nh = IOD_SMMUV3_TAG_S1(cmd->vmid, cmd->asid);
 	uint64_t el2 = IOD_SMMUV3_TAG_EL2(cmd->asid);
@@ -114,7 +114,7 @@ static void effect_s1(struct iod_smmuv3_effect *effect, const struct iod_smmuv3_
 	}
 }
 
-int iod_smmuv3_cmd_effect(struct iod_smmuv3_effect *effect, const struct iod_smmuv3_cmd *cmd)
+int iod_smmuv3_cmd_effect(struct iod_cmd_effect *effect, const struct iod_smmuv3_cmd *cmd)
 {
 	if (!effect || !cmd || cmd->tg > IOD_SMMUV3_TG_64K || cmd->ttl > 3 || cmd->num > 31)
 		return -EINVAL;

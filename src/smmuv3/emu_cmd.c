@@ -49,7 +49,7 @@ static bool is_el2(enum iod_smmuv3_op op)
 static void emu_tlbi(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd *cmd)
 {
 	struct iod_smmuv3_cmd known = *cmd;
-	struct iod_smmuv3_effect effect;
+	struct iod_cmd_effect effect;
 
 	/* EL2 without E2H has no ASIDs: its tags say 0, whatever a command names. */
 	if (is_el2(cmd->op) && !(emu->regs.cr2 & EMU_CR2_E2H))
@@ -167,7 +167,7 @@ static bool emu_cmdq_stops(const struct iod_smmuv3_emu *emu)
 static int emu_commands(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_t nr,
 			size_t *handled)
 {
-	enum iod_smmuv3_reason why = IOD_SMMUV3_OK;
+	enum iod_cmd_reason why = IOD_CMD_OK;
 	struct iod_smmuv3_emu *emu = cookie;
 	struct iod_smmuv3_cmd cmd;
 	size_t i;
@@ -180,7 +180,7 @@ static int emu_commands(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, siz
 		ret = iod_smmuv3_cmd_decode(&cmd, &cmds[i], &emu->id, &why);
 		if (!ret)
 			emu_obey(emu, &cmd);
-		else if (why != IOD_SMMUV3_BAD_SID && why != IOD_SMMUV3_BAD_SSID)
+		else if (why != IOD_CMD_BAD_SOURCE && why != IOD_CMD_BAD_PASID)
 			break; /* 4.1.7: those have no effect, and are no error */
 	}
 	*handled = i;

@@ -304,7 +304,7 @@ int iod_smmuv3_cmdq_consume(struct iod_smmuv3_consume *user)
 		return ret;
 	turn.consumed = 0;
 	turn.cerror = IOD_SMMUV3_CERROR_NONE;
-	turn.reason = IOD_SMMUV3_OK;
+	turn.reason = IOD_CMD_OK;
 	while (!ret && !turn.cerror) {
 		if ((ring_observe32(turn.gerror) ^ ring_observe32(turn.gerrorn)) &
 		    IOD_SMMUV3_GERROR_CMDQ)

@@ -93,7 +93,7 @@ struct batch {
 	bool unsynced;	      /* something was issued after the last sync */
 	bool failed_sync;
 	bool issue_failed; /* the error is the sink's */
-	enum iod_smmuv3_reason reason;
+	enum iod_cmd_reason reason;
 	uint32_t sid, op; /* of what failed */
 	uint32_t now;	  /* opcode under way, as the guest wrote it */
 

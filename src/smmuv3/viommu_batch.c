@@ -23,7 +23,7 @@ void iod_viommu_batch_begin(struct batch *b, struct iod_smmuv3_viommu *v, uint32
 static int issue_failed(struct batch *b, size_t issued, int ret)
 {
 	b->issue_failed = true;
-	b->reason = IOD_SMMUV3_BAD_ISSUE;
+	b->reason = IOD_CMD_BAD_ISSUE;
 	b->sid = 0;
 	b->op = IOD_SMMUV3_SYNC;
 	if (issued < b->nr) {
@@ -125,7 +125,7 @@ static int emit_quirks(struct batch *b, const struct iod_smmuv3_raw_cmd *raw, ui
 		if (!ret && nr > QUIRK_ROOM)
 			ret = -EINVAL;
 		if (ret) {
-			b->reason = IOD_SMMUV3_BAD_ISSUE;
+			b->reason = IOD_CMD_BAD_ISSUE;
 			b->op = op;
 			b->sid = sid;
 			return ret;
@@ -179,7 +179,7 @@ static void sync_the_rest(struct batch *b)
 static int finish(struct batch *b, int ret)
 {
 	struct batch_note failed;
-	enum iod_smmuv3_reason reason;
+	enum iod_cmd_reason reason;
 	int last = iod_viommu_run_end(b);
 
 	if (last)
@@ -209,7 +209,7 @@ int iod_viommu_batch_end(struct batch *b, int ret, struct iod_smmuv3_guest_resul
 	res->index = b->taken;
 	res->sid = ret ? b->sid : 0;
 	res->op = ret ? b->op : 0;
-	res->reason = ret ? b->reason : IOD_SMMUV3_OK;
+	res->reason = ret ? b->reason : IOD_CMD_OK;
 	res->host_commands = b->host;
 	res->syncs = b->syncs;
 	res->synced = !b->unsynced;

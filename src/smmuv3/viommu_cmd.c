@@ -26,7 +26,7 @@ static enum viommu_kind kind_of(enum iod_smmuv3_op op)
 	}
 }
 
-static int refuse(struct batch *b, const uint64_t w[2], enum iod_smmuv3_reason reason, int ret)
+static int refuse(struct batch *b, const uint64_t w[2], enum iod_cmd_reason reason, int ret)
 {
 	enum iod_smmuv3_op op = (enum iod_smmuv3_op)(w[0] & CMD0_OP);
 
@@ -97,7 +97,7 @@ static int step_out(struct batch *b)
 }
 
 /* After it; @answer is its own. */
-static int step_in(struct batch *b, const uint64_t w[2], enum iod_smmuv3_reason reason, int answer)
+static int step_in(struct batch *b, const uint64_t w[2], enum iod_cmd_reason reason, int answer)
 {
 	b->ticket = iod_vdevs_enter(&b->v->vdevs);
 	if (answer)
@@ -115,11 +115,11 @@ static int to_stranger(struct batch *b, const uint64_t w[2])
 	int ret;
 
 	if (!cfg->stranger || iod_smmuv3_cmd_decode(&cmd, &raw, &cfg->guest, NULL))
-		return refuse(b, w, IOD_SMMUV3_BAD_SID, -ENOENT);
+		return refuse(b, w, IOD_CMD_BAD_SOURCE, -ENOENT);
 	ret = step_out(b);
 	if (ret)
 		return ret;
-	return step_in(b, w, IOD_SMMUV3_BAD_SID, cfg->stranger(cfg->cookie, &cmd));
+	return step_in(b, w, IOD_CMD_BAD_SOURCE, cfg->stranger(cfg->cookie, &cmd));
 }
 
 /* Commands that name a device. */
@@ -138,7 +138,7 @@ static int to_device(struct batch *b, uint64_t w[2])
 	if (passes(word & VDEV_STATE, op))
 		return emit_to(b, dev, w);
 	if (op == IOD_SMMUV3_ATC_INV && (b->flags & IOD_SMMUV3_VIOMMU_STRICT_ATC))
-		return refuse(b, w, IOD_SMMUV3_BAD_STATE, -EOPNOTSUPP);
+		return refuse(b, w, IOD_CMD_BAD_STATE, -EOPNOTSUPP);
 	iod_viommu_nothing(b);
 	return 0;
 }
@@ -151,7 +151,7 @@ static int cfgi_ste(struct batch *b, const uint64_t w[2], const struct iod_smmuv
 	int ret;
 
 	if (!cfg->cfgi_ste)
-		return refuse(b, w, IOD_SMMUV3_BAD_POLICY, -EOPNOTSUPP);
+		return refuse(b, w, IOD_CMD_BAD_POLICY, -EOPNOTSUPP);
 	if (cmd->op == IOD_SMMUV3_CFGI_STE_RANGE) {
 		uint32_t mask = (uint32_t)low_mask(cmd->range + 1u);
 
@@ -161,7 +161,7 @@ static int cfgi_ste(struct batch *b, const uint64_t w[2], const struct iod_smmuv
 	ret = step_out(b);
 	if (ret)
 		return ret;
-	return step_in(b, w, IOD_SMMUV3_BAD_POLICY,
+	return step_in(b, w, IOD_CMD_BAD_POLICY,
 		       cfg->cfgi_ste(cfg->cookie, first, last, cmd->leaf));
 }
 
@@ -260,20 +260,19 @@ static int uncommon(struct batch *b, uint64_t w[2], const struct iod_smmuv3_cmd 
 	return to_device(b, w);
 }
 
-static int decode_failed(struct batch *b, const uint64_t w[2], enum iod_smmuv3_reason reason,
-			 int ret)
+static int decode_failed(struct batch *b, const uint64_t w[2], enum iod_cmd_reason reason, int ret)
 {
 	/* It may have been called reserved bits, by their position. */
-	if (reason != IOD_SMMUV3_BAD_PERMISSION && (w[0] & CMD0_VMID) &&
+	if (reason != IOD_CMD_BAD_PERMISSION && (w[0] & CMD0_VMID) &&
 	    kind_of((enum iod_smmuv3_op)(w[0] & CMD0_OP)) == KIND_TLBI)
-		reason = IOD_SMMUV3_BAD_VMID;
+		reason = IOD_CMD_BAD_DOMAIN;
 	return refuse(b, w, reason, ret);
 }
 
 /* Every command can go this way. */
 static int decoded(struct batch *b, uint64_t w[2], const struct iod_smmuv3_raw_cmd *raw)
 {
-	enum iod_smmuv3_reason reason;
+	enum iod_cmd_reason reason;
 	struct iod_smmuv3_cmd cmd;
 	enum viommu_kind kind;
 	int ret = iod_smmuv3_cmd_decode(&cmd, raw, &b->v->cfg.guest, &reason);
@@ -281,14 +280,14 @@ static int decoded(struct batch *b, uint64_t w[2], const struct iod_smmuv3_raw_c
 	if (ret)
 		return decode_failed(b, w, reason, ret);
 	if (!allowed(b->v, cmd.op))
-		return refuse(b, w, IOD_SMMUV3_BAD_POLICY, -EOPNOTSUPP);
+		return refuse(b, w, IOD_CMD_BAD_POLICY, -EOPNOTSUPP);
 	kind = kind_of(cmd.op);
 	switch (kind) { /* words again, without what is ignored: the host might not ignore it */
 	case KIND_TLBI:
 		if (cmd.vmid)
-			return refuse(b, w, IOD_SMMUV3_BAD_VMID, -EINVAL);
+			return refuse(b, w, IOD_CMD_BAD_DOMAIN, -EINVAL);
 		if (cmd.tg && !(b->v->granules & 1u << cmd.tg))
-			return refuse(b, w, IOD_SMMUV3_BAD_RANGE, -EINVAL);
+			return refuse(b, w, IOD_CMD_BAD_RANGE, -EINVAL);
 		iod_viommu_pack(w, &cmd, FORM_TLBI);
 		break;
 	case KIND_CFGI:
@@ -349,10 +348,10 @@ static bool bit_is_plain(const struct iod_smmuv3_id *id, uint64_t op, unsigned i
 	uint64_t base = op == IOD_SMMUV3_ATC_INV ? op | CMD0_SSV : op;
 	struct iod_smmuv3_raw_cmd raw =
 		iod_viommu_raw(base | (word ? 0 : BIT64(bit)), word ? BIT64(bit) : 0);
-	enum iod_smmuv3_reason reason;
+	enum iod_cmd_reason reason;
 	struct iod_smmuv3_cmd cmd;
 
-	return !iod_smmuv3_cmd_decode(&cmd, &raw, id, &reason) || reason == IOD_SMMUV3_BAD_RANGE;
+	return !iod_smmuv3_cmd_decode(&cmd, &raw, id, &reason) || reason == IOD_CMD_BAD_RANGE;
 }
 
 void iod_viommu_probe(struct iod_smmuv3_viommu *v)

@@ -101,7 +101,7 @@ int iod_smmuv3_iommufd_invalidate(struct iod_smmuv3_viommu *v, void *arg, size_t
 	if (!ret) {
 		ret = invalidate(v, &in, data, &result);
 		/* One code for whatever is wrong with a command, as the kernel has it. */
-		if (ret && result.reason != IOD_SMMUV3_BAD_ISSUE)
+		if (ret && result.reason != IOD_CMD_BAD_ISSUE)
 			ret = -EIO;
 	}
 	memcpy((unsigned char *)arg + offsetof(struct iod_iommufd_hwpt_invalidate, entry_num),

@@ -9,7 +9,7 @@
 
 struct turn {
 	struct iod_smmuv3_viommu *v;
-	enum iod_smmuv3_reason reason;
+	enum iod_cmd_reason reason;
 	bool open; /* commands without a SYNC behind them */
 };
 
@@ -36,7 +36,7 @@ static int turn_commands(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, si
 	*handled = res.handled;
 	turn->reason = res.reason;
 	turn->open = true;
-	return consumer_error(ret, res.reason == IOD_SMMUV3_BAD_ISSUE);
+	return consumer_error(ret, res.reason == IOD_CMD_BAD_ISSUE);
 }
 
 static int host_sync(struct iod_smmuv3_viommu *v)
@@ -70,7 +70,7 @@ static int turn_sync(void *cookie, const struct iod_smmuv3_cmd *sync)
 	if (!ret && owed)
 		ret = owed;
 	if (ret) {
-		turn->reason = IOD_SMMUV3_BAD_ISSUE;
+		turn->reason = IOD_CMD_BAD_ISSUE;
 		return ret == -ETIMEDOUT ? ret : consumer_error(ret, true);
 	}
 	if (v->cfg.synced)

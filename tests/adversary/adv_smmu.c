@@ -77,7 +77,7 @@ static void break_level(struct adv_world *w, struct iod_smmuv3_cmd *cmd)
 static size_t obey_tlbi(struct adv_world *w, struct iod_smmuv3_cmd *cmd, uint64_t domain,
 			adv_obey_fn obey)
 {
-	struct iod_smmuv3_effect effect;
+	struct iod_cmd_effect effect;
 	uint32_t i, nr;
 	struct iod_inv *inv;
 

@@ -30,8 +30,8 @@ size_t fuzz_seed(unsigned n, uint8_t *buf, size_t max)
 
 static void one(const struct iod_smmuv3_id *id, const struct mdl_smmu_id *mid, const uint8_t *raw)
 {
-	enum iod_smmuv3_reason why = IOD_SMMUV3_OK;
-	struct iod_smmuv3_effect effect;
+	enum iod_cmd_reason why = IOD_CMD_OK;
+	struct iod_cmd_effect effect;
 	struct iod_smmuv3_raw_cmd in, out;
 	struct iod_smmuv3_cmd cmd, cmd2;
 	struct mdl_smmu_cmd m;
@@ -43,7 +43,7 @@ static void one(const struct iod_smmuv3_id *id, const struct mdl_smmu_id *mid, c
 	ret = iod_smmuv3_cmd_decode(&cmd, &in, id, &why);
 	FUZZ_CHECK(ret == 0 || ret == -EINVAL || ret == -EOPNOTSUPP);
 	FUZZ_CHECK(!ret == !why);
-	FUZZ_CHECK(iod_smmuv3_reason_name(why));
+	FUZZ_CHECK(iod_cmd_reason_name(why));
 	if (ret)
 		return;
 	FUZZ_CHECK(m.verdict != MDL_CMD_ILL);

@@ -93,7 +93,7 @@ static void model_of(struct diff *d, const uint64_t w[2], struct mdl_smmu_cmd *m
 enum { TWIN_NONE, TWIN_RESERVED, TWIN_ASID, TWIN_ILLEGAL };
 
 static int lib_decode(struct diff *d, const uint64_t w[2], struct iod_smmuv3_cmd *c,
-		      enum iod_smmuv3_reason *why)
+		      enum iod_cmd_reason *why)
 {
 	struct iod_smmuv3_raw_cmd raw;
 	uint64_t seen[2] = { w[0], w[1] };
@@ -112,20 +112,20 @@ static int lib_decode(struct diff *d, const uint64_t w[2], struct iod_smmuv3_cmd
 }
 
 /* A refusal must have a reason that the model knows of. */
-static void refused_rightly(struct diff *d, const uint64_t w[2], int ret,
-			    enum iod_smmuv3_reason why, const struct mdl_smmu_cmd *m)
+static void refused_rightly(struct diff *d, const uint64_t w[2], int ret, enum iod_cmd_reason why,
+			    const struct mdl_smmu_cmd *m)
 {
 	bool ok = m->verdict != MDL_CMD_OK;
 
-	if (why == IOD_SMMUV3_BAD_SID || why == IOD_SMMUV3_BAD_SSID)
+	if (why == IOD_CMD_BAD_SOURCE || why == IOD_CMD_BAD_PASID)
 		ok = m->beyond_id;
 	/* the library's list of commands leaves this one out */
-	if (why == IOD_SMMUV3_BAD_OPCODE && m->op == MDL_OP_CFGI_VMS_PIDM)
+	if (why == IOD_CMD_BAD_OPCODE && m->op == MDL_OP_CFGI_VMS_PIDM)
 		ok = true;
 	if (!ok)
 		diff_mismatch(d, "%016llx %016llx is legal, refused: %s", (unsigned long long)w[0],
-			      (unsigned long long)w[1], iod_smmuv3_reason_name(why));
-	assert_int_equal(ret, why == IOD_SMMUV3_BAD_OPCODE || why == IOD_SMMUV3_BAD_PERMISSION
+			      (unsigned long long)w[1], iod_cmd_reason_name(why));
+	assert_int_equal(ret, why == IOD_CMD_BAD_OPCODE || why == IOD_CMD_BAD_PERMISSION
 				      ? -EOPNOTSUPP
 				      : -EINVAL);
 }
@@ -154,7 +154,7 @@ static void again(struct diff *d, const uint64_t w[2], const struct iod_smmuv3_c
 /* @return whether the library accepts */
 static bool compare(struct diff *d, const uint64_t w[2])
 {
-	enum iod_smmuv3_reason why = (enum iod_smmuv3_reason)99;
+	enum iod_cmd_reason why = (enum iod_cmd_reason)99;
 	struct mdl_smmu_cmd m, l;
 	struct iod_smmuv3_cmd c;
 	int ret;
@@ -165,7 +165,7 @@ static bool compare(struct diff *d, const uint64_t w[2])
 		refused_rightly(d, w, ret, why, &m);
 		return false;
 	}
-	assert_int_equal(why, IOD_SMMUV3_OK);
+	assert_int_equal(why, IOD_CMD_OK);
 	if (m.verdict == MDL_CMD_ILL)
 		diff_mismatch(d, "%016llx %016llx is accepted, but illegal",
 			      (unsigned long long)w[0], (unsigned long long)w[1]);
@@ -258,7 +258,7 @@ static void every_bit(void **state)
 {
 	unsigned i, bit, fields = 0, refused = 0, ignored = 0;
 	struct iod_smmuv3_cmd c, c0;
-	enum iod_smmuv3_reason why;
+	enum iod_cmd_reason why;
 	struct mdl_smmu_cmd m, m0;
 	struct diff d;
 	uint64_t w[2];
@@ -303,7 +303,7 @@ static void every_bit(void **state)
 static void golden(void **state)
 {
 	struct mdl_smmu_cmd m, l;
-	enum iod_smmuv3_reason why;
+	enum iod_cmd_reason why;
 	struct iod_smmuv3_cmd c;
 	struct diff d;
 	unsigned i;
@@ -320,7 +320,7 @@ static void golden(void **state)
 			continue;
 		}
 		if (ret)
-			fail_msg("%s: %s", gold_cmds[i].name, iod_smmuv3_reason_name(why));
+			fail_msg("%s: %s", gold_cmds[i].name, iod_cmd_reason_name(why));
 		l = in_model_words(&c);
 		mdl_smmu_cmd_ignore(&l, &d.mid);
 		model_of(&d, gold_cmds[i].w, &m);
@@ -349,7 +349,7 @@ static bool inv_hits(const struct mdl_smmu_cached *e, uint64_t tag, const struct
 }
 
 /* Does it go, says the library, where levels are taken literally? */
-static bool goes(const struct mdl_smmu_cached *e, const struct iod_smmuv3_effect *effect)
+static bool goes(const struct mdl_smmu_cached *e, const struct iod_cmd_effect *effect)
 {
 	uint64_t tag = e->s2	? IOD_SMMUV3_TAG_S2(e->vmid)
 		       : e->el2 ? IOD_SMMUV3_TAG_EL2(e->asid)
@@ -395,7 +395,7 @@ static struct mdl_smmu_cached some_entry(struct diff *d, const struct mdl_smmu_c
 /* A legal TLBI, mostly one that is a bit off a golden one. */
 static void some_tlbi(struct diff *d, uint64_t w[2], struct iod_smmuv3_cmd *c)
 {
-	enum iod_smmuv3_reason why;
+	enum iod_cmd_reason why;
 	const struct gold *g;
 	unsigned op;
 
@@ -413,7 +413,7 @@ static void some_tlbi(struct diff *d, uint64_t w[2], struct iod_smmuv3_cmd *c)
 static void effects(void **state)
 {
 	unsigned i, k, n = iodt_scale(40000), gone = 0, more = 0;
-	struct iod_smmuv3_effect effect;
+	struct iod_cmd_effect effect;
 	struct mdl_smmu_cover v;
 	struct iod_smmuv3_cmd c;
 	struct mdl_smmu_cmd m;
@@ -456,7 +456,7 @@ static void effects(void **state)
 static void atc(void **state)
 {
 	struct mdl_smmu_cover v;
-	enum iod_smmuv3_reason why;
+	enum iod_cmd_reason why;
 	struct iod_smmuv3_cmd c;
 	struct mdl_smmu_cmd m;
 	uint64_t first, last;

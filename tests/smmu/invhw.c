@@ -8,7 +8,7 @@
 /* Tags of commands are not the page table's domain where that is stage 2. */
 static void obey_tlbi(struct invhw *hw, const struct iod_smmuv3_cmd *cmd)
 {
-	struct iod_smmuv3_effect e;
+	struct iod_cmd_effect e;
 	struct iod_inv *inv;
 	uint32_t nr, i;
 

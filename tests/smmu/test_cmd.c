@@ -205,19 +205,19 @@ static void assert_same(const struct iod_smmuv3_cmd *a, const struct iod_smmuv3_
 	SAME(addr);
 }
 
-static enum iod_smmuv3_reason decode_why(struct iod_smmuv3_cmd *cmd, uint64_t w0, uint64_t w1,
-					 const struct iod_smmuv3_id *id)
+static enum iod_cmd_reason decode_why(struct iod_smmuv3_cmd *cmd, uint64_t w0, uint64_t w1,
+				      const struct iod_smmuv3_id *id)
 {
 	const uint64_t word[2] = { w0, w1 };
 	struct iod_smmuv3_raw_cmd raw = raw_of(word);
-	enum iod_smmuv3_reason why = IOD_SMMUV3_BAD_FETCH;
+	enum iod_cmd_reason why = IOD_CMD_BAD_FETCH;
 	int ret;
 
 	memset(cmd, 0xa5, sizeof(*cmd));
 	ret = iod_smmuv3_cmd_decode(cmd, &raw, id, &why);
-	if (why == IOD_SMMUV3_OK)
+	if (why == IOD_CMD_OK)
 		assert_int_equal(ret, 0);
-	else if (why == IOD_SMMUV3_BAD_OPCODE || why == IOD_SMMUV3_BAD_PERMISSION)
+	else if (why == IOD_CMD_BAD_OPCODE || why == IOD_CMD_BAD_PERMISSION)
 		assert_int_equal(ret, -EOPNOTSUPP);
 	else
 		assert_int_equal(ret, -EINVAL);
@@ -227,7 +227,7 @@ static enum iod_smmuv3_reason decode_why(struct iod_smmuv3_cmd *cmd, uint64_t w0
 static void test_golden(void **state)
 {
 	struct iod_smmuv3_raw_cmd raw, want;
-	enum iod_smmuv3_reason why;
+	enum iod_cmd_reason why;
 	struct iod_smmuv3_cmd cmd;
 	struct iod_smmuv3_id id;
 
@@ -237,13 +237,13 @@ static void test_golden(void **state)
 
 		want = raw_of(r->word);
 		for (int with_id = 0; with_id < 2; with_id++) {
-			why = IOD_SMMUV3_BAD_FETCH;
+			why = IOD_CMD_BAD_FETCH;
 			iodt_assert_ok(
 				iod_smmuv3_cmd_encode(&raw, &r->cmd, with_id ? &id : NULL, &why));
-			assert_int_equal(why, IOD_SMMUV3_OK);
+			assert_int_equal(why, IOD_CMD_OK);
 			assert_memory_equal(&raw, &want, sizeof(raw));
 			why = decode_why(&cmd, r->word[0], r->word[1], with_id ? &id : NULL);
-			assert_int_equal(why, IOD_SMMUV3_OK);
+			assert_int_equal(why, IOD_CMD_OK);
 			assert_same(&cmd, &r->cmd);
 		}
 	}
@@ -277,7 +277,7 @@ static void flip(const struct row *r, unsigned bit)
 	uint64_t m[2] = { bit < 64 ? IODT_BIT(bit) : 0, bit < 64 ? 0 : IODT_BIT(bit - 64) };
 	uint64_t w0 = r->word[0] ^ m[0], w1 = r->word[1] ^ m[1];
 	struct iod_smmuv3_cmd cmd, none = { .op = (enum iod_smmuv3_op)(w0 & 0xff) };
-	enum iod_smmuv3_reason why = decode_why(&cmd, w0, w1, NULL);
+	enum iod_cmd_reason why = decode_why(&cmd, w0, w1, NULL);
 
 	if (why) { /* nothing but the opcode, and the StreamID where there is one */
 		assert_true(!cmd.sid || cmd.sid == w0 >> 32);
@@ -288,13 +288,13 @@ static void flip(const struct row *r, unsigned bit)
 		check_round(&cmd);
 	}
 	if (m[0] & 0xff) {
-		assert_int_equal(why == IOD_SMMUV3_BAD_OPCODE, !known(w0 & 0xff));
+		assert_int_equal(why == IOD_CMD_BAD_OPCODE, !known(w0 & 0xff));
 	} else if (!((m[0] & r->field[0]) | (m[1] & r->field[1]))) {
-		assert_int_equal(why, IOD_SMMUV3_BAD_RESERVED);
+		assert_int_equal(why, IOD_CMD_BAD_RESERVED);
 	} else if ((m[0] & r->bad[0]) | (m[1] & r->bad[1])) {
-		assert_true(why == IOD_SMMUV3_BAD_FIELD || why == IOD_SMMUV3_BAD_RANGE);
+		assert_true(why == IOD_CMD_BAD_FIELD || why == IOD_CMD_BAD_RANGE);
 	} else {
-		assert_int_equal(why, IOD_SMMUV3_OK);
+		assert_int_equal(why, IOD_CMD_OK);
 		if ((m[0] & r->ignored[0]) | (m[1] & r->ignored[1]))
 			assert_same(&cmd, &r->cmd);
 	}
@@ -342,7 +342,7 @@ static void test_opcodes(void **state)
 {
 	struct iod_smmuv3_cmd cmd, bad = { 0 };
 	struct iod_smmuv3_raw_cmd raw;
-	enum iod_smmuv3_reason why;
+	enum iod_cmd_reason why;
 
 	for (unsigned op = 0; op < 256; op++) {
 		assert_int_equal(iod_smmuv3_op_name((enum iod_smmuv3_op)op) != NULL, known(op));
@@ -350,18 +350,18 @@ static void test_opcodes(void **state)
 		if (known(op))
 			continue;
 		assert_int_equal(decode_why(&cmd, op | UINT64_C(5) << 32, 0, NULL),
-				 IOD_SMMUV3_BAD_OPCODE);
+				 IOD_CMD_BAD_OPCODE);
 		assert_int_equal(cmd.op, op);
 		assert_int_equal(cmd.sid, 0);
 		bad.op = (enum iod_smmuv3_op)op;
 		assert_int_equal(iod_smmuv3_cmd_encode(&raw, &bad, NULL, &why), -EOPNOTSUPP);
-		assert_int_equal(why, IOD_SMMUV3_BAD_OPCODE);
+		assert_int_equal(why, IOD_CMD_BAD_OPCODE);
 	}
 	assert_null(iod_smmuv3_op_name((enum iod_smmuv3_op)0x100012));
 	assert_string_equal(iod_smmuv3_op_name(IOD_SMMUV3_TLBI_NH_VA), "TLBI_NH_VA");
-	assert_string_equal(iod_smmuv3_reason_name(IOD_SMMUV3_BAD_FETCH), "unreadable memory");
-	assert_string_equal(iod_smmuv3_reason_name((enum iod_smmuv3_reason)13), "unknown");
-	assert_string_equal(iod_smmuv3_reason_name((enum iod_smmuv3_reason) - 1), "unknown");
+	assert_string_equal(iod_cmd_reason_name(IOD_CMD_BAD_FETCH), "unreadable memory");
+	assert_string_equal(iod_cmd_reason_name((enum iod_cmd_reason)13), "unknown");
+	assert_string_equal(iod_cmd_reason_name((enum iod_cmd_reason) - 1), "unknown");
 }
 
 /* 4.1.3, 4.3, 4.4, 4.5, 4.6: what each command needs. */
@@ -394,19 +394,19 @@ static void test_permission(void **state)
 					 want);
 			if (known(op) && !want)
 				assert_int_equal(decode_why(&cmd, op, 0, &id),
-						 IOD_SMMUV3_BAD_PERMISSION);
+						 IOD_CMD_BAD_PERMISSION);
 		}
 	}
 }
 
-static enum iod_smmuv3_reason encode_why(const struct iod_smmuv3_cmd *cmd,
-					 const struct iod_smmuv3_id *id)
+static enum iod_cmd_reason encode_why(const struct iod_smmuv3_cmd *cmd,
+				      const struct iod_smmuv3_id *id)
 {
 	struct iod_smmuv3_raw_cmd raw = { { 1, 2 } };
-	enum iod_smmuv3_reason why = IOD_SMMUV3_OK;
+	enum iod_cmd_reason why = IOD_CMD_OK;
 	int ret = iod_smmuv3_cmd_encode(&raw, cmd, id, &why);
 
-	assert_int_equal(ret != 0, why != IOD_SMMUV3_OK);
+	assert_int_equal(ret != 0, why != IOD_CMD_OK);
 	if (ret) { /* a refused call changes nothing */
 		assert_true(raw.word[0] == 1);
 		assert_true(raw.word[1] == 2);
@@ -422,34 +422,34 @@ static void test_sizes_of_ids(void **state)
 	full_id(&id);
 	id.idr[0] &= ~(IOD_SMMUV3_IDR0_ASID16 | IOD_SMMUV3_IDR0_VMID16);
 	id.idr[1] = 8 | 4 << 6;
-	assert_int_equal(decode_why(&cmd, 0x00ff00ff00000011, 0, &id), IOD_SMMUV3_OK);
-	assert_int_equal(decode_why(&cmd, 0x0100000000000011, 0, &id), IOD_SMMUV3_BAD_RESERVED);
-	assert_int_equal(decode_why(&cmd, 0x0000010000000011, 0, &id), IOD_SMMUV3_BAD_RESERVED);
-	assert_int_equal(decode_why(&cmd, 0x000000ff00000003, 0, &id), IOD_SMMUV3_OK);
-	assert_int_equal(decode_why(&cmd, 0x0000010000000003, 0, &id), IOD_SMMUV3_BAD_SID);
+	assert_int_equal(decode_why(&cmd, 0x00ff00ff00000011, 0, &id), IOD_CMD_OK);
+	assert_int_equal(decode_why(&cmd, 0x0100000000000011, 0, &id), IOD_CMD_BAD_RESERVED);
+	assert_int_equal(decode_why(&cmd, 0x0000010000000011, 0, &id), IOD_CMD_BAD_RESERVED);
+	assert_int_equal(decode_why(&cmd, 0x000000ff00000003, 0, &id), IOD_CMD_OK);
+	assert_int_equal(decode_why(&cmd, 0x0000010000000003, 0, &id), IOD_CMD_BAD_SOURCE);
 	assert_int_equal(cmd.sid, 0x100);
-	assert_int_equal(decode_why(&cmd, 0x000000010000f005, 0, &id), IOD_SMMUV3_OK);
-	assert_int_equal(decode_why(&cmd, 0x0000000100010005, 0, &id), IOD_SMMUV3_BAD_SSID);
-	assert_int_equal(decode_why(&cmd, 0x0000000100010840, 0, &id), IOD_SMMUV3_BAD_SSID);
-	assert_int_equal(decode_why(&cmd, 0x0000000100010040, 0, &id), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0x000000010000f005, 0, &id), IOD_CMD_OK);
+	assert_int_equal(decode_why(&cmd, 0x0000000100010005, 0, &id), IOD_CMD_BAD_PASID);
+	assert_int_equal(decode_why(&cmd, 0x0000000100010840, 0, &id), IOD_CMD_BAD_PASID);
+	assert_int_equal(decode_why(&cmd, 0x0000000100010040, 0, &id), IOD_CMD_OK);
 	assert_int_equal(cmd.ssid, 0);
 	/* No substreams: where others have them, RESUME has Ac and Ab. */
 	id.idr[1] = 8;
-	assert_int_equal(decode_why(&cmd, 0x0000003300001044, 0xabcd, &id), IOD_SMMUV3_OK);
-	assert_int_equal(decode_why(&cmd, 0x0000003300002044, 0xabcd, &id), IOD_SMMUV3_OK);
-	assert_int_equal(decode_why(&cmd, 0x0000003300001005, 0, &id), IOD_SMMUV3_BAD_SSID);
+	assert_int_equal(decode_why(&cmd, 0x0000003300001044, 0xabcd, &id), IOD_CMD_OK);
+	assert_int_equal(decode_why(&cmd, 0x0000003300002044, 0xabcd, &id), IOD_CMD_OK);
+	assert_int_equal(decode_why(&cmd, 0x0000003300001005, 0, &id), IOD_CMD_BAD_PASID);
 	/* Every StreamID: CFGI_ALL has none. */
-	assert_int_equal(decode_why(&cmd, 0xffffffff00000004, 0x1f, &id), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0xffffffff00000004, 0x1f, &id), IOD_CMD_OK);
 	assert_int_equal(cmd.sid, 0);
 	/* No stage 2, no VMID. */
 	full_id(&id);
 	id.idr[0] &= ~IOD_SMMUV3_IDR0_S2P;
-	assert_int_equal(decode_why(&cmd, 0x0001000100000011, 0, &id), IOD_SMMUV3_BAD_VMID);
-	assert_int_equal(decode_why(&cmd, 0x0001000000000011, 0, &id), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0x0001000100000011, 0, &id), IOD_CMD_BAD_DOMAIN);
+	assert_int_equal(decode_why(&cmd, 0x0001000000000011, 0, &id), IOD_CMD_OK);
 	/* Nonsense in the registers: sizes beyond the field. */
 	id.idr[1] = 0x3f | 31 << 6;
-	assert_int_equal(decode_why(&cmd, 0xfffffffffffff805, 0, &id), IOD_SMMUV3_BAD_RESERVED);
-	assert_int_equal(decode_why(&cmd, 0xfffffffffffff005, 0, &id), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0xfffffffffffff805, 0, &id), IOD_CMD_BAD_RESERVED);
+	assert_int_equal(decode_why(&cmd, 0xfffffffffffff005, 0, &id), IOD_CMD_OK);
 }
 
 /* 4.4.1: what goes together, with and without RIL and DS. */
@@ -460,31 +460,31 @@ static void test_ranges(void **state)
 
 	full_id(&id);
 	id.idr[5] = 0;
-	assert_int_equal(decode_why(&cmd, 0x2000012, 0x400, &id), IOD_SMMUV3_BAD_RESERVED);
+	assert_int_equal(decode_why(&cmd, 0x2000012, 0x400, &id), IOD_CMD_BAD_RESERVED);
 	/* TG 16K with TTL 1 is TTL 0 without DS. */
-	assert_int_equal(decode_why(&cmd, 0x1012, 0x900, &id), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0x1012, 0x900, &id), IOD_CMD_OK);
 	assert_int_equal(cmd.ttl, 0);
-	assert_int_equal(decode_why(&cmd, 0x12, 0x900, &id), IOD_SMMUV3_BAD_RANGE);
-	assert_int_equal(decode_why(&cmd, 0x12, 0x900, NULL), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0x12, 0x900, &id), IOD_CMD_BAD_RANGE);
+	assert_int_equal(decode_why(&cmd, 0x12, 0x900, NULL), IOD_CMD_OK);
 	assert_int_equal(cmd.ttl, 1);
 	cmd.num = 1;
-	assert_int_equal(encode_why(&cmd, &id), IOD_SMMUV3_BAD_RANGE);
+	assert_int_equal(encode_why(&cmd, &id), IOD_CMD_BAD_RANGE);
 	for (unsigned tg = 0; tg < 4; tg++) {
 		bool nothing = !tg;
 
 		assert_int_equal(decode_why(&cmd, 0x2a, tg << 10, &id),
-				 nothing ? IOD_SMMUV3_OK : IOD_SMMUV3_BAD_RANGE);
+				 nothing ? IOD_CMD_OK : IOD_CMD_BAD_RANGE);
 		assert_int_equal(decode_why(&cmd, 0x102a, tg << 10, &id),
-				 nothing ? IOD_SMMUV3_BAD_RANGE : IOD_SMMUV3_OK);
+				 nothing ? IOD_CMD_BAD_RANGE : IOD_CMD_OK);
 		assert_int_equal(decode_why(&cmd, 0x10002a, tg << 10, &id),
-				 nothing ? IOD_SMMUV3_BAD_RANGE : IOD_SMMUV3_OK);
+				 nothing ? IOD_CMD_BAD_RANGE : IOD_CMD_OK);
 		assert_int_equal(decode_why(&cmd, 0x2a, tg << 10 | 0x300, &id),
-				 nothing ? IOD_SMMUV3_BAD_RANGE : IOD_SMMUV3_OK);
+				 nothing ? IOD_CMD_BAD_RANGE : IOD_CMD_OK);
 	}
 	id.idr[3] = 0;
-	assert_int_equal(decode_why(&cmd, 0x102a, 0x400, &id), IOD_SMMUV3_BAD_RESERVED);
-	assert_int_equal(decode_why(&cmd, 0x2a, 0x700, &id), IOD_SMMUV3_BAD_RESERVED);
-	assert_int_equal(decode_why(&cmd, 0x2a, 0x5001, &id), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0x102a, 0x400, &id), IOD_CMD_BAD_RESERVED);
+	assert_int_equal(decode_why(&cmd, 0x2a, 0x700, &id), IOD_CMD_BAD_RESERVED);
+	assert_int_equal(decode_why(&cmd, 0x2a, 0x5001, &id), IOD_CMD_OK);
 }
 
 /* What hardware would ignore or not have is not encoded. */
@@ -544,14 +544,14 @@ static void test_sync_without(void **state)
 
 	full_id(&id);
 	id.idr[0] &= ~(IOD_SMMUV3_IDR0_SEV | IOD_SMMUV3_IDR0_MSI);
-	assert_int_equal(decode_why(&cmd, 0x2046, 0, &id), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0x2046, 0, &id), IOD_CMD_OK);
 	assert_int_equal(cmd.cs, IOD_SMMUV3_SYNC_NONE);
-	assert_int_equal(decode_why(&cmd, 0x0000cafe0fc01046, 0x8090040, &id), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0x0000cafe0fc01046, 0x8090040, &id), IOD_CMD_OK);
 	assert_int_equal(cmd.cs, IOD_SMMUV3_SYNC_IRQ);
 	assert_true(!cmd.msi_addr && !cmd.msi_data && !cmd.msi_attr && !cmd.msh);
 	/* Drivers write shareability and type whatever CS is. */
 	full_id(&id);
-	assert_int_equal(decode_why(&cmd, 0x000000000fc02046, 0, &id), IOD_SMMUV3_OK);
+	assert_int_equal(decode_why(&cmd, 0x000000000fc02046, 0, &id), IOD_CMD_OK);
 	assert_int_equal(cmd.cs, IOD_SMMUV3_SYNC_SEV);
 }
 
@@ -559,7 +559,7 @@ static void test_misuse(void **state)
 {
 	struct iod_smmuv3_raw_cmd raw = { { 0 } };
 	struct iod_smmuv3_cmd cmd = { .op = IOD_SMMUV3_SYNC };
-	enum iod_smmuv3_reason why;
+	enum iod_cmd_reason why;
 
 	assert_int_equal(iod_smmuv3_cmd_encode(NULL, &cmd, NULL, &why), -EINVAL);
 	assert_int_equal(iod_smmuv3_cmd_encode(&raw, NULL, NULL, NULL), -EINVAL);

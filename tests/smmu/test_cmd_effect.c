@@ -13,7 +13,7 @@
 
 struct row {
 	struct iod_smmuv3_cmd cmd;
-	struct iod_smmuv3_effect effect;
+	struct iod_cmd_effect effect;
 };
 
 static const struct row rows[] = {
@@ -113,10 +113,10 @@ static void assert_inv(const struct iod_inv *a, const struct iod_inv *b)
 
 static void test_effects(void **state)
 {
-	struct iod_smmuv3_effect effect;
+	struct iod_cmd_effect effect;
 
 	for (size_t i = 0; i < IODT_ARRAY_SIZE(rows); i++) {
-		const struct iod_smmuv3_effect *want = &rows[i].effect;
+		const struct iod_cmd_effect *want = &rows[i].effect;
 
 		memset(&effect, 0xa5, sizeof(effect));
 		iodt_assert_ok(iod_smmuv3_cmd_effect(&effect, &rows[i].cmd));
@@ -132,7 +132,7 @@ static void test_effects(void **state)
 /* An iotlb takes what comes of every command. */
 static void test_taken(void **state)
 {
-	struct iod_smmuv3_effect effect;
+	struct iod_cmd_effect effect;
 	struct iod_iotlb *tlb;
 
 	iodt_assert_ok(iod_iotlb_create(&tlb, NULL));
@@ -172,7 +172,7 @@ static void test_atc_range(void **state)
 static void test_misuse(void **state)
 {
 	struct iod_smmuv3_cmd cmd = { OP(TLBI_NH_VA), .tg = 4 };
-	struct iod_smmuv3_effect effect;
+	struct iod_cmd_effect effect;
 
 	assert_int_equal(iod_smmuv3_cmd_effect(&effect, &cmd), -EINVAL);
 	cmd.tg = 1;

@@ -234,7 +234,7 @@ static void test_sync_errors(void **state)
 	put(&r, 0x3046);
 	iodt_assert_ok(iod_smmuv3_cmdq_consume(&r.turn));
 	assert_int_equal(r.turn.cerror, IOD_SMMUV3_CERROR_ILL);
-	assert_int_equal(r.turn.reason, IOD_SMMUV3_BAD_FIELD);
+	assert_int_equal(r.turn.reason, IOD_CMD_BAD_FIELD);
 	assert_int_equal(r.nr_calls, 0);
 	assert_int_equal(r.cons, 0x01000002);
 	rig_close(&r);

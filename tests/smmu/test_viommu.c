@@ -53,9 +53,9 @@ static void vmid_is_forced(void **state)
 	for (i = 0; i < sizeof(ops); i++)
 		for (bit = 32; bit < 48; bit++)
 			rig_expect_refused(rig, ops[i] | IODT_BIT(bit), 0, -EINVAL,
-					   IOD_SMMUV3_BAD_VMID);
+					   IOD_CMD_BAD_DOMAIN);
 	rig_expect_refused(rig, 0x12 | VMID, 0, -EINVAL,
-			   IOD_SMMUV3_BAD_VMID); /* even the right one */
+			   IOD_CMD_BAD_DOMAIN); /* even the right one */
 	rig_close(rig);
 }
 
@@ -70,7 +70,7 @@ static void atc_one_target(void **state)
 	rig_close(rig);
 	o.ats = false;
 	rig = rig_open(&o);
-	rig_expect_refused(rig, 0x40 | VSID(1), 0, -EOPNOTSUPP, IOD_SMMUV3_BAD_PERMISSION);
+	rig_expect_refused(rig, 0x40 | VSID(1), 0, -EOPNOTSUPP, IOD_CMD_BAD_PERMISSION);
 	rig_close(rig);
 }
 
@@ -110,7 +110,7 @@ static void device_state(void **state)
 	o.flags = IOD_SMMUV3_VIOMMU_STRICT_ATC;
 	rig = rig_open(&o);
 	set_state(rig, 1, IOD_SMMUV3_VDEV_ATS_OFF);
-	rig_expect_refused(rig, 0x40 | VSID(1), 1, -EOPNOTSUPP, IOD_SMMUV3_BAD_STATE);
+	rig_expect_refused(rig, 0x40 | VSID(1), 1, -EOPNOTSUPP, IOD_CMD_BAD_STATE);
 	rig_close(rig);
 }
 
@@ -130,7 +130,7 @@ static void unknown_sid(void **state)
 
 	for (i = 0; i < sizeof(ops); i++)
 		rig_expect_refused(rig, ops[i] | UINT64_C(0x55) << 32, 0, -ENOENT,
-				   IOD_SMMUV3_BAD_SID);
+				   IOD_CMD_BAD_SOURCE);
 	rig_forget(rig);
 	assert_int_equal(rig_run(rig, g, 4, &res), -ENOENT);
 	assert_int_equal(res.index, 2);
@@ -182,7 +182,7 @@ static void strangers_are_asked_for(void **state)
 	assert_int_equal(res.handled, 2);
 	assert_int_equal(res.index, 2);
 	assert_int_equal(res.sid, 0x66);
-	assert_int_equal(res.reason, IOD_SMMUV3_BAD_SID);
+	assert_int_equal(res.reason, IOD_CMD_BAD_SOURCE);
 	assert_int_equal(rig->host.nr, 1);
 	assert_int_equal(rig_run(rig, &g[1], 1, &res), 0);
 	assert_int_equal(strange.op, IOD_SMMUV3_ATC_INV);
@@ -202,14 +202,14 @@ static void unknown_opcode(void **state)
 		const char *name = iod_smmuv3_op_name((enum iod_smmuv3_op)op);
 
 		if (!name)
-			rig_expect_refused(rig, op, 0, -EOPNOTSUPP, IOD_SMMUV3_BAD_OPCODE);
+			rig_expect_refused(rig, op, 0, -EOPNOTSUPP, IOD_CMD_BAD_OPCODE);
 		else if (op == 0x41 || op == 0x44 || op == 0x45 || op == 0x28 || op == 0x2a ||
 			 (op >= 0x20 && op <= 0x23))
-			rig_expect_refused(rig, op, 0, -EOPNOTSUPP, IOD_SMMUV3_BAD_PERMISSION);
+			rig_expect_refused(rig, op, 0, -EOPNOTSUPP, IOD_CMD_BAD_PERMISSION);
 	}
-	rig_expect_refused(rig, 0x46, 0, -EOPNOTSUPP, IOD_SMMUV3_BAD_POLICY);
-	rig_expect_refused(rig, 0x03 | VSID(1), 0, -EOPNOTSUPP, IOD_SMMUV3_BAD_POLICY);
-	rig_expect_refused(rig, 0x04, 31, -EOPNOTSUPP, IOD_SMMUV3_BAD_POLICY);
+	rig_expect_refused(rig, 0x46, 0, -EOPNOTSUPP, IOD_CMD_BAD_POLICY);
+	rig_expect_refused(rig, 0x03 | VSID(1), 0, -EOPNOTSUPP, IOD_CMD_BAD_POLICY);
+	rig_expect_refused(rig, 0x04, 31, -EOPNOTSUPP, IOD_CMD_BAD_POLICY);
 	rig_close(rig);
 }
 
@@ -222,9 +222,9 @@ static void not_enabled(void **state)
 	o.pri = true;
 	o.stall = true;
 	rig = rig_open(&o);
-	rig_expect_refused(rig, 0x41 | VSID(1), 0, -EOPNOTSUPP, IOD_SMMUV3_BAD_POLICY);
-	rig_expect_refused(rig, 0x44 | VSID(1), 0, -EOPNOTSUPP, IOD_SMMUV3_BAD_POLICY);
-	rig_expect_refused(rig, 0x45 | VSID(1), 0, -EOPNOTSUPP, IOD_SMMUV3_BAD_POLICY);
+	rig_expect_refused(rig, 0x41 | VSID(1), 0, -EOPNOTSUPP, IOD_CMD_BAD_POLICY);
+	rig_expect_refused(rig, 0x44 | VSID(1), 0, -EOPNOTSUPP, IOD_CMD_BAD_POLICY);
+	rig_expect_refused(rig, 0x45 | VSID(1), 0, -EOPNOTSUPP, IOD_CMD_BAD_POLICY);
 	rig_close(rig);
 }
 
@@ -326,7 +326,7 @@ static void quirk_hook(void **state)
 	rig_forget(rig);
 	assert_int_equal(rig_run(rig, bad, 2, &res), -EIO);
 	assert_int_equal(res.handled, 1);
-	assert_int_equal(res.reason, IOD_SMMUV3_BAD_ISSUE);
+	assert_int_equal(res.reason, IOD_CMD_BAD_ISSUE);
 	assert_int_equal(res.op, 0x12);
 	rig_expect(rig, want, 2);
 	bad[1].w[1] = 0x10000;
@@ -522,7 +522,7 @@ static void cfgi_ste(void **state)
 	assert_int_equal(rig_run(rig, g, 3, &res), -EBUSY);
 	assert_int_equal(res.handled, 1);
 	assert_int_equal(res.sid, 0x50);
-	assert_int_equal(res.reason, IOD_SMMUV3_BAD_POLICY);
+	assert_int_equal(res.reason, IOD_CMD_BAD_POLICY);
 	assert_int_equal(rig->host.nr, 1);
 	/* What is before it fails: it is not called. */
 	rig_forget(rig);

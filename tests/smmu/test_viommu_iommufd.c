@@ -125,7 +125,7 @@ static void stops_at_bad(void **state)
 		assert_int_equal(call(&c), -EIO);
 		assert_int_equal(c.arg.entry_num, bad);
 		assert_int_equal(c.res.index, bad);
-		assert_int_equal(c.res.reason, IOD_SMMUV3_BAD_POLICY);
+		assert_int_equal(c.res.reason, IOD_CMD_BAD_POLICY);
 		assert_int_equal(rig->host.nr, bad);
 		assert_int_equal(rig->host.at_sync, bad);
 		/* and when the host refuses */

@@ -60,7 +60,7 @@ static void open_table(struct world *w, unsigned int n)
 static void apply(struct iod_iotlb *tlb, const struct rig_cmd *c, const uint16_t *vmid)
 {
 	struct iod_smmuv3_raw_cmd raw = rig_raw(c->w[0], c->w[1]);
-	struct iod_smmuv3_effect effect;
+	struct iod_cmd_effect effect;
 	struct iod_smmuv3_cmd cmd;
 
 	iodt_assert_ok(iod_smmuv3_cmd_decode(&cmd, &raw, NULL, NULL));

@@ -133,7 +133,7 @@ static void illegal(void **state)
 	put_sync(&q, 7);
 	iodt_assert_ok(iod_smmuv3_viommu_consume(q.rig->v, &q.turn));
 	assert_int_equal(q.turn.cerror, IOD_SMMUV3_CERROR_ILL);
-	assert_int_equal(q.turn.reason, IOD_SMMUV3_BAD_VMID);
+	assert_int_equal(q.turn.reason, IOD_CMD_BAD_DOMAIN);
 	assert_int_equal(q.turn.consumed, 1);
 	assert_int_equal(q.cons, 1 | IOD_SMMUV3_CERROR_ILL << 24);
 	assert_int_equal(q.gerror, 1);
@@ -157,7 +157,7 @@ static void unknown_device(void **state)
 	put(&q, 0x06 | UINT64_C(0x77) << 32, 0);
 	iodt_assert_ok(iod_smmuv3_viommu_consume(q.rig->v, &q.turn));
 	assert_int_equal(q.turn.cerror, IOD_SMMUV3_CERROR_ILL);
-	assert_int_equal(q.turn.reason, IOD_SMMUV3_BAD_SID);
+	assert_int_equal(q.turn.reason, IOD_CMD_BAD_SOURCE);
 	queue_close(&q);
 }
 
@@ -205,7 +205,7 @@ static void host_breaks(void **state)
 		q.rig->host.fail_error = rows[i].error;
 		iodt_assert_ok(iod_smmuv3_viommu_consume(q.rig->v, &q.turn));
 		assert_int_equal(q.turn.cerror, rows[i].want);
-		assert_int_equal(q.turn.reason, IOD_SMMUV3_BAD_ISSUE);
+		assert_int_equal(q.turn.reason, IOD_CMD_BAD_ISSUE);
 		assert_int_equal(q.cons, 1 | (uint32_t)rows[i].want << 24); /* at the SYNC */
 		assert_int_equal(told, 0);
 		q.gerrorn = q.gerror;

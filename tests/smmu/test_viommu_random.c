@@ -58,7 +58,7 @@ static void compare(const struct rig *rig, const struct wanted *w, const struct 
 		assert_int_equal(res->op, op);
 		if (!w->last.reason_any)
 			assert_int_equal(res->reason, w->last.reason);
-		if (w->last.reason == IOD_SMMUV3_BAD_SID || w->last.reason == IOD_SMMUV3_BAD_STATE)
+		if (w->last.reason == IOD_CMD_BAD_SOURCE || w->last.reason == IOD_CMD_BAD_STATE)
 			assert_int_equal(res->sid, cmds[w->good].w[0] >> 32);
 	} else {
 		assert_int_equal(w->good, nr);
@@ -180,7 +180,7 @@ static void fail_at(struct rig *rig, const struct wanted *w, const struct rig_cm
 		return;
 	}
 	assert_int_equal(ret, -ENXIO);
-	assert_int_equal(res.reason, IOD_SMMUV3_BAD_ISSUE);
+	assert_int_equal(res.reason, IOD_CMD_BAD_ISSUE);
 	assert_int_equal(res.index, res.handled);
 	assert_int_equal(res.host_commands, n);
 	assert_int_equal(rig->host.nr, n); /* nothing behind it */
@@ -233,7 +233,7 @@ static void host_sync_fails(void **state)
 	assert_int_equal(rig_run(rig, cmds, 2, &res), -ETIMEDOUT);
 	assert_int_equal(res.handled, 2);
 	assert_int_equal(res.host_commands, 2);
-	assert_int_equal(res.reason, IOD_SMMUV3_BAD_ISSUE);
+	assert_int_equal(res.reason, IOD_CMD_BAD_ISSUE);
 	assert_int_equal(res.op, 0x46);
 	assert_false(res.synced);
 	assert_int_equal(rig->host.syncs, 1);

@@ -27,16 +27,16 @@ static void range_rules(void **state)
 	struct rig_opts o = rig_defaults();
 	struct rig *rig = rig_open(&o);
 
-	rig_expect_refused(rig, 0x12, 0x7000 | TG4K, -EINVAL, IOD_SMMUV3_BAD_RANGE); /* 4.4.1 */
-	rig_expect_refused(rig, 0x12 | NUM(1), 0x7000, -EINVAL, IOD_SMMUV3_BAD_RANGE);
-	rig_expect_refused(rig, 0x12, 0x7000 | TTL(3), -EINVAL, IOD_SMMUV3_BAD_RANGE);
+	rig_expect_refused(rig, 0x12, 0x7000 | TG4K, -EINVAL, IOD_CMD_BAD_RANGE); /* 4.4.1 */
+	rig_expect_refused(rig, 0x12 | NUM(1), 0x7000, -EINVAL, IOD_CMD_BAD_RANGE);
+	rig_expect_refused(rig, 0x12, 0x7000 | TTL(3), -EINVAL, IOD_CMD_BAD_RANGE);
 	/* A granule that the guest was not shown. */
-	rig_expect_refused(rig, 0x12 | NUM(1), 0x8000 | 2u << 10, -EINVAL, IOD_SMMUV3_BAD_RANGE);
-	rig_expect_refused(rig, 0x12 | NUM(1), 0x10000 | 3u << 10, -EINVAL, IOD_SMMUV3_BAD_RANGE);
+	rig_expect_refused(rig, 0x12 | NUM(1), 0x8000 | 2u << 10, -EINVAL, IOD_CMD_BAD_RANGE);
+	rig_expect_refused(rig, 0x12 | NUM(1), 0x10000 | 3u << 10, -EINVAL, IOD_CMD_BAD_RANGE);
 	rig_close(rig);
 	o.guest_ril = false;
 	rig = rig_open(&o);
-	rig_expect_refused(rig, 0x12 | NUM(1), 0x7000 | TG4K, -EINVAL, IOD_SMMUV3_BAD_RESERVED);
+	rig_expect_refused(rig, 0x12 | NUM(1), 0x7000 | TG4K, -EINVAL, IOD_CMD_BAD_RESERVED);
 	rig_close(rig);
 }
 

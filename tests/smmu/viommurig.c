@@ -175,7 +175,7 @@ void rig_expect(const struct rig *rig, const struct rig_cmd *want, size_t nr)
 
 /* ---- one command, by the book ---- */
 
-static struct rig_verdict refused(int error, enum iod_smmuv3_reason reason)
+static struct rig_verdict refused(int error, enum iod_cmd_reason reason)
 {
 	return (struct rig_verdict){ .error = error, .reason = reason };
 }
@@ -239,17 +239,17 @@ static struct rig_verdict judge_tlbi(const struct rig *rig, const struct rig_cmd
 		ok1 |= UINT64_C(0xf) << 8;
 	}
 	if (g.w[0] & VMID_MASK)
-		return refused(-EINVAL, IOD_SMMUV3_BAD_VMID);
+		return refused(-EINVAL, IOD_CMD_BAD_DOMAIN);
 	if ((g.w[0] & ~ok0) || (g.w[1] & ~ok1))
-		return refused(-EINVAL, IOD_SMMUV3_BAD_RESERVED);
+		return refused(-EINVAL, IOD_CMD_BAD_RESERVED);
 	tg = (unsigned int)(g.w[1] >> 10) & 3;
 	if (tg == 2 && (g.w[1] >> 8 & 3) == 1) /* no 64 GiB blocks here: any level */
 		g.w[1] &= ~(UINT64_C(3) << 8);
 	if (tg ? !(g.w[0] & UINT64_C(0x1f1f000)) && !(g.w[1] & 0x300)
 	       : (g.w[0] & UINT64_C(0x1f1f000)) || (g.w[1] & 0x300))
-		return refused(-EINVAL, IOD_SMMUV3_BAD_RANGE);
+		return refused(-EINVAL, IOD_CMD_BAD_RANGE);
 	if (tg && !(rig->opts.granules & gran[tg]))
-		return refused(-EINVAL, IOD_SMMUV3_BAD_RANGE);
+		return refused(-EINVAL, IOD_CMD_BAD_RANGE);
 	if (op == 0x10 || op == 0x30)
 		to_host(&v, 0x10 | (uint64_t)RIG_VMID << 32, 0);
 	else if (tg && (!rig->opts.host_ril || (rig->opts.flags & IOD_SMMUV3_VIOMMU_NO_RANGES)))
@@ -274,7 +274,7 @@ static struct rig_verdict judge_device(const struct rig *rig, const struct rig_c
 
 	if (dev == RIG_DEVICES)
 		return SID(g->w[0]) >> SID_BITS ? unsure(-EINVAL)
-						: refused(-ENOENT, IOD_SMMUV3_BAD_SID);
+						: refused(-ENOENT, IOD_CMD_BAD_SOURCE);
 	if (op == 0x05 && !rig->linear[dev])
 		w1 &= ~UINT64_C(1);
 	if (op == 0x40 || op == 0x41) {
@@ -282,7 +282,7 @@ static struct rig_verdict judge_device(const struct rig *rig, const struct rig_c
 			w0 &= ~UINT64_C(0xfffff200);
 		if (rig->state[dev] != IOD_SMMUV3_VDEV_ON) {
 			if (op == 0x40 && (rig->opts.flags & IOD_SMMUV3_VIOMMU_STRICT_ATC))
-				return refused(-EOPNOTSUPP, IOD_SMMUV3_BAD_STATE);
+				return refused(-EOPNOTSUPP, IOD_CMD_BAD_STATE);
 			return v;
 		}
 	}
@@ -309,13 +309,13 @@ static struct rig_verdict judge_sid(const struct rig *rig, const struct rig_cmd 
 		ok0 |= UINT64_C(0xfffffa00);
 		ok1 = ADDR_MASK | 0x3f;
 		if (!rig->opts.ats)
-			return refused(-EOPNOTSUPP, IOD_SMMUV3_BAD_PERMISSION);
+			return refused(-EOPNOTSUPP, IOD_CMD_BAD_PERMISSION);
 		break;
 	case 0x41: /* PRI_RESP */
 		ok0 |= UINT64_C(0xfffff800);
 		ok1 = 0x31ff;
 		if (!rig->opts.pri)
-			return refused(-EOPNOTSUPP, IOD_SMMUV3_BAD_PERMISSION);
+			return refused(-EOPNOTSUPP, IOD_CMD_BAD_PERMISSION);
 		allowed = rig->opts.flags & IOD_SMMUV3_VIOMMU_ALLOW_PRI;
 		break;
 	case 0x44: /* RESUME */
@@ -324,12 +324,12 @@ static struct rig_verdict judge_sid(const struct rig *rig, const struct rig_cmd 
 		/* fall through */
 	case 0x45: /* STALL_TERM */
 		if (!rig->opts.stall)
-			return refused(-EOPNOTSUPP, IOD_SMMUV3_BAD_PERMISSION);
+			return refused(-EOPNOTSUPP, IOD_CMD_BAD_PERMISSION);
 		allowed = rig->opts.flags & IOD_SMMUV3_VIOMMU_ALLOW_RESUME;
 		break;
 	}
 	if ((g->w[0] & ~ok0) || (g->w[1] & ~ok1))
-		return refused(-EINVAL, IOD_SMMUV3_BAD_RESERVED);
+		return refused(-EINVAL, IOD_CMD_BAD_RESERVED);
 	if (op == 0x40 || op == 0x41)
 		has_ssid = g->w[0] & IODT_BIT(11);
 	if ((op == 0x40 && (g->w[1] & 0x3f) > 52) || (op == 0x41 && (g->w[1] & 0x3000) == 0x3000) ||
@@ -338,7 +338,7 @@ static struct rig_verdict judge_sid(const struct rig *rig, const struct rig_cmd 
 	if (!allowed && SID(g->w[0]) >> SID_BITS)
 		return unsure(-EINVAL);
 	if (!allowed)
-		return refused(-EOPNOTSUPP, IOD_SMMUV3_BAD_POLICY);
+		return refused(-EOPNOTSUPP, IOD_CMD_BAD_POLICY);
 	return judge_device(rig, g);
 }
 
@@ -364,9 +364,9 @@ struct rig_verdict rig_judge(const struct rig *rig, const struct rig_cmd *g)
 	case 0x23:
 	case 0x28:
 	case 0x2a: /* not in the guest's ID registers */
-		return refused(-EOPNOTSUPP, IOD_SMMUV3_BAD_PERMISSION);
+		return refused(-EOPNOTSUPP, IOD_CMD_BAD_PERMISSION);
 	default:
-		return refused(-EOPNOTSUPP, IOD_SMMUV3_BAD_OPCODE);
+		return refused(-EOPNOTSUPP, IOD_CMD_BAD_OPCODE);
 	}
 }
 

@@ -77,7 +77,7 @@ void rig_expect(const struct rig *rig, const struct rig_cmd *want, size_t nr);
 struct rig_verdict {
 	int error;	 /* 0, or what the batch must end with */
 	bool reason_any; /* several reasons fit */
-	enum iod_smmuv3_reason reason;
+	enum iod_cmd_reason reason;
 	size_t nr; /* commands for the host, none of them joined */
 	struct rig_cmd cmd[64];
 	bool everything; /* so many that it is NH_ALL */

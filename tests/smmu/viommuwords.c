@@ -11,7 +11,7 @@ void rig_expect_batch(struct rig *rig, const struct rig_cmd *cmds, size_t nr,
 	iodt_assert_ok(rig_run(rig, cmds, nr, &res));
 	assert_int_equal(res.handled, nr);
 	assert_int_equal(res.index, nr);
-	assert_int_equal(res.reason, IOD_SMMUV3_OK);
+	assert_int_equal(res.reason, IOD_CMD_OK);
 	assert_int_equal(res.host_commands, nr_want);
 	assert_true(res.synced);
 	assert_int_equal(res.syncs, nr_want != 0);
@@ -27,7 +27,7 @@ void rig_expect_one(struct rig *rig, uint64_t w0, uint64_t w1, uint64_t h0, uint
 }
 
 void rig_expect_refused(struct rig *rig, uint64_t w0, uint64_t w1, int error,
-			enum iod_smmuv3_reason reason)
+			enum iod_cmd_reason reason)
 {
 	const struct rig_cmd cmds[] = {
 		{ { 0x11 | ASID(7), 0 } },

@@ -22,6 +22,6 @@ void rig_expect_batch(struct rig *rig, const struct rig_cmd *cmds, size_t nr,
 void rig_expect_one(struct rig *rig, uint64_t w0, uint64_t w1, uint64_t h0, uint64_t h1);
 /* One command behind a good one, and before another: that one is issued and synced, nothing else is. */
 void rig_expect_refused(struct rig *rig, uint64_t w0, uint64_t w1, int error,
-			enum iod_smmuv3_reason reason);
+			enum iod_cmd_reason reason);
 
 #endif

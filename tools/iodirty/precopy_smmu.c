@@ -44,7 +44,7 @@ static int obey_atc(struct precopy_smmu *s, const struct iod_smmuv3_cmd *cmd)
 
 static int obey_tlbi(struct precopy_smmu *s, const struct iod_smmuv3_cmd *cmd)
 {
-	struct iod_smmuv3_effect effect;
+	struct iod_cmd_effect effect;
 	int ret = iod_smmuv3_cmd_effect(&effect, cmd);
 
 	if (ret)
