@@ -88,7 +88,7 @@ int main(void)
 	struct iod_smmuv3_emu_ops ops = { .size = sizeof(ops), .irq = irq };
 	struct iod_smmuv3_emu_cfg cfg = { .size = sizeof(cfg), .ops = &ops };
 	struct iod_pgtable_cfg pcfg = { .size = sizeof(pcfg), .format = IOD_ARM_LPAE_S1 };
-	struct iod_smmuv3_req req = { .size = sizeof(req), .sid = NIC };
+	struct iod_emu_req req = { .size = sizeof(req), .source = NIC };
 	static const char packet[] = "hello";
 	struct iod_smmuv3_event event;
 	struct iod_smmuv3_emu *smmu;

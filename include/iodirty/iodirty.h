@@ -10,6 +10,7 @@
 #include <iodirty/command.h>
 #include <iodirty/devices.h>
 #include <iodirty/dirty_log.h>
+#include <iodirty/emu.h>
 #include <iodirty/fault.h>
 #include <iodirty/gather.h>
 #include <iodirty/inv_cost.h>

@@ -20,6 +20,8 @@
 #ifndef IODIRTY_SMMUV3_EMU_H
 #define IODIRTY_SMMUV3_EMU_H
 
+#include <iodirty/emu.h>
+#include <iodirty/fault.h>
 #include <iodirty/iotlb.h>
 #include <iodirty/mem.h>
 #include <iodirty/smmuv3.h>
@@ -84,26 +86,6 @@ enum iod_smmuv3_irq {
 	IOD_SMMUV3_IRQ_GERROR = 3, /**< GERROR changed */
 };
 
-/** What became of an access. */
-enum iod_smmuv3_outcome {
-	IOD_SMMUV3_DONE = 0,	/**< translated */
-	IOD_SMMUV3_ABORTED = 1, /**< terminated: the device sees an error */
-	IOD_SMMUV3_RAZ_WI = 2,	/**< terminated: reads are 0, writes are ignored (CD.A = 0) */
-	IOD_SMMUV3_STALLED = 3, /**< waits: ops.resumed says how it ends */
-	IOD_SMMUV3_ATS_UR = 4,	/**< ATS translation request: Unsupported Request */
-	IOD_SMMUV3_ATS_CA = 5,	/**< ATS translation request: Completer Abort */
-};
-
-/** A PRI response on its way to a device. */
-struct iod_smmuv3_pri_response {
-	uint32_t sid;
-	uint32_t ssid; /**< with ssv */
-	bool ssv;
-	bool automatic; /**< not by the guest: the queue was full or disabled */
-	uint16_t prgi;
-	enum iod_smmuv3_pri_resp resp;
-};
-
 /** Callbacks. All but resumed (where streams stall) may be NULL. */
 struct iod_smmuv3_emu_ops {
 	size_t size; /**< sizeof(struct iod_smmuv3_emu_ops) */
@@ -114,18 +96,20 @@ struct iod_smmuv3_emu_ops {
 	void (*irq)(void *cookie, enum iod_smmuv3_irq line);
 	/** Commands wait: iod_smmuv3_emu_run(). NULL: they are consumed in iod_smmuv3_emu_mmio(). */
 	void (*kick)(void *cookie);
-	/** A stalled access ends: IOD_SMMUV3_DONE, make it again (what it was meanwhile changed to may fault
-	 *  or stall anew); IOD_SMMUV3_ABORTED; IOD_SMMUV3_RAZ_WI.
+	/** A stalled access ends: IOD_EMU_DONE, make it again (what it was meanwhile changed to may fault
+	 *  or stall anew); IOD_EMU_ABORTED; IOD_EMU_RAZ_WI.
 	 *  It may come before the call that made the access has returned -EAGAIN, in its own thread or another: the
 	 *  guest answers as soon as it sees the event. So what waits is to be ready to be told before it is made.
 	 *  @param access what the request gave as cookie */
-	void (*resumed)(void *cookie, void *access, uint16_t stag, enum iod_smmuv3_outcome how);
+	void (*resumed)(void *cookie, void *access, uint16_t stag, enum iod_emu_outcome how);
 	/** The device behind @p sid is to forget [first, last], inclusive; with @p ssv only of that PASID,
 	 *  unless @p global. @return 0; -ETIMEDOUT it did not answer, which the next SYNC reports */
 	int (*atc_inv)(void *cookie, uint32_t sid, bool ssv, uint32_t ssid, bool global,
 		       uint64_t first, uint64_t last);
-	/** A group of page requests is answered. */
-	void (*pri_response)(void *cookie, const struct iod_smmuv3_pri_response *response);
+	/** A group of page requests is answered.
+	 *  @param automatic not by the guest: the queue was full or disabled */
+	void (*pri_response)(void *cookie, const struct iod_page_response *response,
+			     bool automatic);
 };
 
 /** Configuration. Zero means the default in every field but mem. */
@@ -188,36 +172,10 @@ IOD_API int iod_smmuv3_emu_mmio(struct iod_smmuv3_emu *emu, uint64_t offset, uns
  */
 IOD_API int iod_smmuv3_emu_run(struct iod_smmuv3_emu *emu, uint32_t budget);
 
-/** @name Accesses @{ */
-
-/** An ATS translation request: access says what is wanted (WRITE: NW = 0). result.prot says what is granted,
- *  maybe nothing. WRITE is granted only when no table must be marked for it any more. */
-#define IOD_SMMUV3_REQ_ATS (1u << 0)
-/** A translated request: iova is what a translation request gave. */
-#define IOD_SMMUV3_REQ_TRANSLATED (1u << 1)
-
-/** An access of a device. */
-struct iod_smmuv3_req {
-	size_t size;	 /**< sizeof(struct iod_smmuv3_req) */
-	uint32_t sid;	 /**< StreamID */
-	uint32_t ssid;	 /**< SubstreamID (PASID), with ssv; 20 bits */
-	bool ssv;	 /**< it has one */
-	uint32_t access; /**< IOD_ACCESS_*, READ or WRITE among them */
-	uint32_t flags;	 /**< 0 or IOD_SMMUV3_REQ_* */
-	uint64_t iova;
-	void *cookie; /**< handed to ops.resumed when it stalls */
-};
-
-/** What became of it. */
-struct iod_smmuv3_result {
-	size_t size; /**< sizeof(struct iod_smmuv3_result) */
-	enum iod_smmuv3_outcome outcome;
-	uint32_t prot; /**< IOD_PROT_READ, WRITE, NOEXEC of the translation */
-	uint64_t pa;   /**< output address of iova. ATS with split stages: an intermediate one */
-	uint64_t len;  /**< bytes from pa to the end of the translation; 0: all above */
-	uint16_t stag; /**< of a stalled access */
-	bool recorded; /**< the event is in the event queue, or waits for room there (stalls) */
-};
+/** @name Accesses
+ * struct iod_emu_req: source is the StreamID, pasid the SubstreamID. struct iod_emu_result: with split stages an
+ * ATS translation request is answered by an intermediate address.
+ * @{ */
 
 /**
  * Translate one access, with all its side effects.
@@ -226,8 +184,8 @@ struct iod_smmuv3_result {
  * @return 0; -EFAULT terminated; -EAGAIN stalled; -EBUSY it would stall, but as many do as can: make it
  *         again when one was resumed; -ENOMEM; -EINVAL; -E2BIG
  */
-IOD_API int iod_smmuv3_emu_access(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_req *req,
-				  struct iod_smmuv3_result *result, struct iod_smmuv3_event *event);
+IOD_API int iod_smmuv3_emu_access(struct iod_smmuv3_emu *emu, const struct iod_emu_req *req,
+				  struct iod_emu_result *result, struct iod_smmuv3_event *event);
 
 /**
  * One DMA of @p len bytes. @p move is called for each piece while its translation is held, so that a TLBI,
@@ -237,9 +195,9 @@ IOD_API int iod_smmuv3_emu_access(struct iod_smmuv3_emu *emu, const struct iod_s
  * @return as iod_smmuv3_emu_access(); what move returned; -ERANGE wraps
  */
 IOD_API int
-iod_smmuv3_emu_dma(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_req *req, uint64_t len,
+iod_smmuv3_emu_dma(struct iod_smmuv3_emu *emu, const struct iod_emu_req *req, uint64_t len,
 		   int (*move)(void *cookie, uint64_t pa, uint64_t len, uint64_t offset),
-		   void *cookie, uint64_t *done, struct iod_smmuv3_result *result,
+		   void *cookie, uint64_t *done, struct iod_emu_result *result,
 		   struct iod_smmuv3_event *event);
 
 /**

@@ -232,7 +232,7 @@ int iod_smmuv3_emu_reset(struct iod_smmuv3_emu *emu)
 		used = iod_emu_unstall(emu, stag, &cookie);
 		pthread_mutex_unlock(&emu->lock);
 		if (used && emu->ops.resumed)
-			emu->ops.resumed(emu->cookie, cookie, (uint16_t)stag, IOD_SMMUV3_ABORTED);
+			emu->ops.resumed(emu->cookie, cookie, (uint16_t)stag, IOD_EMU_ABORTED);
 	}
 	return 0;
 }

@@ -98,8 +98,8 @@ struct iod_smmuv3_emu {
 /* One access on its way. */
 struct emu_op {
 	struct iod_smmuv3_emu *emu;
-	struct iod_smmuv3_req req;
-	struct iod_smmuv3_result result;
+	struct iod_emu_req req;
+	struct iod_emu_result result;
 	struct iod_smmuv3_event event; /* type 0: none */
 	struct emu_ctx *ctx;	       /* a reference, or NULL */
 	struct iod_pgtable *pt;	       /* NULL: addr is the output address */

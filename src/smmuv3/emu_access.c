@@ -10,7 +10,7 @@
 
 #define EMU_ACCESS   (IOD_ACCESS_READ | IOD_ACCESS_WRITE | IOD_ACCESS_EXEC | IOD_ACCESS_PRIV)
 #define EMU_SSID_MAX 0xfffffu
-#define EMU_FLAGS    (IOD_SMMUV3_REQ_ATS | IOD_SMMUV3_REQ_TRANSLATED)
+#define EMU_FLAGS    (IOD_EMU_REQ_ATS | IOD_EMU_REQ_TRANSLATED)
 
 /* STE.EATS */
 #define EATS_NONE  0
@@ -34,11 +34,11 @@ static int emu_bypass(struct emu_op *op)
 /* SMMUEN = 0 (3.9.1, 6.3.13): ATS has its own refusals. */
 static int emu_disabled(struct emu_op *op)
 {
-	if (op->req.flags & IOD_SMMUV3_REQ_ATS) {
+	if (op->req.flags & IOD_EMU_REQ_ATS) {
 		iod_emu_ats_event(op, IOD_SMMUV3_F_BAD_ATS_TREQ);
 		return -EFAULT;
 	}
-	if (op->req.flags & IOD_SMMUV3_REQ_TRANSLATED) {
+	if (op->req.flags & IOD_EMU_REQ_TRANSLATED) {
 		iod_emu_ats_event(op, IOD_SMMUV3_F_TRANSL_FORBIDDEN);
 		return -EFAULT;
 	}
@@ -122,7 +122,7 @@ static bool emu_may_ats(const struct emu_op *op)
 
 static int emu_check_ats(struct emu_op *op)
 {
-	bool treq = op->req.flags & IOD_SMMUV3_REQ_ATS;
+	bool treq = op->req.flags & IOD_EMU_REQ_ATS;
 
 	if (op->ctx->mode == EMU_ABORT)
 		return -EFAULT; /* no event */
@@ -151,9 +151,9 @@ int iod_emu_route(struct emu_op *op)
 	op->el2 = op->ctx->ste.strw && !(op->emu->regs.cr2 & EMU_CR2_E2H);
 	if (op->ctx->mode == EMU_S1 && op->el2)
 		op->ask |= IOD_ACCESS_PRIV;
-	if (op->req.flags & IOD_SMMUV3_REQ_TRANSLATED)
+	if (op->req.flags & IOD_EMU_REQ_TRANSLATED)
 		return emu_route_translated(op);
-	if (op->req.flags & IOD_SMMUV3_REQ_ATS) {
+	if (op->req.flags & IOD_EMU_REQ_ATS) {
 		ret = emu_check_ats(op);
 		if (ret)
 			return ret;
@@ -180,7 +180,7 @@ static int emu_configure_op(struct emu_op *op)
 	op->access = op->req.access;
 	if (!emu_enabled(emu, IOD_SMMUV3_CR0_SMMUEN))
 		return emu_disabled(op);
-	if ((op->req.flags & IOD_SMMUV3_REQ_TRANSLATED) && !emu_enabled(emu, IOD_SMMUV3_CR0_ATSCHK))
+	if ((op->req.flags & IOD_EMU_REQ_TRANSLATED) && !emu_enabled(emu, IOD_SMMUV3_CR0_ATSCHK))
 		return emu_bypass(op);
 	ret = iod_emu_configure(op);
 	if (!ret)
@@ -190,10 +190,9 @@ static int emu_configure_op(struct emu_op *op)
 
 /* ---- beginning and end ---- */
 
-static int emu_begin(struct emu_op *op, struct iod_smmuv3_emu *emu,
-		     const struct iod_smmuv3_req *user)
+static int emu_begin(struct emu_op *op, struct iod_smmuv3_emu *emu, const struct iod_emu_req *user)
 {
-	uint32_t both = IOD_SMMUV3_REQ_ATS | IOD_SMMUV3_REQ_TRANSLATED;
+	uint32_t both = IOD_EMU_REQ_ATS | IOD_EMU_REQ_TRANSLATED;
 	int ret;
 
 	memset(op, 0, sizeof(*op));
@@ -203,7 +202,8 @@ static int emu_begin(struct emu_op *op, struct iod_smmuv3_emu *emu,
 	if (ret)
 		return ret;
 	if ((op->req.access & ~EMU_ACCESS) || (op->req.flags & ~EMU_FLAGS) ||
-	    (op->req.flags & both) == both || (op->req.ssv && op->req.ssid > EMU_SSID_MAX) ||
+	    (op->req.flags & both) == both ||
+	    (op->req.pasid_valid && op->req.pasid > EMU_SSID_MAX) ||
 	    !(op->req.access & (IOD_ACCESS_READ | IOD_ACCESS_WRITE)))
 		return -EINVAL;
 	op->emu = emu;
@@ -212,7 +212,7 @@ static int emu_begin(struct emu_op *op, struct iod_smmuv3_emu *emu,
 }
 
 /* @param ret 0; -EFAULT refused; what else happened @return what the caller is told */
-static int emu_end(struct emu_op *op, int ret, bool refused, struct iod_smmuv3_result *result,
+static int emu_end(struct emu_op *op, int ret, bool refused, struct iod_emu_result *result,
 		   struct iod_smmuv3_event *event)
 {
 	struct iod_smmuv3_emu *emu = op->emu;
@@ -300,7 +300,7 @@ static int emu_translate(struct emu_op *op)
 		emu_bypass_result(op);
 		return 0;
 	}
-	if (op->req.flags & IOD_SMMUV3_REQ_ATS)
+	if (op->req.flags & IOD_EMU_REQ_ATS)
 		return iod_emu_ats(op);
 	if (iod_emu_careful(op)) {
 		ret = iod_emu_check_page(op, 0);
@@ -313,8 +313,8 @@ static int emu_translate(struct emu_op *op)
 	return ret;
 }
 
-int iod_smmuv3_emu_access(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_req *req,
-			  struct iod_smmuv3_result *result, struct iod_smmuv3_event *event)
+int iod_smmuv3_emu_access(struct iod_smmuv3_emu *emu, const struct iod_emu_req *req,
+			  struct iod_emu_result *result, struct iod_smmuv3_event *event)
 {
 	struct emu_op op;
 	int ret;
@@ -404,16 +404,16 @@ static int emu_dma_run(struct emu_dma *dma)
 	return ret;
 }
 
-int iod_smmuv3_emu_dma(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_req *req, uint64_t len,
+int iod_smmuv3_emu_dma(struct iod_smmuv3_emu *emu, const struct iod_emu_req *req, uint64_t len,
 		       int (*move)(void *cookie, uint64_t pa, uint64_t len, uint64_t offset),
-		       void *cookie, uint64_t *done, struct iod_smmuv3_result *result,
+		       void *cookie, uint64_t *done, struct iod_emu_result *result,
 		       struct iod_smmuv3_event *event)
 {
 	struct emu_dma dma = { .len = len, .move = move, .cookie = cookie };
 	int ret;
 
 	ret = emu_begin(&dma.op, emu, req);
-	if (!ret && (!len || !move || (dma.op.req.flags & IOD_SMMUV3_REQ_ATS)))
+	if (!ret && (!len || !move || (dma.op.req.flags & IOD_EMU_REQ_ATS)))
 		ret = -EINVAL;
 	if (!ret && dma.op.req.iova + (len - 1) < dma.op.req.iova)
 		ret = -ERANGE;

@@ -81,21 +81,15 @@ static void emu_atc_inv(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd 
 
 static void emu_pri_resp(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd *cmd)
 {
-	struct iod_smmuv3_pri_response response = {
-		.sid = cmd->sid,
-		.ssid = cmd->ssid,
-		.ssv = cmd->ssv,
-		.prgi = cmd->prgi,
-		.resp = (enum iod_smmuv3_pri_resp)cmd->resp,
-	};
+	struct iod_page_response response;
 
-	if (emu->ops.pri_response)
-		emu->ops.pri_response(emu->cookie, &response);
+	if (emu->ops.pri_response && !iod_smmuv3_response_from_cmd(&response, cmd))
+		emu->ops.pri_response(emu->cookie, &response, false);
 }
 
 /* End one stalled access, if it is of that stream. */
 static void emu_resume(struct iod_smmuv3_emu *emu, uint32_t sid, uint32_t stag,
-		       enum iod_smmuv3_outcome how)
+		       enum iod_emu_outcome how)
 {
 	void *cookie = NULL;
 	bool found = false;
@@ -109,14 +103,14 @@ static void emu_resume(struct iod_smmuv3_emu *emu, uint32_t sid, uint32_t stag,
 }
 
 /* Terminating without Ab reads as zero, unless TERM_MODEL says that it is always an abort (4.7.1). */
-static enum iod_smmuv3_outcome emu_resume_how(const struct iod_smmuv3_emu *emu,
-					      const struct iod_smmuv3_cmd *cmd)
+static enum iod_emu_outcome emu_resume_how(const struct iod_smmuv3_emu *emu,
+					   const struct iod_smmuv3_cmd *cmd)
 {
 	if (cmd->retry)
-		return IOD_SMMUV3_DONE;
+		return IOD_EMU_DONE;
 	if (cmd->abort || (emu->id.idr[0] & IOD_SMMUV3_IDR0_TERM_MODEL))
-		return IOD_SMMUV3_ABORTED;
-	return IOD_SMMUV3_RAZ_WI;
+		return IOD_EMU_ABORTED;
+	return IOD_EMU_RAZ_WI;
 }
 
 static void emu_stall_term(struct iod_smmuv3_emu *emu, uint32_t sid)
@@ -124,7 +118,7 @@ static void emu_stall_term(struct iod_smmuv3_emu *emu, uint32_t sid)
 	uint32_t stag;
 
 	for (stag = 0; stag < emu->nr_stalls; stag++)
-		emu_resume(emu, sid, stag, IOD_SMMUV3_ABORTED);
+		emu_resume(emu, sid, stag, IOD_EMU_ABORTED);
 }
 
 static void emu_obey(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd *cmd)

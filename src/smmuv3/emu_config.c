@@ -22,9 +22,9 @@
 /* Translated requests are not stage 1's any more: they have a context without a CD. */
 static int64_t emu_op_ssid(const struct emu_op *op)
 {
-	if (op->req.flags & IOD_SMMUV3_REQ_TRANSLATED)
+	if (op->req.flags & IOD_EMU_REQ_TRANSLATED)
 		return EMU_SSID_TRANSLATED;
-	return op->req.ssv ? (int64_t)op->req.ssid : EMU_SSID_NONE;
+	return op->req.pasid_valid ? (int64_t)op->req.pasid : EMU_SSID_NONE;
 }
 
 static uint32_t emu_check_flags(const struct iod_smmuv3_emu *emu)
@@ -426,7 +426,7 @@ static int emu_new_ctx(struct emu_op *op, const struct iod_smmuv3_ste *ste, stru
 
 	if (!ctx)
 		return -ENOMEM;
-	ctx->sid = op->req.sid;
+	ctx->sid = op->req.source;
 	ctx->ssid = emu_op_ssid(op);
 	ctx->ste = *ste;
 	op->ctx = ctx;
@@ -463,17 +463,17 @@ int iod_emu_configure(struct emu_op *op)
 {
 	struct iod_smmuv3_emu *emu = op->emu;
 	int64_t ssid = emu_op_ssid(op);
-	struct emu_ctx **slot = emu_ctx_slot(emu, op->req.sid, ssid);
+	struct emu_ctx **slot = emu_ctx_slot(emu, op->req.source, ssid);
 	struct iod_smmuv3_event event = { 0 };
 	const struct emu_ste *ste;
 	int ret;
 
-	if (*slot && (*slot)->sid == op->req.sid && (*slot)->ssid == ssid) {
+	if (*slot && (*slot)->sid == op->req.source && (*slot)->ssid == ssid) {
 		emu->stats.config_hits++;
 		op->ctx = *slot;
 		emu_override(op, &op->ctx->ste);
 	} else {
-		ret = iod_emu_ste(emu, op->req.sid, &ste, &event);
+		ret = iod_emu_ste(emu, op->req.source, &ste, &event);
 		if (!ret && ste->bad) {
 			event.type = ste->bad;
 			ret = -EFAULT;

@@ -12,9 +12,9 @@ void iod_emu_event(struct emu_op *op, enum iod_smmuv3_event_type type)
 {
 	op->event = (struct iod_smmuv3_event){
 		.type = type,
-		.sid = op->req.sid,
-		.ssv = op->req.ssv,
-		.ssid = op->req.ssv ? op->req.ssid : 0,
+		.sid = op->req.source,
+		.ssv = op->req.pasid_valid,
+		.ssid = op->req.pasid_valid ? op->req.pasid : 0,
 	};
 	/* 7.3.9: the SubstreamID is always there, and no flag for it. */
 	if (type == IOD_SMMUV3_C_BAD_SUBSTREAMID)
@@ -153,19 +153,19 @@ static int emu_refuse_ats(struct emu_op *op)
 	case IOD_SMMUV3_F_ADDR_SIZE:
 	case IOD_SMMUV3_F_ACCESS:
 	case IOD_SMMUV3_F_PERMISSION:
-		op->result.outcome = IOD_SMMUV3_DONE;
+		op->result.outcome = IOD_EMU_DONE;
 		op->result.prot = 0;
 		return 0;
 	case IOD_SMMUV3_F_BAD_ATS_TREQ:
 		emu_record_now(op);
-		op->result.outcome = IOD_SMMUV3_ATS_UR;
+		op->result.outcome = IOD_EMU_ATS_UR;
 		return -EFAULT;
 	case 0:
 	case IOD_SMMUV3_C_BAD_STREAMID:
-		op->result.outcome = IOD_SMMUV3_ATS_UR;
+		op->result.outcome = IOD_EMU_ATS_UR;
 		return -EFAULT;
 	default:
-		op->result.outcome = IOD_SMMUV3_ATS_CA;
+		op->result.outcome = IOD_EMU_ATS_CA;
 		return -EFAULT;
 	}
 }
@@ -183,7 +183,7 @@ static bool emu_wants_record(const struct emu_op *op)
 	if (emu_is_translation_fault(event))
 		return op->ctx && (!op->mode_s1 || op->ctx->cd.r || op->ctx->cd.s);
 	/* Of translated requests: what forbids them, and faults of their second stage. */
-	return !(op->req.flags & IOD_SMMUV3_REQ_TRANSLATED) ||
+	return !(op->req.flags & IOD_EMU_REQ_TRANSLATED) ||
 	       event->type == IOD_SMMUV3_F_TRANSL_FORBIDDEN ||
 	       event->type == IOD_SMMUV3_F_WALK_EABT;
 }
@@ -192,26 +192,26 @@ static bool emu_wants_record(const struct emu_op *op)
 static bool emu_wants_stall(const struct emu_op *op)
 {
 	if (!emu_is_translation_fault(&op->event) || !op->emu->nr_stalls ||
-	    (op->req.flags & IOD_SMMUV3_REQ_TRANSLATED))
+	    (op->req.flags & IOD_EMU_REQ_TRANSLATED))
 		return false;
 	return op->event.s2 ? op->s2s : op->ctx && op->mode_s1 && op->ctx->cd.s;
 }
 
-static enum iod_smmuv3_outcome emu_terminated(const struct emu_op *op)
+static enum iod_emu_outcome emu_terminated(const struct emu_op *op)
 {
 	bool term_abort = op->emu->id.idr[0] & IOD_SMMUV3_IDR0_TERM_MODEL;
 
 	if (emu_is_translation_fault(&op->event) && !op->event.s2 && op->ctx && op->mode_s1 &&
 	    !op->ctx->cd.a && !term_abort)
-		return IOD_SMMUV3_RAZ_WI;
-	return IOD_SMMUV3_ABORTED;
+		return IOD_EMU_RAZ_WI;
+	return IOD_EMU_ABORTED;
 }
 
 int iod_emu_refuse(struct emu_op *op)
 {
 	int ret;
 
-	if (op->req.flags & IOD_SMMUV3_REQ_ATS)
+	if (op->req.flags & IOD_EMU_REQ_ATS)
 		return emu_refuse_ats(op);
 	if (emu_wants_stall(op)) {
 		ret = iod_emu_stall(op);

@@ -5,12 +5,12 @@
 #include "smmuv3/emu.h"
 
 /* The lock is held. @return whether the queue takes requests; else how the last of a group is answered */
-static bool emu_priq_takes(struct iod_smmuv3_emu *emu, enum iod_smmuv3_pri_resp *resp)
+static bool emu_priq_takes(struct iod_smmuv3_emu *emu, enum iod_response_code *code)
 {
 	uint32_t error = emu_reg_load(&emu->regs.gerror) ^ emu_reg_load(&emu->regs.gerrorn);
 	uint32_t on = IOD_SMMUV3_CR0_SMMUEN | IOD_SMMUV3_CR0_PRIQEN;
 
-	*resp = IOD_SMMUV3_PRI_FAILURE;
+	*code = IOD_RESP_FAILURE;
 	return (emu->regs.cr0ack & on) == on && !(error & IOD_SMMUV3_GERROR_PRIQ_ABT);
 }
 
@@ -19,33 +19,36 @@ static bool emu_priq_takes(struct iod_smmuv3_emu *emu, enum iod_smmuv3_pri_resp 
  * names the PASID is up to the SMMU (PPS), or to the stream (PPAR); without a stream it is refused.
  */
 static void emu_overflow_answer(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_pri *pri,
-				struct iod_smmuv3_pri_response *answer)
+				struct iod_page_response *answer)
 {
 	struct iod_smmuv3_event event = { 0 };
 	const struct emu_ste *ste;
+	bool ssv = pri->ssv;
 
-	answer->resp = IOD_SMMUV3_PRI_SUCCESS;
-	answer->ssv = pri->ssv;
+	answer->code = IOD_RESP_SUCCESS;
 	if (pri->ssv && !(emu->id.idr[3] & IOD_SMMUV3_IDR3_PPS)) {
 		if (iod_emu_ste(emu, pri->sid, &ste, &event) || ste->bad) {
-			answer->resp = IOD_SMMUV3_PRI_FAILURE;
-			answer->ssv = false;
+			answer->code = IOD_RESP_FAILURE;
+			ssv = false;
 		} else {
-			answer->ssv = ste->ste.ppar;
+			ssv = ste->ste.ppar;
 		}
 	}
-	answer->ssid = answer->ssv ? pri->ssid : 0;
+	if (ssv) {
+		answer->flags = IOD_REQ_PASID_VALID;
+		answer->pasid = pri->ssid;
+	}
 }
 
 /* The lock is held. @return 0 queued; -ENOSPC */
 static int emu_priq_put(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_pri *pri,
-			const struct iod_smmuv3_raw_pri *raw,
-			struct iod_smmuv3_pri_response *answer, uint32_t *irqs)
+			const struct iod_smmuv3_raw_pri *raw, struct iod_page_response *answer,
+			uint32_t *irqs)
 {
 	struct iod_smmuv3_queue queue;
 	int ret = -ENOSPC;
 
-	if (!emu_priq_takes(emu, &answer->resp))
+	if (!emu_priq_takes(emu, &answer->code))
 		return -ENOSPC;
 	iod_emu_queue(emu, IOD_SMMUV3_PRIQ, &queue);
 	if (!iod_smmuv3_queue_overflowed(&queue))
@@ -69,7 +72,7 @@ static int emu_priq_put(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_pri 
 
 int iod_smmuv3_emu_page_request(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_pri *request)
 {
-	struct iod_smmuv3_pri_response answer = { .automatic = true };
+	struct iod_page_response answer = { .model = IOD_REQUEST_PRI };
 	struct iod_smmuv3_raw_pri raw;
 	uint32_t irqs = 0;
 	bool respond;
@@ -80,8 +83,8 @@ int iod_smmuv3_emu_page_request(struct iod_smmuv3_emu *emu, const struct iod_smm
 	ret = iod_smmuv3_pri_encode(&raw, request);
 	if (ret)
 		return ret;
-	answer.sid = request->sid;
-	answer.prgi = request->prgi;
+	answer.source = request->sid;
+	answer.grpid = request->prgi;
 	pthread_mutex_lock(&emu->lock);
 	ret = emu_priq_put(emu, request, &raw, &answer, &irqs);
 	respond = ret && request->last && !iod_smmuv3_pri_is_stop(request);
@@ -89,6 +92,6 @@ int iod_smmuv3_emu_page_request(struct iod_smmuv3_emu *emu, const struct iod_smm
 	pthread_mutex_unlock(&emu->lock);
 	iod_emu_interrupt(emu, irqs);
 	if (respond && emu->ops.pri_response)
-		emu->ops.pri_response(emu->cookie, &answer);
+		emu->ops.pri_response(emu->cookie, &answer, true);
 	return ret;
 }

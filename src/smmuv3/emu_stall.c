@@ -47,7 +47,7 @@ int iod_emu_stall(struct emu_op *op)
 		.cookie = op->req.cookie,
 		.event = op->event,
 	};
-	op->result.outcome = IOD_SMMUV3_STALLED;
+	op->result.outcome = IOD_EMU_STALLED;
 	op->result.stag = (uint16_t)stag;
 	op->result.recorded = true;
 	emu->unrecorded++;

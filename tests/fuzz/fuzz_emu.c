@@ -144,30 +144,30 @@ static uint64_t mmio(struct world *w, uint64_t offset, unsigned len, bool write,
 }
 
 /* What comes back fits together. */
-static void fits(int ret, const struct iod_smmuv3_result *res, const struct iod_smmuv3_event *e)
+static void fits(int ret, const struct iod_emu_result *res, const struct iod_smmuv3_event *e)
 {
 	struct iod_smmuv3_raw_event raw;
 
 	FUZZ_CHECK(ret == 0 || ret == -EFAULT || ret == -EAGAIN || ret == -EBUSY);
 	if (!ret)
-		FUZZ_CHECK(res->outcome == IOD_SMMUV3_DONE);
+		FUZZ_CHECK(res->outcome == IOD_EMU_DONE);
 	if (ret == -EAGAIN)
-		FUZZ_CHECK(res->outcome == IOD_SMMUV3_STALLED && e->stall);
+		FUZZ_CHECK(res->outcome == IOD_EMU_STALLED && e->stall);
 	if (ret == -EFAULT)
-		FUZZ_CHECK(res->outcome != IOD_SMMUV3_DONE && res->outcome != IOD_SMMUV3_STALLED);
+		FUZZ_CHECK(res->outcome != IOD_EMU_DONE && res->outcome != IOD_EMU_STALLED);
 	if (e->type)
 		FUZZ_CHECK(iod_smmuv3_event_name(e->type) && !iod_smmuv3_event_encode(&raw, e));
 	FUZZ_CHECK(!res->recorded || e->type);
 }
 
 static int access(struct world *w, const struct mdl_smmu_access *a, unsigned flags,
-		  struct iod_smmuv3_result *res, struct iod_smmuv3_event *e)
+		  struct iod_emu_result *res, struct iod_smmuv3_event *e)
 {
-	struct iod_smmuv3_req req = {
+	struct iod_emu_req req = {
 		.size = sizeof(req),
-		.sid = a->sid,
-		.ssid = a->ssid,
-		.ssv = a->ssv,
+		.source = a->sid,
+		.pasid = a->ssid,
+		.pasid_valid = a->ssv,
 		.access = (a->write ? IOD_ACCESS_WRITE : IOD_ACCESS_READ) |
 			  (a->priv ? IOD_ACCESS_PRIV : 0),
 		.flags = flags,
@@ -175,7 +175,7 @@ static int access(struct world *w, const struct mdl_smmu_access *a, unsigned fla
 	};
 	int ret;
 
-	*res = (struct iod_smmuv3_result){ .size = sizeof(*res) };
+	*res = (struct iod_emu_result){ .size = sizeof(*res) };
 	ret = iod_smmuv3_emu_access(w->emu, &req, res, e);
 	fits(ret, res, e);
 	return ret;
@@ -193,8 +193,8 @@ static struct mdl_smmu_access take_access(struct world *w, struct fuzz_in *in, u
 	a.priv = bits & ACC_PRIV;
 	if (!a.ssv)
 		a.ssid = 0;
-	*flags = (bits & ACC_ATS ? IOD_SMMUV3_REQ_ATS : 0) |
-		 (bits & ACC_TRANSLATED && !(bits & ACC_ATS) ? IOD_SMMUV3_REQ_TRANSLATED : 0);
+	*flags = (bits & ACC_ATS ? IOD_EMU_REQ_ATS : 0) |
+		 (bits & ACC_TRANSLATED && !(bits & ACC_ATS) ? IOD_EMU_REQ_TRANSLATED : 0);
 	w->last = a;
 	w->any = true;
 	return a;
@@ -203,7 +203,7 @@ static struct mdl_smmu_access take_access(struct world *w, struct fuzz_in *in, u
 static void op_access(struct world *w, struct fuzz_in *in)
 {
 	struct iod_smmuv3_event e;
-	struct iod_smmuv3_result res;
+	struct iod_emu_result res;
 	struct mdl_smmu_access a;
 	unsigned flags;
 
@@ -223,18 +223,18 @@ static int move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
 
 static void op_dma(struct world *w, struct fuzz_in *in)
 {
-	struct iod_smmuv3_result res = { .size = sizeof(res) };
+	struct iod_emu_result res = { .size = sizeof(res) };
 	uint64_t moved = 0, done = 0, len = fuzz_take(in, 2);
-	struct iod_smmuv3_req req = { .size = sizeof(req) };
+	struct iod_emu_req req = { .size = sizeof(req) };
 	struct iod_smmuv3_event e;
 	struct mdl_smmu_access a;
 	unsigned flags;
 	int ret;
 
 	a = take_access(w, in, &flags);
-	req.sid = a.sid;
-	req.ssid = a.ssid;
-	req.ssv = a.ssv;
+	req.source = a.sid;
+	req.pasid = a.ssid;
+	req.pasid_valid = a.ssv;
 	req.access = a.write ? IOD_ACCESS_WRITE : IOD_ACCESS_READ;
 	req.iova = a.iova;
 	ret = iod_smmuv3_emu_dma(w->emu, &req, len, move, &moved, &done, &res, &e);
@@ -336,13 +336,13 @@ static bool left_out(const struct mdl_smmu_result *r, const struct mdl_smmu_id *
 	return r->have_cd && !r->cd.aa64 && t0 && !(r->cd.t1sz & 7) && iova >> (32 - t0);
 }
 
-static bool same(const struct mdl_smmu_refusal *why, const struct iod_smmuv3_result *res,
+static bool same(const struct mdl_smmu_refusal *why, const struct iod_emu_result *res,
 		 const struct iod_smmuv3_event *e)
 {
 	const struct mdl_smmu_event *m = &why->event;
 
 	if (!m->type)
-		return !e->type && res->outcome == IOD_SMMUV3_ABORTED;
+		return !e->type && res->outcome == IOD_EMU_ABORTED;
 	return m->type == (unsigned)e->type && m->sid == e->sid && m->ssid == e->ssid &&
 	       m->stall == e->stall && m->pnu == e->pnu && m->rnw == e->rnw && m->s2 == e->s2 &&
 	       m->cls == e->cls && m->ttrnw == e->ttrnw && m->addr == e->addr &&
@@ -356,7 +356,7 @@ static void compare(struct world *w)
 	struct mdl_smmu smmu = { .mem = &mem };
 	const struct iod_smmuv3_regs *regs = iod_smmuv3_emu_regs(w->emu);
 	struct iod_smmuv3_event e;
-	struct iod_smmuv3_result res;
+	struct iod_emu_result res;
 	struct mdl_smmu_result want;
 	unsigned i;
 	int ret;
@@ -391,12 +391,12 @@ static void compare(struct world *w)
 	FUZZ_CHECK(i < want.refused);
 }
 
-static void resumed(void *cookie, void *req, uint16_t stag, enum iod_smmuv3_outcome how)
+static void resumed(void *cookie, void *req, uint16_t stag, enum iod_emu_outcome how)
 {
 	(void)cookie;
 	(void)req;
 	(void)stag;
-	FUZZ_CHECK(how == IOD_SMMUV3_DONE || how == IOD_SMMUV3_ABORTED || how == IOD_SMMUV3_RAZ_WI);
+	FUZZ_CHECK(how == IOD_EMU_DONE || how == IOD_EMU_ABORTED || how == IOD_EMU_RAZ_WI);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -253,7 +253,7 @@ static bool same_event(const struct mdl_smmu_refusal *why, const struct emurig *
 	const struct mdl_smmu_event *m = &why->event;
 
 	if (!m->type)
-		return !e->type && r->res.outcome == IOD_SMMUV3_ABORTED;
+		return !e->type && r->res.outcome == IOD_EMU_ABORTED;
 	return m->type == (unsigned int)e->type && m->sid == e->sid &&
 	       (m->ssv == e->ssv || m->type == 8) && /* that record has no SSV */
 	       m->ssid == e->ssid && m->stall == e->stall && m->pnu == e->pnu && m->ind == e->ind &&
@@ -261,9 +261,9 @@ static bool same_event(const struct mdl_smmu_refusal *why, const struct emurig *
 	       m->addr == e->addr && (m->ipa & UINT64_C(0xfffffffffff000)) == e->ipa &&
 	       (m->fetch & UINT64_C(0xfffffffffffff8)) == e->fetch &&
 	       why->record == r->res.recorded &&
-	       (r->res.outcome == IOD_SMMUV3_STALLED
+	       (r->res.outcome == IOD_EMU_STALLED
 			? m->stall
-			: why->abort == (r->res.outcome == IOD_SMMUV3_ABORTED));
+			: why->abort == (r->res.outcome == IOD_EMU_ABORTED));
 }
 
 static void show_cd(const struct mdl_smmu *smmu, const struct mdl_smmu_result *m)

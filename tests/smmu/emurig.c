@@ -36,7 +36,7 @@ static void rig_on_irq(void *cookie, enum iod_smmuv3_irq line)
 	r->irqs[line]++;
 }
 
-static void rig_on_resumed(void *cookie, void *access, uint16_t stag, enum iod_smmuv3_outcome how)
+static void rig_on_resumed(void *cookie, void *access, uint16_t stag, enum iod_emu_outcome how)
 {
 	struct emurig *r = cookie;
 
@@ -54,12 +54,20 @@ static int rig_on_atc(void *cookie, uint32_t sid, bool ssv, uint32_t ssid, bool 
 	return r->atc_ret;
 }
 
-static void rig_on_pri(void *cookie, const struct iod_smmuv3_pri_response *response)
+static void rig_on_pri(void *cookie, const struct iod_page_response *response, bool automatic)
 {
 	struct emurig *r = cookie;
 
 	assert_true(r->nr_pri < IODT_ARRAY_SIZE(r->pri));
-	r->pri[r->nr_pri++] = *response;
+	assert_int_equal(response->model, IOD_REQUEST_PRI);
+	r->pri[r->nr_pri++] = (struct rig_pri){
+		.sid = (uint32_t)response->source,
+		.ssid = response->pasid,
+		.ssv = response->flags & IOD_REQ_PASID_VALID,
+		.automatic = automatic,
+		.prgi = response->grpid,
+		.code = response->code,
+	};
 }
 
 static const struct iod_smmuv3_emu_ops rig_ops = {
@@ -345,11 +353,11 @@ void rig_no_event(struct emurig *r)
 int rig_req(struct emurig *r, uint32_t sid, int64_t ssid, uint64_t iova, uint32_t access,
 	    uint32_t flags)
 {
-	struct iod_smmuv3_req req = {
+	struct iod_emu_req req = {
 		.size = sizeof(req),
-		.sid = sid,
-		.ssv = ssid >= 0,
-		.ssid = ssid >= 0 ? (uint32_t)ssid : 0,
+		.source = sid,
+		.pasid_valid = ssid >= 0,
+		.pasid = ssid >= 0 ? (uint32_t)ssid : 0,
 		.access = access,
 		.flags = flags,
 		.iova = iova,
@@ -373,7 +381,7 @@ void rig_ok(struct emurig *r, uint32_t sid, uint64_t iova, uint32_t access, uint
 	if (ret)
 		print_error("refused: %d, event %#x\n", ret, (unsigned int)r->ev.type);
 	assert_int_equal(ret, 0);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_DONE);
+	assert_int_equal(r->res.outcome, IOD_EMU_DONE);
 	assert_true(r->res.pa == pa);
 	assert_int_equal(r->ev.type, 0);
 }

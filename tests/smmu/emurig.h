@@ -89,13 +89,20 @@
 struct rig_resumed {
 	void *access;
 	uint16_t stag;
-	enum iod_smmuv3_outcome how;
+	enum iod_emu_outcome how;
 };
 
 struct rig_atc {
 	uint32_t sid, ssid;
 	bool ssv, global;
 	uint64_t first, last;
+};
+
+struct rig_pri {
+	uint32_t sid, ssid;
+	bool ssv, automatic;
+	uint32_t prgi;
+	enum iod_response_code code;
 };
 
 struct emurig {
@@ -115,10 +122,10 @@ struct emurig {
 	unsigned int nr_resumed;
 	struct rig_atc atc[16];
 	unsigned int nr_atc;
-	struct iod_smmuv3_pri_response pri[16];
+	struct rig_pri pri[16];
 	unsigned int nr_pri;
 	/* of the last access */
-	struct iod_smmuv3_result res;
+	struct iod_emu_result res;
 	struct iod_smmuv3_event ev;
 	void *cookie;
 };

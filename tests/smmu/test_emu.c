@@ -13,13 +13,13 @@ static void disabled(void **state)
 	/* GBPA after reset: bypass; nothing is recorded. */
 	rig_ok(r, 3, 0x1234, R | W, 0x1234);
 	assert_int_equal(rig_access(r, 3, -1, IODT_BIT(48), R), -EFAULT);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_ABORTED);
+	assert_int_equal(r->res.outcome, IOD_EMU_ABORTED);
 	rig_reg(r, 0x44, 1u << 20); /* without UPDATE: nothing */
 	assert_int_equal(rig_get(r, 0x44), 0);
 	rig_reg(r, 0x44, 1u << 31 | 1u << 20);
 	assert_int_equal(rig_get(r, 0x44), 1u << 20);
 	assert_int_equal(rig_access(r, 3, -1, 0x1234, R), -EFAULT);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_ABORTED);
+	assert_int_equal(r->res.outcome, IOD_EMU_ABORTED);
 	assert_int_equal(r->ev.type, 0);
 }
 
@@ -59,7 +59,7 @@ static void stage1(void **state)
 	rig_ok(r, 4, 0x6000, R, DATA(2));
 	/* Write to a read-only page: F_PERMISSION, class IN. */
 	assert_int_equal(rig_access(r, 4, -1, 0x6008, W), -EFAULT);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_ABORTED);
+	assert_int_equal(r->res.outcome, IOD_EMU_ABORTED);
 	assert_true(r->res.recorded);
 	rig_expect_event(r, 0x13 | (uint64_t)4 << 32, (uint64_t)2 << 40, 0x6008, 0);
 	/* Not mapped; a table that is; outside 39 bits; TTB1 is disabled. */

@@ -29,7 +29,7 @@ static void stall_resume(void **state)
 	rig_s1(r, 1, CD_GOOD | CD_S, root);
 	r->cookie = &token;
 	assert_int_equal(rig_access(r, 1, -1, 0x1008, W), -EAGAIN);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_STALLED);
+	assert_int_equal(r->res.outcome, IOD_EMU_STALLED);
 	assert_int_equal(r->res.stag, 0);
 	rig_expect_event(r, E0(0x10, 1), IN | STALL, 0x1008, 0);
 	assert_int_equal(rig_access(r, 1, -1, 0x2008, R), -EAGAIN);
@@ -44,16 +44,16 @@ static void stall_resume(void **state)
 	rig_cmd(r, RESUME(1) | RESUME_AC, 0);
 	assert_int_equal(r->nr_resumed, 1);
 	assert_ptr_equal(r->resumed[0].access, &token);
-	assert_int_equal(r->resumed[0].how, IOD_SMMUV3_DONE);
+	assert_int_equal(r->resumed[0].how, IOD_EMU_DONE);
 	rig_ok(r, 1, 0x1008, W, DATA(1) + 8);
 	/* Terminated: with an abort, or not */
 	rig_cmd(r, RESUME(1) | RESUME_AB, 1);
-	assert_int_equal(r->resumed[1].how, IOD_SMMUV3_ABORTED);
+	assert_int_equal(r->resumed[1].how, IOD_EMU_ABORTED);
 	assert_int_equal(r->resumed[1].stag, 1);
 	assert_int_equal(rig_access(r, 1, -1, 0x3008, R), -EAGAIN);
 	assert_int_equal(r->res.stag, 2); /* not one that was just answered */
 	rig_cmd(r, RESUME(1), 2);
-	assert_int_equal(r->resumed[2].how, IOD_SMMUV3_RAZ_WI);
+	assert_int_equal(r->resumed[2].how, IOD_EMU_RAZ_WI);
 	/* Answered twice: nothing */
 	rig_cmd(r, RESUME(1), 2);
 	assert_int_equal(r->nr_resumed, 3);
@@ -80,7 +80,7 @@ static void stall_many(void **state)
 	rig_cmd(r, STALL_TERM(2), 0);
 	assert_int_equal(r->nr_resumed, 8);
 	for (i = 0; i < 8; i++) {
-		assert_int_equal(r->resumed[i].how, IOD_SMMUV3_ABORTED);
+		assert_int_equal(r->resumed[i].how, IOD_EMU_ABORTED);
 		assert_int_equal(r->resumed[i].stag & 1, 1);
 	}
 	assert_int_equal(iod_smmuv3_emu_reset(r->emu), 0);
@@ -133,7 +133,7 @@ static void stall_stage2(void **state)
 
 static int treq(struct emurig *r, uint32_t sid, uint64_t iova, uint32_t access)
 {
-	return rig_req(r, sid, -1, iova, access, IOD_SMMUV3_REQ_ATS);
+	return rig_req(r, sid, -1, iova, access, IOD_EMU_REQ_ATS);
 }
 
 static void ats_disabled(void **state)
@@ -145,27 +145,27 @@ static void ats_disabled(void **state)
 	rig_s1(r, 1, CD_GOOD, root);
 	rig_map(r, root, 0x1000, DATA(1) | S1_RW_PAGE, 0);
 	assert_int_equal(treq(r, 1, 0x1008, R), -EFAULT); /* EATS 0 */
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_UR);
+	assert_int_equal(r->res.outcome, IOD_EMU_ATS_UR);
 	rig_expect_event(r, E0(0x05, 1), RNW, 0x1008, 0);
-	assert_int_equal(rig_req(r, 1, -1, 0x1008, W, IOD_SMMUV3_REQ_TRANSLATED), -EFAULT);
+	assert_int_equal(rig_req(r, 1, -1, 0x1008, W, IOD_EMU_REQ_TRANSLATED), -EFAULT);
 	rig_expect_event(r, E0(0x07, 1), 0, 0x1008, 0);
 	/* V = 0: CA; Config 0: UR; no such stream: UR; all without events */
 	assert_int_equal(treq(r, 2, 0x1008, R), -EFAULT);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_CA);
+	assert_int_equal(r->res.outcome, IOD_EMU_ATS_CA);
 	rig_ste(r, 3, STE_V | STE_CONFIG(0), 0, 0, 0);
 	assert_int_equal(treq(r, 3, 0x1008, R), -EFAULT);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_UR);
+	assert_int_equal(r->res.outcome, IOD_EMU_ATS_UR);
 	assert_int_equal(treq(r, 99, 0x1008, R), -EFAULT);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_UR);
+	assert_int_equal(r->res.outcome, IOD_EMU_ATS_UR);
 	rig_no_event(r);
 	/* Without ATSCHK translated requests are not looked at. */
 	rig_reg(r, 0x20, 0x0f);
-	assert_int_equal(rig_req(r, 1, -1, 0x1008, W, IOD_SMMUV3_REQ_TRANSLATED), 0);
+	assert_int_equal(rig_req(r, 1, -1, 0x1008, W, IOD_EMU_REQ_TRANSLATED), 0);
 	assert_true(r->res.pa == 0x1008);
 	/* SMMUEN = 0 */
 	rig_reg(r, 0x20, 0x0e);
 	assert_int_equal(treq(r, 1, 0x1008, R), -EFAULT);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_UR);
+	assert_int_equal(r->res.outcome, IOD_EMU_ATS_UR);
 	rig_expect_event(r, E0(0x05, 1), RNW, 0x1008, 0);
 }
 
@@ -212,7 +212,7 @@ static void ats_grants(void **state)
 	assert_true(r->res.pa == DATA(3));
 	/* Translated: passed through */
 	rig_reg(r, 0x20, 0x1f);
-	assert_int_equal(rig_req(r, 1, -1, DATA(3), W, IOD_SMMUV3_REQ_TRANSLATED), 0);
+	assert_int_equal(rig_req(r, 1, -1, DATA(3), W, IOD_EMU_REQ_TRANSLATED), 0);
 	assert_true(r->res.pa == DATA(3));
 }
 
@@ -231,7 +231,7 @@ static void ats_split(void **state)
 	assert_int_equal(treq(r, 4, 0x5008, R | W), 0);
 	assert_true(r->res.pa == ipa + 8);
 	assert_int_equal(r->res.prot & IODT_RW, IODT_RW);
-	assert_int_equal(rig_req(r, 4, -1, ipa + 8, W, IOD_SMMUV3_REQ_TRANSLATED), 0);
+	assert_int_equal(rig_req(r, 4, -1, ipa + 8, W, IOD_EMU_REQ_TRANSLATED), 0);
 	assert_true(r->res.pa == DATA(1) + 8);
 	/* Stage 2 has no page: stage 1 answers, the translated request is refused by stage 2. */
 	rig_map(r, root, 0x6000, (RIG_AWAY + 0x3000) | S1_RW_PAGE, RIG_IPA_OFF);
@@ -239,14 +239,13 @@ static void ats_split(void **state)
 	assert_true(r->res.pa == RIG_AWAY + 0x3008);
 	assert_int_equal(r->res.prot & IODT_RW, IODT_RW);
 	rig_no_event(r);
-	assert_int_equal(rig_req(r, 4, -1, RIG_AWAY + 0x3008, W, IOD_SMMUV3_REQ_TRANSLATED),
-			 -EFAULT);
+	assert_int_equal(rig_req(r, 4, -1, RIG_AWAY + 0x3008, W, IOD_EMU_REQ_TRANSLATED), -EFAULT);
 	rig_expect_event(r, E0(0x10, 4), IN | (uint64_t)1 << 39, RIG_AWAY + 0x3008,
 			 RIG_AWAY + 0x3000);
 	/* Without ATSCHK intermediate addresses would come back unlooked at: refused. */
 	rig_reg(r, 0x20, 0xf);
 	assert_int_equal(treq(r, 4, 0x5008, R), -EFAULT);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_ATS_UR);
+	assert_int_equal(r->res.outcome, IOD_EMU_ATS_UR);
 	rig_expect_event(r, E0(0x05, 4), RNW, 0x5008, 0);
 }
 
@@ -286,7 +285,7 @@ static void pri(void **state)
 	assert_int_equal(r->pri[0].sid, 3);
 	assert_int_equal(r->pri[0].ssid, 9);
 	assert_int_equal(r->pri[0].prgi, 5);
-	assert_int_equal(r->pri[0].resp, IOD_SMMUV3_PRI_SUCCESS);
+	assert_int_equal(r->pri[0].code, IOD_RESP_SUCCESS);
 	assert_false(r->pri[0].automatic);
 	/* Disabled: refused, without the PASID; only the last of a group is answered. */
 	rig_reg(r, 0x20, 0xd);
@@ -297,7 +296,7 @@ static void pri(void **state)
 	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &p), -ENOSPC);
 	assert_int_equal(r->nr_pri, 2);
 	assert_true(r->pri[1].automatic && !r->pri[1].ssv);
-	assert_int_equal(r->pri[1].resp, IOD_SMMUV3_PRI_FAILURE);
+	assert_int_equal(r->pri[1].code, IOD_RESP_FAILURE);
 }
 
 /* Row 117: a full queue answers by itself, and takes nothing until the overflow is acknowledged. */
@@ -319,17 +318,17 @@ static void pri_overflow(void **state)
 	/* PPS = 0: the stream's PPAR says whether the PASID is named. */
 	assert_int_equal(r->nr_pri, 1);
 	assert_true(r->pri[0].automatic && r->pri[0].ssv && r->pri[0].ssid == 9);
-	assert_int_equal(r->pri[0].resp, IOD_SMMUV3_PRI_SUCCESS);
+	assert_int_equal(r->pri[0].code, IOD_RESP_SUCCESS);
 	/* Room, not acknowledged: still nothing is taken. */
 	rig_reg(r, 0x100cc, 8);
 	p.sid = 2;
 	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &p), -ENOSPC);
 	assert_int_equal(r->nr_pri, 2);
 	assert_false(r->pri[1].ssv);
-	assert_int_equal(r->pri[1].resp, IOD_SMMUV3_PRI_SUCCESS);
+	assert_int_equal(r->pri[1].code, IOD_RESP_SUCCESS);
 	p.sid = 7; /* no stream */
 	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &p), -ENOSPC);
-	assert_int_equal(r->pri[2].resp, IOD_SMMUV3_PRI_FAILURE);
+	assert_int_equal(r->pri[2].code, IOD_RESP_FAILURE);
 	assert_false(r->pri[2].ssv);
 	/* Stop markers are never answered. */
 	assert_int_equal(iod_smmuv3_emu_page_request(r->emu, &stop), -ENOSPC);

@@ -99,8 +99,8 @@ static int teardown(void **state)
 
 static int ask(struct core *c, uint64_t sid, uint64_t iova, uint32_t access, uint64_t *pa)
 {
-	struct iod_smmuv3_req req = { .size = sizeof(req), .sid = (uint32_t)sid };
-	struct iod_smmuv3_result res = { .size = sizeof(res) };
+	struct iod_emu_req req = { .size = sizeof(req), .source = (uint32_t)sid };
+	struct iod_emu_result res = { .size = sizeof(res) };
 	struct iod_smmuv3_event ev;
 	int ret;
 

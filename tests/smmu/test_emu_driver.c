@@ -245,7 +245,7 @@ static int move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
 static void *device(void *arg)
 {
 	struct world *w = arg;
-	struct iod_smmuv3_req req = { .size = sizeof(req), .sid = DMA_SID };
+	struct iod_emu_req req = { .size = sizeof(req), .source = DMA_SID };
 	uint64_t x = (uintptr_t)&req | 1, n = 0;
 
 	req.access = IOD_ACCESS_WRITE;
@@ -357,7 +357,7 @@ static void nothing_lost(void **state)
  * it is certain. */
 static void dma(struct world *w, uint64_t iova)
 {
-	struct iod_smmuv3_req req = { .size = sizeof(req), .sid = DMA_SID };
+	struct iod_emu_req req = { .size = sizeof(req), .source = DMA_SID };
 
 	req.access = IOD_ACCESS_WRITE;
 	req.iova = iova;
@@ -407,18 +407,18 @@ static void twin(void **state)
 /* Writes page 0 through what it has cached, or asks: a request that wants to write marks the page now. */
 static void ats_write(struct world *w)
 {
-	struct iod_smmuv3_req req = { .size = sizeof(req), .sid = DMA_SID, .iova = IOVA };
-	struct iod_smmuv3_result res = { .size = sizeof(res) };
+	struct iod_emu_req req = { .size = sizeof(req), .source = DMA_SID, .iova = IOVA };
+	struct iod_emu_result res = { .size = sizeof(res) };
 
 	if (!w->atc) {
 		req.access = IOD_ACCESS_READ | IOD_ACCESS_WRITE;
-		req.flags = IOD_SMMUV3_REQ_ATS;
+		req.flags = IOD_EMU_REQ_ATS;
 		assert_int_equal(iod_smmuv3_emu_access(w->emu, &req, &res, NULL), 0);
 		assert_int_equal(res.prot & IODT_RW, IODT_RW);
 		w->atc = res.pa;
 	}
 	req.access = IOD_ACCESS_WRITE;
-	req.flags = IOD_SMMUV3_REQ_TRANSLATED;
+	req.flags = IOD_EMU_REQ_TRANSLATED;
 	req.iova = w->atc;
 	assert_int_equal(iod_smmuv3_emu_dma(w->emu, &req, 64, move, w, NULL, NULL, NULL), 0);
 }
@@ -474,7 +474,7 @@ static int slow_move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
 static void *slow_device(void *arg)
 {
 	struct slow *s = arg;
-	struct iod_smmuv3_req req = { .size = sizeof(req), .sid = DMA_SID };
+	struct iod_emu_req req = { .size = sizeof(req), .source = DMA_SID };
 
 	req.access = IOD_ACCESS_WRITE;
 	req.iova = IOVA;

@@ -25,7 +25,7 @@
 static void refused(struct emurig *r, uint32_t sid, int64_t ssid, uint64_t iova, uint32_t access)
 {
 	assert_int_equal(rig_access(r, sid, ssid, iova, access), -EFAULT);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_ABORTED);
+	assert_int_equal(r->res.outcome, IOD_EMU_ABORTED);
 }
 
 /* ---- structures ---- */
@@ -165,7 +165,7 @@ static void stage1_faults(void **state)
 	rig_ok(r, 1, 0x2008, W, DATA(1) + 8);
 	assert_true(rig_r64(r, rig_leaf(r, root, 0x2000, 0)) == (DATA(1) | (S1_RW_PAGE & ~PTE_AF)));
 	assert_int_equal(rig_access(r, 1, -1, 0x4000, W), -EFAULT);
-	assert_int_equal(r->res.outcome, IOD_SMMUV3_RAZ_WI);
+	assert_int_equal(r->res.outcome, IOD_EMU_RAZ_WI);
 	assert_int_equal(r->ev.type, 0x10);
 	assert_false(r->res.recorded);
 	rig_no_event(r);
@@ -364,8 +364,8 @@ static int note_move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
 static void dma(void **state)
 {
 	struct emurig *r = *state;
-	struct iod_smmuv3_req req = { .size = sizeof(req), .sid = 1, .access = W, .iova = 0x1800 };
-	struct iod_smmuv3_result res = { .size = sizeof(res) };
+	struct iod_emu_req req = { .size = sizeof(req), .source = 1, .access = W, .iova = 0x1800 };
+	struct iod_emu_result res = { .size = sizeof(res) };
 	uint64_t root = rig_page(r), seen[2] = { 0 }, done = 0;
 	struct iod_smmuv3_event ev;
 
@@ -381,7 +381,7 @@ static void dma(void **state)
 	rig_expect_event(r, E0(0x10, 1), IN, 0x3000, 0);
 	/* A bypassed stream: in one piece. */
 	rig_ste(r, 2, STE_V | STE_CONFIG(4), 0, 0, 0);
-	req.sid = 2;
+	req.source = 2;
 	seen[0] = done = 0;
 	assert_int_equal(
 		iod_smmuv3_emu_dma(r->emu, &req, 0x1900, note_move, seen, &done, &res, &ev), 0);
@@ -389,7 +389,7 @@ static void dma(void **state)
 	assert_true(seen[1] == 0x1800);
 	/* What move returns is passed on, and is no event even if it looks like a refusal. */
 	seen[0] = 0x10000;
-	req.sid = 1;
+	req.source = 1;
 	done = 0;
 	assert_int_equal(iod_smmuv3_emu_dma(r->emu, &req, 0x100, note_move, seen, &done, &res, &ev),
 			 -EFAULT);

@@ -270,7 +270,7 @@ static void arguments(void **state)
 {
 	struct emurig *r = *state;
 	struct iod_smmuv3_emu_cfg cfg = { .size = sizeof(cfg), .mem = r->m };
-	struct iod_smmuv3_req req = { .size = sizeof(req), .access = R };
+	struct iod_emu_req req = { .size = sizeof(req), .access = R };
 	struct iod_iotlb_cfg atc = { .size = sizeof(atc), .flags = IOD_IOTLB_ATC };
 	struct iod_smmuv3_id none = { .idr = { 0 } };
 	struct iod_smmuv3_emu *emu;
@@ -303,8 +303,8 @@ static void arguments(void **state)
 	assert_int_equal(iod_smmuv3_emu_access(emu, &req, NULL, NULL), -EINVAL);
 	assert_int_equal(iod_smmuv3_emu_access(emu, NULL, NULL, NULL), -EINVAL);
 	req.access = R;
-	req.ssv = true;
-	req.ssid = 1 << 20;
+	req.pasid_valid = true;
+	req.pasid = 1 << 20;
 	assert_int_equal(iod_smmuv3_emu_access(emu, &req, NULL, NULL), -EINVAL);
 	assert_int_equal(iod_mem_destroy(r->m), -EBUSY);
 	assert_int_equal(iod_smmuv3_emu_destroy(emu), 0);

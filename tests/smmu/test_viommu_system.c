@@ -237,7 +237,7 @@ static void stream_changed(void **state)
 	batch(0, 0x04 | (uint64_t)g->vsid << 32, 3);
 	assert_int_equal(sys.ste_calls, 3);
 	(void)rig_access(&sys.host, g->sid, -1, VA, R);
-	assert_int_equal(sys.host.res.outcome, IOD_SMMUV3_ABORTED);
+	assert_int_equal(sys.host.res.outcome, IOD_EMU_ABORTED);
 }
 
 /* What the guest's own tables cause comes back under the guest's number. */
