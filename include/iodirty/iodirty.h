@@ -6,6 +6,7 @@
 #ifndef IODIRTY_IODIRTY_H
 #define IODIRTY_IODIRTY_H
 
+#include <iodirty/amdvi_queue.h>
 #include <iodirty/bitmap.h>
 #include <iodirty/command.h>
 #include <iodirty/devices.h>
@@ -32,5 +33,6 @@
 #include <iodirty/uapi.h>
 #include <iodirty/unmap.h>
 #include <iodirty/version.h>
+#include <iodirty/vtd_queue.h>
 
 #endif
