@@ -7,6 +7,10 @@
 #define IODIRTY_IODIRTY_H
 
 #include <iodirty/amdvi_queue.h>
+#include <iodirty/amdvi.h>
+#include <iodirty/amdvi_cmd.h>
+#include <iodirty/amdvi_dte.h>
+#include <iodirty/amdvi_event.h>
 #include <iodirty/bitmap.h>
 #include <iodirty/command.h>
 #include <iodirty/devices.h>
