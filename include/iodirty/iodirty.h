@@ -38,5 +38,9 @@
 #include <iodirty/unmap.h>
 #include <iodirty/version.h>
 #include <iodirty/vtd_queue.h>
+#include <iodirty/vtd.h>
+#include <iodirty/vtd_desc.h>
+#include <iodirty/vtd_entry.h>
+#include <iodirty/vtd_event.h>
 
 #endif
