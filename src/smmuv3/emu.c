@@ -79,74 +79,32 @@ static int emu_take_ops(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_emu_
 	return iod_struct_in(&emu->ops, sizeof(emu->ops), cfg->ops, sizeof(emu->ops));
 }
 
-static int emu_new_tlb(struct iod_smmuv3_emu *emu, const struct iod_iotlb_cfg *user, uint32_t flags,
-		       struct iod_iotlb **out)
-{
-	struct iod_iotlb_cfg cfg = { 0 };
-	int ret = 0;
-
-	if (user)
-		ret = iod_struct_in(&cfg, sizeof(cfg), user, sizeof(cfg));
-	if (!ret && (cfg.flags & IOD_IOTLB_ATC))
-		ret = -EINVAL;
-	if (ret)
-		return ret;
-	cfg.size = sizeof(cfg);
-	cfg.flags |= flags;
-	if (!cfg.allocator)
-		cfg.allocator = &emu->allocator;
-	return iod_iotlb_create(out, &cfg);
-}
-
 static void emu_free(struct iod_smmuv3_emu *emu)
 {
 	struct iod_allocator allocator = emu->allocator;
-	unsigned int i;
 
-	/* Stage 1 last asks stage 2: the contexts that bind them are gone by now. */
-	for (i = 0; i < 2; i++) {
-		if (emu->ats[i])
-			iod_iotlb_destroy(emu->ats[i]);
-		if (emu->tlb[i])
-			iod_iotlb_destroy(emu->tlb[i]);
-	}
+	iod_emu_cache_fini(&emu->ctxs);
+	iod_emu_tlbs_fini(&emu->tlbs);
 	iod_zfree(&allocator, emu->stalls, emu->nr_stalls * sizeof(*emu->stalls));
-	iod_zfree(&allocator, emu->ctxs, emu->config_entries * sizeof(*emu->ctxs));
 	iod_zfree(&allocator, emu->stes, emu->config_entries * sizeof(*emu->stes));
 	iod_zfree(&allocator, emu, sizeof(*emu));
 }
 
-/* The translations that answer ATS requests never promise a write that would have to be marked. */
 static int emu_new_caches(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_emu_cfg *cfg)
 {
-	const struct iod_iotlb_cfg *user[2] = { cfg->tlb_s1, cfg->tlb_s2 };
-	unsigned int i;
-	int ret = 0;
+	int ret;
 
-	for (i = 0; i < 2 && !ret; i++) {
-		ret = emu_new_tlb(emu, user[i], 0, &emu->tlb[i]);
-		if (!ret)
-			ret = emu_new_tlb(emu, user[i], IOD_IOTLB_ATC, &emu->ats[i]);
-	}
+	ret = iod_emu_tlbs_init(&emu->tlbs, &emu->allocator, cfg->tlb_s1, cfg->tlb_s2);
+	if (!ret)
+		ret = iod_emu_cache_init(&emu->ctxs, &emu->allocator, emu->config_entries,
+					 iod_smmu_emu_destroy_ctx, emu);
 	if (ret)
 		return ret;
 	emu->stes = iod_zalloc(&emu->allocator, emu->config_entries * sizeof(*emu->stes));
-	emu->ctxs = iod_zalloc(&emu->allocator, emu->config_entries * sizeof(*emu->ctxs));
 	if (emu->nr_stalls)
 		emu->stalls = iod_zalloc(&emu->allocator, emu->nr_stalls * sizeof(*emu->stalls));
-	if (!emu->stes || !emu->ctxs || (emu->nr_stalls && !emu->stalls))
+	if (!emu->stes || (emu->nr_stalls && !emu->stalls))
 		return -ENOMEM;
-	return 0;
-}
-
-static int emu_new_locks(struct iod_smmuv3_emu *emu)
-{
-	if (pthread_mutex_init(&emu->lock, NULL))
-		return -ENOMEM;
-	if (pthread_cond_init(&emu->released, NULL)) {
-		pthread_mutex_destroy(&emu->lock);
-		return -ENOMEM;
-	}
 	return 0;
 }
 
@@ -178,14 +136,14 @@ int iod_smmuv3_emu_create(struct iod_smmuv3_emu **out, const struct iod_smmuv3_e
 		ret = emu_take_sizes(emu, &cfg);
 	if (!ret)
 		ret = emu_new_caches(emu, &cfg);
-	if (!ret)
-		ret = emu_new_locks(emu);
+	if (!ret && pthread_mutex_init(&emu->lock, NULL))
+		ret = -ENOMEM;
 	if (ret) {
 		emu_free(emu);
 		return ret;
 	}
 	iod_mem_get(emu->mem);
-	iod_emu_reset_regs(emu);
+	iod_smmu_emu_reset_regs(emu);
 	*out = emu;
 	return 0;
 }
@@ -194,23 +152,11 @@ int iod_smmuv3_emu_destroy(struct iod_smmuv3_emu *emu)
 {
 	if (!emu)
 		return -EINVAL;
-	iod_emu_forget_stes(emu, 0, UINT32_MAX);
+	iod_smmu_emu_forget_stes(emu, 0, UINT32_MAX);
 	iod_mem_put(emu->mem);
-	pthread_cond_destroy(&emu->released);
 	pthread_mutex_destroy(&emu->lock);
 	emu_free(emu);
 	return 0;
-}
-
-static void emu_drop_translations(struct iod_smmuv3_emu *emu)
-{
-	const struct iod_inv all = { .kind = IOD_INV_ALL };
-	unsigned int i;
-
-	for (i = 0; i < 2; i++) {
-		iod_iotlb_invalidate(emu->ats[i], &all, 1);
-		iod_iotlb_invalidate(emu->tlb[i], &all, 1);
-	}
 }
 
 int iod_smmuv3_emu_reset(struct iod_smmuv3_emu *emu)
@@ -222,14 +168,14 @@ int iod_smmuv3_emu_reset(struct iod_smmuv3_emu *emu)
 	if (!emu)
 		return -EINVAL;
 	pthread_mutex_lock(&emu->lock);
-	iod_emu_forget_stes(emu, 0, UINT32_MAX);
-	iod_emu_reset_regs(emu);
+	iod_smmu_emu_forget_stes(emu, 0, UINT32_MAX);
+	iod_smmu_emu_reset_regs(emu);
 	emu->atc_timeout = false;
 	pthread_mutex_unlock(&emu->lock);
-	emu_drop_translations(emu);
+	iod_emu_tlbs_drop(&emu->tlbs);
 	for (stag = 0; stag < emu->nr_stalls; stag++) {
 		pthread_mutex_lock(&emu->lock);
-		used = iod_emu_unstall(emu, stag, &cookie);
+		used = iod_smmu_emu_unstall(emu, stag, &cookie);
 		pthread_mutex_unlock(&emu->lock);
 		if (used && emu->ops.resumed)
 			emu->ops.resumed(emu->cookie, cookie, (uint16_t)stag, IOD_EMU_ABORTED);
@@ -244,7 +190,7 @@ struct iod_smmuv3_regs *iod_smmuv3_emu_regs(struct iod_smmuv3_emu *emu)
 
 struct iod_iotlb *iod_smmuv3_emu_iotlb(struct iod_smmuv3_emu *emu, unsigned int stage)
 {
-	return emu && (stage == 1 || stage == 2) ? emu->tlb[stage - 1] : NULL;
+	return emu && (stage == 1 || stage == 2) ? emu->tlbs.tlb[stage - 1] : NULL;
 }
 
 int iod_smmuv3_emu_get_stats(struct iod_smmuv3_emu *emu, struct iod_smmuv3_emu_stats *stats)

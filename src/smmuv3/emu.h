@@ -11,7 +11,7 @@
  * One mutex guards all of it, for short: it is not held over iotlb accesses, moved data or callbacks (of
  * the memory and a second-stage walk that fetches a CD excepted). An access holds a reference on the context
  * that it found, instead; SYNC waits for those that were removed from the cache before it.
- * Locks are taken in this order: emulator, stage-1 iotlb, stage-2 iotlb.
+ * What all vendors share is in emu_core.h and emu_ctx.h.
  */
 #ifndef IOD_SMMUV3_EMU_PRIVATE_H
 #define IOD_SMMUV3_EMU_PRIVATE_H
@@ -24,6 +24,8 @@
 
 #include "atomic.h"
 #include "bits.h"
+#include "emu_core.h"
+#include "emu_ctx.h"
 #include "pgtable/mem.h"
 #include "smmuv3/id.h"
 
@@ -46,12 +48,9 @@ enum emu_mode {
 	EMU_BAD /* bad says why */
 };
 
-/* A configuration in the cache; removed from it, it lives on until its last access is through. */
+/* A configuration in the cache: of a StreamID and a SubstreamID. */
 struct emu_ctx {
-	uint32_t sid;
-	int64_t ssid; /* negative: of none */
-	unsigned int refs;
-	bool gone; /* not in the cache any more */
+	struct emu_node node; /* first */
 	enum emu_mode mode;
 	enum iod_smmuv3_event_type bad;
 	struct iod_smmuv3_ste ste;
@@ -59,8 +58,6 @@ struct emu_ctx {
 	struct iod_pgtable *pt2;
 	struct iod_mem *nested;
 	struct iod_pgtable *half[2]; /* TTB0, TTB1; NULL: disabled */
-	uint64_t seq;		     /* gone: in which order */
-	struct emu_ctx *prev, *next;
 };
 
 /* A stalled access; its place in the table is its tag. */
@@ -77,21 +74,17 @@ struct iod_smmuv3_emu {
 	struct iod_smmuv3_id id; /* what the registers are reset to */
 	struct iod_smmuv3_emu_ops ops;
 	void *cookie;
-	struct iod_iotlb *tlb[2]; /* of stage 1, of stage 2 */
-	struct iod_iotlb *ats[2]; /* answers to translation requests, alike */
+	struct emu_tlbs tlbs;
 	uint32_t config_entries, nr_stalls;
 
 	pthread_mutex_t lock; /* what follows */
-	pthread_cond_t released;
-	struct iod_smmuv3_regs regs;
+	_Alignas(8) struct iod_smmuv3_regs regs;
 	struct emu_ste *stes;
-	struct emu_ctx **ctxs;
-	struct emu_ctx *gone_first, *gone_last;
-	uint64_t gone_seq;
+	struct emu_cache ctxs;
 	struct emu_stall *stalls;
 	uint32_t next_stall, unrecorded;
-	bool running, kicked; /* a thread consumes commands; there may be new ones */
-	bool atc_timeout;     /* told by the next SYNC */
+	struct emu_runner runner;
+	bool atc_timeout; /* told by the next SYNC */
 	struct iod_smmuv3_emu_stats stats;
 };
 
@@ -102,17 +95,13 @@ struct emu_op {
 	struct iod_emu_result result;
 	struct iod_smmuv3_event event; /* type 0: none */
 	struct emu_ctx *ctx;	       /* a reference, or NULL */
-	struct iod_pgtable *pt;	       /* NULL: addr is the output address */
-	struct iod_iotlb *tlb;
-	uint64_t addr;	 /* what pt is asked for */
+	struct emu_way way;
 	uint32_t access; /* after what the STE overrides: what events tell */
-	uint32_t ask;	 /* what page tables are asked for */
 	bool mode_s1;	 /* stage 1 translates it: ctx->cd says what becomes of faults */
 	bool el2;	 /* EL2 without E2H: nothing is unprivileged */
 	bool s2r, s2s;	 /* of the STE: record, stall */
 	bool context;	 /* a structure was being fetched when stage 2 refused */
-	struct iod_fault fault;
-	uint32_t irqs; /* to be raised when the lock is released */
+	uint32_t irqs;	 /* to be raised when the lock is released */
 };
 
 static inline bool emu_enabled(const struct iod_smmuv3_emu *emu, uint32_t bit)
@@ -143,70 +132,67 @@ static inline bool emu_was_empty(const struct iod_smmuv3_queue *queue)
 /* ---- emu_config.c; the lock is held ---- */
 
 /* Find or make the context of op->req; takes a reference. @return 0; -EFAULT op->event says why; -ENOMEM */
-int iod_emu_configure(struct emu_op *op);
+int iod_smmu_emu_configure(struct emu_op *op);
 /* The STE of a stream. @return 0; -EFAULT *event, *fetch; legal or not is in the entry */
-int iod_emu_ste(struct iod_smmuv3_emu *emu, uint32_t sid, const struct emu_ste **out,
-		struct iod_smmuv3_event *event);
-void iod_emu_put(struct iod_smmuv3_emu *emu, struct emu_ctx *ctx);
+int iod_smmu_emu_ste(struct iod_smmuv3_emu *emu, uint32_t sid, const struct emu_ste **out,
+		     struct iod_smmuv3_event *event);
 /* Forget the STEs of [first, last], and all made from them. */
-void iod_emu_forget_stes(struct iod_smmuv3_emu *emu, uint32_t first, uint32_t last);
+void iod_smmu_emu_forget_stes(struct iod_smmuv3_emu *emu, uint32_t first, uint32_t last);
 /* Forget the CD of a substream (ssid -1: all of the stream). A CD 0 may be that of no substream, too. */
-void iod_emu_forget_cds(struct iod_smmuv3_emu *emu, uint32_t sid, int64_t ssid);
-/* Wait until accesses under what was forgotten are through. */
-void iod_emu_wait_gone(struct iod_smmuv3_emu *emu);
+void iod_smmu_emu_forget_cds(struct iod_smmuv3_emu *emu, uint32_t sid, int64_t ssid);
+/* What the cache of contexts does with one that nobody uses any more. */
+void iod_smmu_emu_destroy_ctx(void *emu, struct emu_node *node);
 
 /* ---- emu_access.c ---- */
 
 /* Choose the page table and the address to ask it for. @return 0; -EFAULT op->event */
-int iod_emu_route(struct emu_op *op);
+int iod_smmu_emu_route(struct emu_op *op);
 /* Whether pages must be asked about before the access; ask, off bytes into it. @return 0; -EFAULT op->event */
-bool iod_emu_careful(const struct emu_op *op);
-int iod_emu_check_page(struct emu_op *op, uint64_t off);
-/* Translate op->addr; op->result, or op->fault. */
-int iod_emu_ask(struct emu_op *op, uint32_t access);
+bool iod_smmu_emu_careful(const struct emu_op *op);
+int iod_smmu_emu_check_page(struct emu_op *op, uint64_t off);
 
 /* ---- emu_ats.c ---- */
-int iod_emu_ats(struct emu_op *op);
+int iod_smmu_emu_ats(struct emu_op *op);
 
 /* ---- emu_fault.c ---- */
 
 /* The parts of an event that all types have. */
-void iod_emu_event(struct emu_op *op, enum iod_smmuv3_event_type type);
+void iod_smmu_emu_event(struct emu_op *op, enum iod_smmuv3_event_type type);
 /* An event that has the address of the access; of stage 1, class IN. */
-void iod_emu_input_event(struct emu_op *op, enum iod_smmuv3_event_type type, uint64_t iova);
+void iod_smmu_emu_input_event(struct emu_op *op, enum iod_smmuv3_event_type type, uint64_t iova);
 /* F_BAD_ATS_TREQ, F_TRANSL_FORBIDDEN. */
-void iod_emu_ats_event(struct emu_op *op, enum iod_smmuv3_event_type type);
+void iod_smmu_emu_ats_event(struct emu_op *op, enum iod_smmuv3_event_type type);
 /* op->event of op->fault. */
-void iod_emu_fault(struct emu_op *op);
+void iod_smmu_emu_fault(struct emu_op *op);
 /* Terminate or stall: op->result, the event recorded. The lock is held. @return -EFAULT, -EAGAIN, -EBUSY; 0
  * for ATS translation requests that are answered without permissions */
-int iod_emu_refuse(struct emu_op *op);
+int iod_smmu_emu_refuse(struct emu_op *op);
 /* The lock is held. @return 0; -ENOSPC; -ENOENT disabled; -EFAULT */
-int iod_emu_record(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_event *event,
-		   uint32_t *irqs);
+int iod_smmu_emu_record(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_event *event,
+			uint32_t *irqs);
 
 /* ---- emu_stall.c; the lock is held ---- */
 
 /* @return 0; -EBUSY */
-int iod_emu_stall(struct emu_op *op);
+int iod_smmu_emu_stall(struct emu_op *op);
 /* Record what waits for room. */
-void iod_emu_record_stalls(struct iod_smmuv3_emu *emu, uint32_t *irqs);
+void iod_smmu_emu_record_stalls(struct iod_smmuv3_emu *emu, uint32_t *irqs);
 /* Take one out. @return false when there is none */
-bool iod_emu_unstall(struct iod_smmuv3_emu *emu, uint32_t stag, void **cookie);
+bool iod_smmu_emu_unstall(struct iod_smmuv3_emu *emu, uint32_t stag, void **cookie);
 
 /* ---- emu_irq.c ---- */
 
 /* Raise an error in GERROR. @return the interrupt that tells it; 0 when it is active already */
-uint32_t iod_emu_gerror(struct iod_smmuv3_emu *emu, uint32_t bit);
+uint32_t iod_smmu_emu_gerror(struct iod_smmuv3_emu *emu, uint32_t bit);
 /* Raise interrupts (bits of enum iod_smmuv3_irq). The lock is not held. */
-void iod_emu_interrupt(struct iod_smmuv3_emu *emu, uint32_t irqs);
+void iod_smmu_emu_interrupt(struct iod_smmuv3_emu *emu, uint32_t irqs);
 /* An MSI. @return 0; or the write was aborted */
-int iod_emu_msi(struct iod_smmuv3_emu *emu, uint64_t addr, uint32_t data);
+int iod_smmu_emu_msi(struct iod_smmuv3_emu *emu, uint64_t addr, uint32_t data);
 /* A ring as its registers describe it, made sense of. */
-void iod_emu_queue(struct iod_smmuv3_emu *emu, enum iod_smmuv3_queue_kind kind,
-		   struct iod_smmuv3_queue *queue);
+void iod_smmu_emu_queue(struct iod_smmuv3_emu *emu, enum iod_smmuv3_queue_kind kind,
+			struct iod_smmuv3_queue *queue);
 
 /* ---- emu_regs.c ---- */
-void iod_emu_reset_regs(struct iod_smmuv3_emu *emu);
+void iod_smmu_emu_reset_regs(struct iod_smmuv3_emu *emu);
 
 #endif

@@ -8,10 +8,6 @@
 
 #include "smmuv3/emu.h"
 
-#define EMU_ACCESS   (IOD_ACCESS_READ | IOD_ACCESS_WRITE | IOD_ACCESS_EXEC | IOD_ACCESS_PRIV)
-#define EMU_SSID_MAX 0xfffffu
-#define EMU_FLAGS    (IOD_EMU_REQ_ATS | IOD_EMU_REQ_TRANSLATED)
-
 /* STE.EATS */
 #define EATS_NONE  0
 #define EATS_SPLIT 2
@@ -22,10 +18,10 @@ static int emu_bypass(struct emu_op *op)
 {
 	unsigned int oas = smmu_oas(&op->emu->id);
 
-	op->pt = NULL;
-	op->addr = op->req.iova;
-	if (op->addr & ~low_mask(oas)) {
-		iod_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
+	op->way.pt = NULL;
+	op->way.addr = op->req.iova;
+	if (op->way.addr & ~low_mask(oas)) {
+		iod_smmu_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
 		return -EFAULT;
 	}
 	return 0;
@@ -35,19 +31,19 @@ static int emu_bypass(struct emu_op *op)
 static int emu_disabled(struct emu_op *op)
 {
 	if (op->req.flags & IOD_EMU_REQ_ATS) {
-		iod_emu_ats_event(op, IOD_SMMUV3_F_BAD_ATS_TREQ);
+		iod_smmu_emu_ats_event(op, IOD_SMMUV3_F_BAD_ATS_TREQ);
 		return -EFAULT;
 	}
 	if (op->req.flags & IOD_EMU_REQ_TRANSLATED) {
-		iod_emu_ats_event(op, IOD_SMMUV3_F_TRANSL_FORBIDDEN);
+		iod_smmu_emu_ats_event(op, IOD_SMMUV3_F_TRANSL_FORBIDDEN);
 		return -EFAULT;
 	}
 	if (op->emu->regs.gbpa & IOD_SMMUV3_GBPA_ABORT)
 		return -EFAULT; /* without an event */
-	op->pt = NULL;
-	op->addr = op->req.iova;
+	op->way.pt = NULL;
+	op->way.addr = op->req.iova;
 	/* No event either (nothing is recorded while disabled). */
-	return op->addr & ~low_mask(smmu_oas(&op->emu->id)) ? -EFAULT : 0;
+	return op->way.addr & ~low_mask(smmu_oas(&op->emu->id)) ? -EFAULT : 0;
 }
 
 /* VMSAv8-64: bit 55 chooses; with TBI the byte above it does not count. */
@@ -59,7 +55,7 @@ static bool emu_pick_v8(struct emu_op *op)
 
 	if (upper ? cd->tbi1 : cd->tbi0)
 		iova = upper ? iova | top : iova & ~top;
-	op->addr = iova;
+	op->way.addr = iova;
 	return upper;
 }
 
@@ -69,7 +65,7 @@ static bool emu_pick_lpae(struct emu_op *op)
 	const struct iod_smmuv3_cd *cd = &op->ctx->cd;
 	uint64_t iova = op->req.iova;
 
-	op->addr = iova;
+	op->way.addr = iova;
 	if (op->el2 || iova >> 32)
 		return false; /* one half only; out of range for either */
 	if (cd->t1sz)
@@ -86,22 +82,22 @@ static int emu_route_s1(struct emu_op *op)
 			   (op->emu->id.idr[3] & IOD_SMMUV3_IDR3_E0PD);
 
 	op->mode_s1 = true;
-	op->pt = ctx->half[upper];
-	op->tlb = op->emu->tlb[0];
-	if (op->pt && !e0pd_denies)
+	op->way.pt = ctx->half[upper];
+	op->way.tlb = op->emu->tlbs.tlb[0];
+	if (op->way.pt && !e0pd_denies)
 		return 0;
-	iod_emu_input_event(op, IOD_SMMUV3_F_TRANSLATION, op->req.iova);
+	iod_smmu_emu_input_event(op, IOD_SMMUV3_F_TRANSLATION, op->req.iova);
 	return -EFAULT;
 }
 
 /* Stage 1 is bypassed: what it lets through are intermediate addresses. */
 static int emu_route_s2(struct emu_op *op)
 {
-	op->pt = op->ctx->pt2;
-	op->tlb = op->emu->tlb[1];
-	op->addr = op->req.iova;
-	if (op->addr & ~low_mask(smmu_ias(&op->emu->id))) {
-		iod_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
+	op->way.pt = op->ctx->pt2;
+	op->way.tlb = op->emu->tlbs.tlb[1];
+	op->way.addr = op->req.iova;
+	if (op->way.addr & ~low_mask(smmu_ias(&op->emu->id))) {
+		iod_smmu_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
 		return -EFAULT;
 	}
 	return 0;
@@ -128,7 +124,8 @@ static int emu_check_ats(struct emu_op *op)
 		return -EFAULT; /* no event */
 	if (emu_may_ats(op))
 		return 0;
-	iod_emu_ats_event(op, treq ? IOD_SMMUV3_F_BAD_ATS_TREQ : IOD_SMMUV3_F_TRANSL_FORBIDDEN);
+	iod_smmu_emu_ats_event(op,
+			       treq ? IOD_SMMUV3_F_BAD_ATS_TREQ : IOD_SMMUV3_F_TRANSL_FORBIDDEN);
 	return -EFAULT;
 }
 
@@ -143,14 +140,14 @@ static int emu_route_translated(struct emu_op *op)
 	return emu_bypass(op);
 }
 
-int iod_emu_route(struct emu_op *op)
+int iod_smmu_emu_route(struct emu_op *op)
 {
 	int ret;
 
-	op->ask = op->access;
+	op->way.ask = op->access;
 	op->el2 = op->ctx->ste.strw && !(op->emu->regs.cr2 & EMU_CR2_E2H);
 	if (op->ctx->mode == EMU_S1 && op->el2)
-		op->ask |= IOD_ACCESS_PRIV;
+		op->way.ask |= IOD_ACCESS_PRIV;
 	if (op->req.flags & IOD_EMU_REQ_TRANSLATED)
 		return emu_route_translated(op);
 	if (op->req.flags & IOD_EMU_REQ_ATS) {
@@ -170,7 +167,7 @@ int iod_emu_route(struct emu_op *op)
 	}
 }
 
-/* Under the lock. @return 0 with op->pt; -EFAULT op->event, which may be none; -ENOMEM */
+/* Under the lock. @return 0 with op->way.pt; -EFAULT op->event, which may be none; -ENOMEM */
 static int emu_configure_op(struct emu_op *op)
 {
 	struct iod_smmuv3_emu *emu = op->emu;
@@ -182,9 +179,9 @@ static int emu_configure_op(struct emu_op *op)
 		return emu_disabled(op);
 	if ((op->req.flags & IOD_EMU_REQ_TRANSLATED) && !emu_enabled(emu, IOD_SMMUV3_CR0_ATSCHK))
 		return emu_bypass(op);
-	ret = iod_emu_configure(op);
+	ret = iod_smmu_emu_configure(op);
 	if (!ret)
-		ret = iod_emu_route(op);
+		ret = iod_smmu_emu_route(op);
 	return ret;
 }
 
@@ -192,20 +189,14 @@ static int emu_configure_op(struct emu_op *op)
 
 static int emu_begin(struct emu_op *op, struct iod_smmuv3_emu *emu, const struct iod_emu_req *user)
 {
-	uint32_t both = IOD_EMU_REQ_ATS | IOD_EMU_REQ_TRANSLATED;
 	int ret;
 
 	memset(op, 0, sizeof(*op));
 	if (!emu)
 		return -EINVAL;
-	ret = iod_struct_in(&op->req, sizeof(op->req), user, sizeof(op->req));
+	ret = iod_emu_req_in(&op->req, user);
 	if (ret)
 		return ret;
-	if ((op->req.access & ~EMU_ACCESS) || (op->req.flags & ~EMU_FLAGS) ||
-	    (op->req.flags & both) == both ||
-	    (op->req.pasid_valid && op->req.pasid > EMU_SSID_MAX) ||
-	    !(op->req.access & (IOD_ACCESS_READ | IOD_ACCESS_WRITE)))
-		return -EINVAL;
 	op->emu = emu;
 	op->result.size = sizeof(op->result);
 	return 0;
@@ -220,11 +211,11 @@ static int emu_end(struct emu_op *op, int ret, bool refused, struct iod_emu_resu
 
 	pthread_mutex_lock(&emu->lock);
 	if (refused)
-		ret = iod_emu_refuse(op);
+		ret = iod_smmu_emu_refuse(op);
 	if (op->ctx)
-		iod_emu_put(emu, op->ctx);
+		iod_emu_cache_put(&emu->ctxs, &op->ctx->node);
 	pthread_mutex_unlock(&emu->lock);
-	iod_emu_interrupt(emu, op->irqs);
+	iod_smmu_emu_interrupt(emu, op->irqs);
 	if (result)
 		out = iod_struct_out(result, &op->result, sizeof(op->result), sizeof(op->result));
 	if (event)
@@ -234,21 +225,12 @@ static int emu_end(struct emu_op *op, int ret, bool refused, struct iod_emu_resu
 
 /* ---- accesses ---- */
 
-static void emu_bypass_result(struct emu_op *op)
-{
-	uint64_t left = low_mask(smmu_oas(&op->emu->id)) - op->addr;
-
-	op->result.pa = op->addr;
-	op->result.len = left + 1;
-	op->result.prot = IOD_PROT_READ | IOD_PROT_WRITE;
-}
-
 /*
  * What the engine does not know of: PAN (no privileged data access where the unprivileged may go), WXN (what is
  * writable is not executable), and that the privileged do not execute what the unprivileged may write (D8.4).
  * It is looked up without a trace, by what the table says now.
  */
-bool iod_emu_careful(const struct emu_op *op)
+bool iod_smmu_emu_careful(const struct emu_op *op)
 {
 	bool exec = op->access & IOD_ACCESS_EXEC, priv = op->access & IOD_ACCESS_PRIV;
 	const struct iod_smmuv3_cd *cd;
@@ -261,12 +243,12 @@ bool iod_emu_careful(const struct emu_op *op)
 	return priv && cd->pan && !op->el2;
 }
 
-int iod_emu_check_page(struct emu_op *op, uint64_t off)
+int iod_smmu_emu_check_page(struct emu_op *op, uint64_t off)
 {
 	bool exec = op->access & IOD_ACCESS_EXEC, denied;
 	struct iod_mapping map;
 
-	if (iod_translate(op->pt, op->addr + off, &map))
+	if (iod_translate(op->way.pt, op->way.addr + off, &map))
 		return 0; /* the access will say why */
 	if (!map.accessed && !op->ctx->cd.ha && !op->ctx->cd.affd)
 		return 0; /* F_ACCESS goes first */
@@ -275,41 +257,28 @@ int iod_emu_check_page(struct emu_op *op, uint64_t off)
 		denied = (map.prot & IOD_PROT_WRITE) && (denied || op->ctx->cd.wxn);
 	if (!denied)
 		return 0;
-	iod_emu_input_event(op, IOD_SMMUV3_F_PERMISSION, op->req.iova + off);
+	iod_smmu_emu_input_event(op, IOD_SMMUV3_F_PERMISSION, op->req.iova + off);
 	return -EFAULT;
-}
-
-int iod_emu_ask(struct emu_op *op, uint32_t access)
-{
-	struct iod_access_result result;
-	int ret = iod_iotlb_access(op->tlb, op->pt, op->addr, access, &result, &op->fault);
-
-	if (ret)
-		return ret;
-	op->result.pa = result.pa;
-	op->result.len = result.len;
-	op->result.prot = result.prot;
-	return 0;
 }
 
 static int emu_translate(struct emu_op *op)
 {
 	int ret;
 
-	if (!op->pt) {
-		emu_bypass_result(op);
+	if (!op->way.pt) {
+		iod_emu_untranslated(&op->way, low_mask(smmu_oas(&op->emu->id)), &op->result);
 		return 0;
 	}
 	if (op->req.flags & IOD_EMU_REQ_ATS)
-		return iod_emu_ats(op);
-	if (iod_emu_careful(op)) {
-		ret = iod_emu_check_page(op, 0);
+		return iod_smmu_emu_ats(op);
+	if (iod_smmu_emu_careful(op)) {
+		ret = iod_smmu_emu_check_page(op, 0);
 		if (ret)
 			return ret;
 	}
-	ret = iod_emu_ask(op, op->ask);
+	ret = iod_emu_translate(&op->way, op->way.ask, &op->result);
 	if (ret == -EFAULT)
-		iod_emu_fault(op);
+		iod_smmu_emu_fault(op);
 	return ret;
 }
 
@@ -332,75 +301,24 @@ int iod_smmuv3_emu_access(struct iod_smmuv3_emu *emu, const struct iod_emu_req *
 
 /* ---- DMA ---- */
 
-struct emu_dma {
-	struct emu_op op;
-	uint64_t len, off;
-	int (*move)(void *cookie, uint64_t pa, uint64_t len, uint64_t offset);
-	void *cookie;
-	int moved;     /* what move returned when it was not 0 */
-	uint64_t base; /* offset of the piece that the iotlb is asked for */
-};
-
-static int emu_move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
+static int emu_check_off(void *owner, uint64_t off)
 {
-	struct emu_dma *dma = cookie;
-
-	dma->moved = dma->move(dma->cookie, pa, len, dma->base + offset);
-	return dma->moved;
+	return iod_smmu_emu_check_page(owner, off);
 }
 
-/* Everything that need not be looked at piece by piece, in one go. */
-static int emu_dma_all(struct emu_dma *dma, uint64_t len)
+static int emu_dma_run(struct emu_op *op, struct emu_dma *dma)
 {
-	struct emu_op *op = &dma->op;
-	uint64_t done = 0;
 	int ret;
 
-	dma->base = dma->off;
-	if (!op->pt) {
-		ret = emu_move(dma, op->addr + dma->off, len, 0);
-		done = ret ? 0 : len;
-	} else {
-		ret = iod_iotlb_dma(op->tlb, op->pt, op->addr + dma->off, len, op->ask, emu_move,
-				    dma, &done, &op->fault);
-	}
-	dma->off += done;
-	return ret;
-}
-
-/* Page by page: each is asked about first. */
-static int emu_dma_checked(struct emu_dma *dma)
-{
-	struct emu_op *op = &dma->op;
-	uint64_t len, page;
-	int ret = 0;
-
-	while (!ret && dma->off < dma->len) {
-		ret = iod_emu_check_page(op, dma->off);
-		if (ret)
-			return ret;
-		len = dma->len - dma->off;
-		page = 4096 - ((op->addr + dma->off) & 4095);
-		ret = emu_dma_all(dma, len < page ? len : page);
-	}
-	return ret;
-}
-
-static int emu_dma_run(struct emu_dma *dma)
-{
-	struct emu_op *op = &dma->op;
-	int ret;
-
-	if (!op->pt && ((op->addr + (dma->len - 1)) & ~low_mask(smmu_oas(&op->emu->id)))) {
-		iod_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
+	if (!op->way.pt && ((op->way.addr + (dma->len - 1)) & ~low_mask(smmu_oas(&op->emu->id)))) {
+		iod_smmu_emu_input_event(op, IOD_SMMUV3_F_ADDR_SIZE, op->req.iova);
 		return -EFAULT;
 	}
-	if (iod_emu_careful(op))
-		ret = emu_dma_checked(dma);
-	else
-		ret = emu_dma_all(dma, dma->len);
+	if (iod_smmu_emu_careful(op))
+		dma->check = emu_check_off;
+	ret = iod_emu_dma(dma);
 	if (ret == -EFAULT && !dma->moved && !op->event.type)
-		iod_emu_fault(op);
+		iod_smmu_emu_fault(op);
 	return ret;
 }
 
@@ -410,21 +328,22 @@ int iod_smmuv3_emu_dma(struct iod_smmuv3_emu *emu, const struct iod_emu_req *req
 		       struct iod_smmuv3_event *event)
 {
 	struct emu_dma dma = { .len = len, .move = move, .cookie = cookie };
+	struct emu_op op;
 	int ret;
 
-	ret = emu_begin(&dma.op, emu, req);
-	if (!ret && (!len || !move || (dma.op.req.flags & IOD_EMU_REQ_ATS)))
-		ret = -EINVAL;
-	if (!ret && dma.op.req.iova + (len - 1) < dma.op.req.iova)
-		ret = -ERANGE;
+	dma.way = &op.way;
+	dma.owner = &op;
+	ret = emu_begin(&op, emu, req);
+	if (!ret)
+		ret = iod_emu_check_dma(&op.req, len, move);
 	if (ret)
 		return ret;
 	pthread_mutex_lock(&emu->lock);
-	ret = emu_configure_op(&dma.op);
+	ret = emu_configure_op(&op);
 	pthread_mutex_unlock(&emu->lock);
 	if (!ret)
-		ret = emu_dma_run(&dma);
-	ret = emu_end(&dma.op, ret, ret == -EFAULT && !dma.moved, result, event);
+		ret = emu_dma_run(&op, &dma);
+	ret = emu_end(&op, ret, ret == -EFAULT && !dma.moved, result, event);
 	if (done)
 		*done += dma.off;
 	return ret;

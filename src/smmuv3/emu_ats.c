@@ -18,9 +18,9 @@ static int emu_split(struct emu_op *op, int ret)
 {
 	struct iod_mapping map;
 
-	if (ret && !(op->fault.stage == 2 && op->fault.cls == IOD_FAULT_INPUT))
+	if (ret && !(op->way.fault.stage == 2 && op->way.fault.cls == IOD_FAULT_INPUT))
 		return ret;
-	if (iod_translate(op->pt, op->addr, &map))
+	if (iod_translate(op->way.pt, op->way.addr, &map))
 		return ret ? ret : -EFAULT;
 	if (ret) {
 		if (!map.accessed)
@@ -28,44 +28,28 @@ static int emu_split(struct emu_op *op, int ret)
 		op->result.prot = map.prot & (IOD_PROT_READ | IOD_PROT_NOEXEC);
 		if ((map.prot & IOD_PROT_WRITE) && map.dirty != IOD_CLEAN)
 			op->result.prot |= IOD_PROT_WRITE;
-		if ((map.prot & IOD_PROT_PRIV) && !(op->ask & IOD_ACCESS_PRIV))
+		if ((map.prot & IOD_PROT_PRIV) && !(op->way.ask & IOD_ACCESS_PRIV))
 			return ret;
-		op->result.len = map.iova + (map.len - 1) - op->addr + 1;
+		op->result.len = map.iova + (map.len - 1) - op->way.addr + 1;
 	}
-	op->result.pa = map.pa + (op->addr - map.iova);
+	op->result.pa = map.pa + (op->way.addr - map.iova);
 	return 0;
 }
 
-static int emu_ask(struct emu_op *op, uint32_t access)
-{
-	return iod_emu_ask(op, access | (op->ask & IOD_ACCESS_PRIV));
-}
-
-/*
- * As much as there is of what was asked for: a page that cannot be written is answered for reading. Whether it
- * may be executed is in the answer, not asked for.
- */
-int iod_emu_ats(struct emu_op *op)
+int iod_smmu_emu_ats(struct emu_op *op)
 {
 	bool s1 = op->mode_s1;
-	int ret = -EFAULT;
+	int ret;
 
-	op->tlb = op->emu->ats[s1 ? 0 : 1];
-	op->fault.reason = IOD_FAULT_PERMISSION;
+	op->way.tlb = op->emu->tlbs.ats[s1 ? 0 : 1];
 	op->access &= ~(uint32_t)IOD_ACCESS_EXEC;
-	if (iod_emu_careful(op) && iod_emu_check_page(op, 0))
+	if (iod_smmu_emu_careful(op) && iod_smmu_emu_check_page(op, 0))
 		return -EFAULT;
-	if (op->access & IOD_ACCESS_WRITE)
-		ret = emu_ask(op, IOD_ACCESS_READ | IOD_ACCESS_WRITE);
-	if (ret == -EFAULT && op->fault.reason == IOD_FAULT_PERMISSION)
-		ret = emu_ask(op, IOD_ACCESS_READ);
-	if (ret == -EFAULT && op->fault.reason == IOD_FAULT_PERMISSION &&
-	    (op->access & IOD_ACCESS_WRITE))
-		ret = emu_ask(op, IOD_ACCESS_WRITE);
+	ret = iod_emu_translate_ats(&op->way, op->access, &op->result);
 	if (s1 && op->ctx->ste.eats == EATS_SPLIT && (!ret || ret == -EFAULT))
 		ret = emu_split(op, ret);
 	if (ret == -EFAULT)
-		iod_emu_fault(op);
+		iod_smmu_emu_fault(op);
 	if (!ret && s1 && op->ctx->cd.wxn && (op->result.prot & IOD_PROT_WRITE))
 		op->result.prot |= IOD_PROT_NOEXEC;
 	return ret;

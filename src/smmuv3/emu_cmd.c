@@ -13,7 +13,7 @@ static void emu_cfgi_range(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_c
 
 	if (cmd->range >= IOD_SMMUV3_CFGI_ALL_RANGE)
 		low = UINT32_MAX;
-	iod_emu_forget_stes(emu, cmd->sid & ~low, cmd->sid | low);
+	iod_smmu_emu_forget_stes(emu, cmd->sid & ~low, cmd->sid | low);
 }
 
 /* CFGI_STE forgets the stream's CDs as well, whatever Leaf says; CFGI_CD no STE (4.3). */
@@ -22,16 +22,16 @@ static void emu_cfgi(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd *cm
 	pthread_mutex_lock(&emu->lock);
 	switch (cmd->op) {
 	case IOD_SMMUV3_CFGI_STE:
-		iod_emu_forget_stes(emu, cmd->sid, cmd->sid);
+		iod_smmu_emu_forget_stes(emu, cmd->sid, cmd->sid);
 		break;
 	case IOD_SMMUV3_CFGI_STE_RANGE:
 		emu_cfgi_range(emu, cmd);
 		break;
 	case IOD_SMMUV3_CFGI_CD:
-		iod_emu_forget_cds(emu, cmd->sid, (int64_t)cmd->ssid);
+		iod_smmu_emu_forget_cds(emu, cmd->sid, (int64_t)cmd->ssid);
 		break;
 	default:
-		iod_emu_forget_cds(emu, cmd->sid, -1);
+		iod_smmu_emu_forget_cds(emu, cmd->sid, -1);
 		break;
 	}
 	pthread_mutex_unlock(&emu->lock);
@@ -42,10 +42,6 @@ static bool is_el2(enum iod_smmuv3_op op)
 	return op == IOD_SMMUV3_TLBI_EL2_ASID || op == IOD_SMMUV3_TLBI_EL2_VA;
 }
 
-/*
- * Stage 2 first: what a stage-1 walk that is under way reads from it afterwards is fresh, and what it read before
- * ends up in a stage-1 cache before that is invalidated.
- */
 static void emu_tlbi(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd *cmd)
 {
 	struct iod_smmuv3_cmd known = *cmd;
@@ -54,16 +50,8 @@ static void emu_tlbi(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd *cm
 	/* EL2 without E2H has no ASIDs: its tags say 0, whatever a command names. */
 	if (is_el2(cmd->op) && !(emu->regs.cr2 & EMU_CR2_E2H))
 		known.asid = 0;
-	if (iod_smmuv3_cmd_effect(&effect, &known))
-		return;
-	if (effect.nr_s2) {
-		iod_iotlb_invalidate(emu->tlb[1], effect.s2, effect.nr_s2);
-		iod_iotlb_invalidate(emu->ats[1], effect.s2, effect.nr_s2);
-	}
-	if (effect.nr_s1) {
-		iod_iotlb_invalidate(emu->tlb[0], effect.s1, effect.nr_s1);
-		iod_iotlb_invalidate(emu->ats[0], effect.s1, effect.nr_s1);
-	}
+	if (!iod_smmuv3_cmd_effect(&effect, &known))
+		iod_emu_tlbs_obey(&emu->tlbs, &effect);
 }
 
 static void emu_atc_inv(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_cmd *cmd)
@@ -96,7 +84,7 @@ static void emu_resume(struct iod_smmuv3_emu *emu, uint32_t sid, uint32_t stag,
 
 	pthread_mutex_lock(&emu->lock);
 	if (stag < emu->nr_stalls && emu->stalls[stag].used && emu->stalls[stag].event.sid == sid)
-		found = iod_emu_unstall(emu, stag, &cookie);
+		found = iod_smmu_emu_unstall(emu, stag, &cookie);
 	pthread_mutex_unlock(&emu->lock);
 	if (found && emu->ops.resumed)
 		emu->ops.resumed(emu->cookie, cookie, (uint16_t)stag, how);
@@ -191,7 +179,7 @@ static int emu_sync(void *cookie, const struct iod_smmuv3_cmd *sync)
 	if (emu_cmdq_stops(emu))
 		return -EAGAIN;
 	pthread_mutex_lock(&emu->lock);
-	iod_emu_wait_gone(emu);
+	iod_emu_cache_wait(&emu->ctxs, &emu->lock);
 	timeout = emu->atc_timeout;
 	emu->atc_timeout = false;
 	if (!timeout)
@@ -203,9 +191,9 @@ static int emu_sync(void *cookie, const struct iod_smmuv3_cmd *sync)
 		return 0;
 	if (!msi)
 		irqs = 1u << IOD_SMMUV3_IRQ_SYNC;
-	else if (iod_emu_msi(emu, sync->msi_addr, sync->msi_data))
-		irqs = iod_emu_gerror(emu, IOD_SMMUV3_GERROR_MSI_CMDQ);
-	iod_emu_interrupt(emu, irqs);
+	else if (iod_smmu_emu_msi(emu, sync->msi_addr, sync->msi_data))
+		irqs = iod_smmu_emu_gerror(emu, IOD_SMMUV3_GERROR_MSI_CMDQ);
+	iod_smmu_emu_interrupt(emu, irqs);
 	return 0;
 }
 
@@ -216,8 +204,9 @@ static const struct iod_smmuv3_consumer_ops emu_consumer_ops = {
 };
 
 /* @return 0; -EAGAIN the budget ended; -EINVAL */
-static int emu_consume(struct iod_smmuv3_emu *emu, uint32_t budget)
+static int emu_consume(void *cookie, uint32_t budget)
 {
+	struct iod_smmuv3_emu *emu = cookie;
 	struct iod_smmuv3_consume consume = {
 		.size = sizeof(consume),
 		.gerror = &emu->regs.gerror,
@@ -232,7 +221,7 @@ static int emu_consume(struct iod_smmuv3_emu *emu, uint32_t budget)
 
 	pthread_mutex_lock(&emu->lock);
 	enabled = emu_enabled(emu, IOD_SMMUV3_CR0_CMDQEN);
-	iod_emu_queue(emu, IOD_SMMUV3_CMDQ, &consume.queue);
+	iod_smmu_emu_queue(emu, IOD_SMMUV3_CMDQ, &consume.queue);
 	pthread_mutex_unlock(&emu->lock);
 	if (!enabled)
 		return 0;
@@ -243,34 +232,23 @@ static int emu_consume(struct iod_smmuv3_emu *emu, uint32_t budget)
 	emu->stats.commands += consume.consumed;
 	pthread_mutex_unlock(&emu->lock);
 	if (consume.cerror != IOD_SMMUV3_CERROR_NONE)
-		iod_emu_interrupt(emu, 1u << IOD_SMMUV3_IRQ_GERROR);
+		iod_smmu_emu_interrupt(emu, 1u << IOD_SMMUV3_IRQ_GERROR);
 	if (!ret && budget && consume.consumed >= budget &&
 	    iod_smmuv3_queue_used(&consume.queue) > 0)
 		return -EAGAIN;
 	return ret;
 }
 
-/* Who comes while another thread consumes leaves its commands to that one. */
 int iod_smmuv3_emu_run(struct iod_smmuv3_emu *emu, uint32_t budget)
 {
-	int ret = 0;
+	int ret;
 
 	if (!emu)
 		return -EINVAL;
 	pthread_mutex_lock(&emu->lock);
-	emu->kicked = true;
-	if (!emu->running) {
-		emu->running = true;
-		while (emu->kicked && !ret) {
-			emu->kicked = false;
-			pthread_mutex_unlock(&emu->lock);
-			ret = emu_consume(emu, budget);
-			pthread_mutex_lock(&emu->lock);
-		}
-		emu->running = false;
-		if (emu_cmdq_stops(emu))
-			emu_reg_store(&emu->regs.cr0ack, emu->regs.cr0ack & ~IOD_SMMUV3_CR0_CMDQEN);
-	}
+	ret = iod_emu_run(&emu->runner, &emu->lock, emu_consume, emu, budget);
+	if (!emu->runner.running && emu_cmdq_stops(emu))
+		emu_reg_store(&emu->regs.cr0ack, emu->regs.cr0ack & ~IOD_SMMUV3_CR0_CMDQEN);
 	pthread_mutex_unlock(&emu->lock);
 	return ret;
 }

@@ -2,8 +2,7 @@
 /*
  * The emulated SMMU: what structures in memory make of an access, and the cache of that.
  *
- * Two direct-mapped caches: STEs by stream, contexts (a CD, and the page tables attached for it) by stream
- * and substream. A context keeps its own copy of the STE, so CFGI_CD makes it anew from the STE that is
+ * Two caches: STEs by stream, contexts (a CD, and the page tables attached for it) by stream and substream. A context keeps its own copy of the STE, so CFGI_CD makes it anew from the STE that is
  * cached. Level-1 descriptors are read each time: hardware may cache them, and need not.
  * Illegal structures are cached as legal ones are; what could not be fetched is not.
  */
@@ -32,42 +31,17 @@ static uint32_t emu_check_flags(const struct iod_smmuv3_emu *emu)
 	return emu->regs.cr2 & EMU_CR2_E2H ? IOD_SMMUV3_CHECK_E2H : 0;
 }
 
-/* Eight words, each read once. */
-static bool emu_fetch(struct iod_smmuv3_emu *emu, uint64_t pa, uint64_t word[8])
-{
-	const uint64_t *from;
-	unsigned int i;
-	void *host;
-
-	if (iod_mem_host_ptr(emu->mem, pa, 64, false, &host))
-		return false;
-	from = host;
-	for (i = 0; i < 8; i++)
-		word[i] = __atomic_load_n((const iod_word *)&from[i], __ATOMIC_ACQUIRE);
-	return true;
-}
-
 /* ---- the caches ---- */
-
-static uint32_t emu_hash(uint64_t key)
-{
-	return (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32);
-}
 
 static struct emu_ste *emu_ste_slot(struct iod_smmuv3_emu *emu, uint32_t sid)
 {
 	return &emu->stes[emu_hash(sid) & (emu->config_entries - 1)];
 }
 
-static struct emu_ctx **emu_ctx_slot(struct iod_smmuv3_emu *emu, uint32_t sid, int64_t ssid)
+void iod_smmu_emu_destroy_ctx(void *cookie, struct emu_node *node)
 {
-	uint64_t key = (uint64_t)sid << 21 ^ (uint64_t)(ssid + 2);
-
-	return &emu->ctxs[emu_hash(key) & (emu->config_entries - 1)];
-}
-
-static void emu_ctx_destroy(struct iod_smmuv3_emu *emu, struct emu_ctx *ctx)
-{
+	struct emu_ctx *ctx = (struct emu_ctx *)node;
+	struct iod_smmuv3_emu *emu = cookie;
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
@@ -81,78 +55,46 @@ static void emu_ctx_destroy(struct iod_smmuv3_emu *emu, struct emu_ctx *ctx)
 	iod_zfree(&emu->allocator, ctx, sizeof(*ctx));
 }
 
-void iod_emu_put(struct iod_smmuv3_emu *emu, struct emu_ctx *ctx)
+/* Streams of a range; a CD's of one stream. */
+struct emu_what {
+	uint32_t first, last;
+	int64_t ssid; /* negative: any */
+};
+
+static bool emu_match_stream(const struct emu_node *node, const void *what)
 {
-	if (--ctx->refs)
-		return;
-	/* Only what is not in the cache loses its last reference. */
-	if (ctx->prev)
-		ctx->prev->next = ctx->next;
-	else
-		emu->gone_first = ctx->next;
-	if (ctx->next)
-		ctx->next->prev = ctx->prev;
-	else
-		emu->gone_last = ctx->prev;
-	emu_ctx_destroy(emu, ctx);
-	pthread_cond_broadcast(&emu->released);
+	const struct emu_what *w = what;
+
+	return node->source >= w->first && node->source <= w->last;
 }
 
-/* Out of the cache: in the order of leaving, so that who waits knows whom for. */
-static void emu_ctx_remove(struct iod_smmuv3_emu *emu, struct emu_ctx **slot)
+static bool emu_match_cd(const struct emu_node *node, const void *what)
 {
-	struct emu_ctx *ctx = *slot;
+	int64_t ssid = ((const struct emu_what *)what)->ssid;
 
-	*slot = NULL;
-	if (!ctx)
-		return;
-	ctx->gone = true;
-	ctx->seq = ++emu->gone_seq;
-	ctx->prev = emu->gone_last;
-	ctx->next = NULL;
-	if (emu->gone_last)
-		emu->gone_last->next = ctx;
-	else
-		emu->gone_first = ctx;
-	emu->gone_last = ctx;
-	iod_emu_put(emu, ctx);
+	return emu_match_stream(node, what) &&
+	       (ssid < 0 || node->pasid == ssid || (ssid == 0 && node->pasid < 0));
 }
 
-void iod_emu_wait_gone(struct iod_smmuv3_emu *emu)
+void iod_smmu_emu_forget_stes(struct iod_smmuv3_emu *emu, uint32_t first, uint32_t last)
 {
-	uint64_t seq = emu->gone_seq;
-
-	while (emu->gone_first && emu->gone_first->seq <= seq)
-		pthread_cond_wait(&emu->released, &emu->lock);
-}
-
-void iod_emu_forget_stes(struct iod_smmuv3_emu *emu, uint32_t first, uint32_t last)
-{
+	const struct emu_what what = { .first = first, .last = last };
 	uint32_t i;
 
 	for (i = 0; i < emu->config_entries; i++) {
 		struct emu_ste *ste = &emu->stes[i];
-		struct emu_ctx *ctx = emu->ctxs[i];
 
 		if (ste->present && ste->sid >= first && ste->sid <= last)
 			ste->present = false;
-		if (ctx && ctx->sid >= first && ctx->sid <= last)
-			emu_ctx_remove(emu, &emu->ctxs[i]);
 	}
+	iod_emu_cache_forget(&emu->ctxs, emu_match_stream, &what);
 }
 
-void iod_emu_forget_cds(struct iod_smmuv3_emu *emu, uint32_t sid, int64_t ssid)
+void iod_smmu_emu_forget_cds(struct iod_smmuv3_emu *emu, uint32_t sid, int64_t ssid)
 {
-	uint32_t i;
+	const struct emu_what what = { .first = sid, .last = sid, .ssid = ssid };
 
-	for (i = 0; i < emu->config_entries; i++) {
-		struct emu_ctx *ctx = emu->ctxs[i];
-
-		if (!ctx || ctx->sid != sid)
-			continue;
-		if (ssid < 0 || ctx->ssid == ssid || (ssid == 0 && ctx->ssid < 0))
-			emu_ctx_remove(emu, &emu->ctxs[i]);
-	}
+	iod_emu_cache_forget(&emu->ctxs, emu_match_cd, &what);
 }
 
 /* ---- STEs ---- */
@@ -188,7 +130,7 @@ static int emu_read_ste(struct iod_smmuv3_emu *emu, uint32_t sid, struct emu_ste
 		ret = iod_smmuv3_strtab_lookup(&strtab, emu->mem, sid, &pa, &event->type);
 	if (ret == -EINVAL) /* a table of nonsense reaches nowhere, either */
 		event->type = IOD_SMMUV3_C_BAD_STREAMID;
-	if (!ret && !emu_fetch(emu, pa, raw.word)) {
+	if (!ret && !iod_emu_fetch(emu->mem, pa, raw.word, 8)) {
 		event->type = IOD_SMMUV3_F_STE_FETCH;
 		ret = -EFAULT;
 	}
@@ -207,8 +149,8 @@ static int emu_read_ste(struct iod_smmuv3_emu *emu, uint32_t sid, struct emu_ste
 	return 0;
 }
 
-int iod_emu_ste(struct iod_smmuv3_emu *emu, uint32_t sid, const struct emu_ste **out,
-		struct iod_smmuv3_event *event)
+int iod_smmu_emu_ste(struct iod_smmuv3_emu *emu, uint32_t sid, const struct emu_ste **out,
+		     struct iod_smmuv3_event *event)
 {
 	struct emu_ste *slot = emu_ste_slot(emu, sid);
 	int ret = 0;
@@ -263,8 +205,8 @@ static int emu_translate_cd(void *cookie, uint64_t ipa, uint64_t *pa)
 	struct iod_access_result result;
 	int ret;
 
-	ret = iod_iotlb_access(op->emu->tlb[1], op->ctx->pt2, ipa,
-			       IOD_ACCESS_READ | IOD_ACCESS_PRIV, &result, &op->fault);
+	ret = iod_iotlb_access(op->emu->tlbs.tlb[1], op->ctx->pt2, ipa,
+			       IOD_ACCESS_READ | IOD_ACCESS_PRIV, &result, &op->way.fault);
 	if (ret) {
 		op->context = true;
 		return ret;
@@ -282,20 +224,20 @@ static int emu_find_cd(struct emu_op *op, const struct emu_ctx *ctx, struct iod_
 	uint64_t pa = 0;
 	int ret;
 
-	ret = iod_smmuv3_cd_lookup(&ctx->ste, &emu->id, emu->mem, ctx->ssid,
+	ret = iod_smmuv3_cd_lookup(&ctx->ste, &emu->id, emu->mem, ctx->node.pasid,
 				   nested ? emu_translate_cd : NULL, op, &pa, &type);
 	if (ret == 1)
 		return 1;
 	if (op->context) {
-		iod_emu_fault(op);
+		iod_smmu_emu_fault(op);
 		return -EFAULT;
 	}
-	if (!ret && !emu_fetch(emu, pa, raw->word)) {
+	if (!ret && !iod_emu_fetch(emu->mem, pa, raw->word, 8)) {
 		type = IOD_SMMUV3_F_CD_FETCH;
 		ret = -EFAULT;
 	}
 	if (ret) {
-		iod_emu_event(op, type ? type : IOD_SMMUV3_C_BAD_CD);
+		iod_smmu_emu_event(op, type ? type : IOD_SMMUV3_C_BAD_CD);
 		if (type == IOD_SMMUV3_F_CD_FETCH)
 			op->event.fetch = pa & MASK64(55, 3);
 		return -EFAULT;
@@ -370,7 +312,7 @@ static int emu_attach_stage1(struct emu_op *op, struct emu_ctx *ctx)
 	struct iod_mem_nested_cfg nested = {
 		.size = sizeof(nested),
 		.stage2 = ctx->pt2,
-		.tlb = op->emu->tlb[1],
+		.tlb = op->emu->tlbs.tlb[1],
 		.allocator = &op->emu->allocator,
 	};
 	int ret = 0;
@@ -401,7 +343,7 @@ static int emu_build(struct emu_op *op, struct emu_ctx *ctx)
 		return 0;
 	if (ctx->mode == EMU_S2)
 		ret = emu_attach_stage2(op, ctx);
-	if (!ret && ctx->ssid == EMU_SSID_TRANSLATED)
+	if (!ret && ctx->node.pasid == EMU_SSID_TRANSLATED)
 		return 0;
 	if (!ret)
 		ret = emu_read_cd(op, ctx);
@@ -418,7 +360,7 @@ static int emu_build(struct emu_op *op, struct emu_ctx *ctx)
 	return ret;
 }
 
-static int emu_new_ctx(struct emu_op *op, const struct iod_smmuv3_ste *ste, struct emu_ctx **slot)
+static int emu_new_ctx(struct emu_op *op, const struct iod_smmuv3_ste *ste)
 {
 	struct iod_smmuv3_emu *emu = op->emu;
 	struct emu_ctx *ctx = iod_zalloc(&emu->allocator, sizeof(*ctx));
@@ -426,19 +368,17 @@ static int emu_new_ctx(struct emu_op *op, const struct iod_smmuv3_ste *ste, stru
 
 	if (!ctx)
 		return -ENOMEM;
-	ctx->sid = op->req.source;
-	ctx->ssid = emu_op_ssid(op);
+	ctx->node.source = op->req.source;
+	ctx->node.pasid = emu_op_ssid(op);
 	ctx->ste = *ste;
 	op->ctx = ctx;
 	ret = emu_build(op, ctx);
 	if (ret) {
 		op->ctx = NULL;
-		emu_ctx_destroy(emu, ctx);
+		iod_smmu_emu_destroy_ctx(emu, &ctx->node);
 		return ret;
 	}
-	emu_ctx_remove(emu, slot);
-	ctx->refs = 1; /* the cache's */
-	*slot = ctx;
+	iod_emu_cache_insert(&emu->ctxs, &ctx->node);
 	return 0;
 }
 
@@ -459,38 +399,38 @@ static void emu_override(struct emu_op *op, const struct iod_smmuv3_ste *ste)
 		op->access &= ~IOD_ACCESS_EXEC;
 }
 
-int iod_emu_configure(struct emu_op *op)
+int iod_smmu_emu_configure(struct emu_op *op)
 {
 	struct iod_smmuv3_emu *emu = op->emu;
 	int64_t ssid = emu_op_ssid(op);
-	struct emu_ctx **slot = emu_ctx_slot(emu, op->req.source, ssid);
+	struct emu_node *node = iod_emu_cache_find(&emu->ctxs, op->req.source, ssid);
 	struct iod_smmuv3_event event = { 0 };
 	const struct emu_ste *ste;
 	int ret;
 
-	if (*slot && (*slot)->sid == op->req.source && (*slot)->ssid == ssid) {
+	if (node) {
 		emu->stats.config_hits++;
-		op->ctx = *slot;
+		op->ctx = (struct emu_ctx *)node;
 		emu_override(op, &op->ctx->ste);
 	} else {
-		ret = iod_emu_ste(emu, op->req.source, &ste, &event);
+		ret = iod_smmu_emu_ste(emu, op->req.source, &ste, &event);
 		if (!ret && ste->bad) {
 			event.type = ste->bad;
 			ret = -EFAULT;
 		}
 		if (ret) {
-			iod_emu_event(op, event.type);
+			iod_smmu_emu_event(op, event.type);
 			op->event.fetch = event.fetch;
 			return ret;
 		}
 		emu_override(op, &ste->ste);
-		ret = emu_new_ctx(op, &ste->ste, slot);
+		ret = emu_new_ctx(op, &ste->ste);
 		if (ret)
 			return ret;
 	}
-	op->ctx->refs++;
+	op->ctx->node.refs++;
 	if (op->ctx->mode != EMU_BAD)
 		return 0;
-	iod_emu_event(op, op->ctx->bad);
+	iod_smmu_emu_event(op, op->ctx->bad);
 	return -EFAULT;
 }

@@ -8,7 +8,7 @@
 
 #include "smmuv3/emu.h"
 
-void iod_emu_event(struct emu_op *op, enum iod_smmuv3_event_type type)
+void iod_smmu_emu_event(struct emu_op *op, enum iod_smmuv3_event_type type)
 {
 	op->event = (struct iod_smmuv3_event){
 		.type = type,
@@ -22,11 +22,11 @@ void iod_emu_event(struct emu_op *op, enum iod_smmuv3_event_type type)
 }
 
 /* Instructions are only read (7.3: InD is 0 for writes). */
-void iod_emu_input_event(struct emu_op *op, enum iod_smmuv3_event_type type, uint64_t iova)
+void iod_smmu_emu_input_event(struct emu_op *op, enum iod_smmuv3_event_type type, uint64_t iova)
 {
 	bool write = op->access & IOD_ACCESS_WRITE;
 
-	iod_emu_event(op, type);
+	iod_smmu_emu_event(op, type);
 	op->event.addr = iova;
 	op->event.rnw = !write;
 	op->event.cls = IOD_SMMUV3_CLASS_IN;
@@ -34,9 +34,9 @@ void iod_emu_input_event(struct emu_op *op, enum iod_smmuv3_event_type type, uin
 	op->event.ind = !write && (op->access & IOD_ACCESS_EXEC);
 }
 
-void iod_emu_ats_event(struct emu_op *op, enum iod_smmuv3_event_type type)
+void iod_smmu_emu_ats_event(struct emu_op *op, enum iod_smmuv3_event_type type)
 {
-	iod_emu_event(op, type);
+	iod_smmu_emu_event(op, type);
 	op->event.addr = op->req.iova;
 	op->event.rnw = !(op->access & IOD_ACCESS_WRITE);
 }
@@ -59,7 +59,7 @@ static enum iod_smmuv3_event_type fault_type(enum iod_fault_reason reason)
 
 static enum iod_smmuv3_class fault_class(const struct emu_op *op)
 {
-	const struct iod_fault *fault = &op->fault;
+	const struct iod_fault *fault = &op->way.fault;
 
 	if (op->context)
 		return IOD_SMMUV3_CLASS_CD;
@@ -75,15 +75,15 @@ static enum iod_smmuv3_class fault_class(const struct emu_op *op)
  * A fault of a CD's fetch has the access's own address as InputAddr, and the CD's as IPA. What faulted in the
  * middle of a DMA faulted as far behind its beginning as the page table says.
  */
-void iod_emu_fault(struct emu_op *op)
+void iod_smmu_emu_fault(struct emu_op *op)
 {
-	const struct iod_fault *fault = &op->fault;
+	const struct iod_fault *fault = &op->way.fault;
 	enum iod_smmuv3_event_type type = fault_type(fault->reason);
 	struct iod_smmuv3_event *event = &op->event;
-	uint64_t off = op->context ? 0 : fault->iova - op->addr;
+	uint64_t off = op->context ? 0 : fault->iova - op->way.addr;
 	uint64_t ipa = fault->cls == IOD_FAULT_TABLE || fault->ipa ? fault->ipa : fault->iova;
 
-	iod_emu_input_event(op, type, op->req.iova + off);
+	iod_smmu_emu_input_event(op, type, op->req.iova + off);
 	event->cls = (uint8_t)fault_class(op);
 	event->s2 = fault->stage == 2;
 	if (type == IOD_SMMUV3_F_WALK_EABT) {
@@ -99,7 +99,8 @@ void iod_emu_fault(struct emu_op *op)
 
 /* ---- recording ---- */
 
-int iod_emu_record(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_event *event, uint32_t *irqs)
+int iod_smmu_emu_record(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_event *event,
+			uint32_t *irqs)
 {
 	uint32_t error = emu_reg_load(&emu->regs.gerror) ^ emu_reg_load(&emu->regs.gerrorn);
 	struct iod_smmuv3_raw_event raw;
@@ -111,7 +112,7 @@ int iod_emu_record(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_event *ev
 	ret = iod_smmuv3_event_encode(&raw, event);
 	if (ret)
 		return ret;
-	iod_emu_queue(emu, IOD_SMMUV3_EVTQ, &queue);
+	iod_smmu_emu_queue(emu, IOD_SMMUV3_EVTQ, &queue);
 	ret = iod_smmuv3_queue_push(&queue, &raw, 1);
 	if (!ret) {
 		emu->stats.events++;
@@ -121,14 +122,14 @@ int iod_emu_record(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_event *ev
 		if (!event->stall)
 			iod_smmuv3_queue_overflow(&queue);
 	} else {
-		*irqs |= iod_emu_gerror(emu, IOD_SMMUV3_GERROR_EVTQ_ABT);
+		*irqs |= iod_smmu_emu_gerror(emu, IOD_SMMUV3_GERROR_EVTQ_ABT);
 	}
 	return ret;
 }
 
 static void emu_record_now(struct emu_op *op)
 {
-	if (iod_emu_record(op->emu, &op->event, &op->irqs))
+	if (iod_smmu_emu_record(op->emu, &op->event, &op->irqs))
 		op->emu->stats.dropped++;
 	else
 		op->result.recorded = true;
@@ -207,14 +208,14 @@ static enum iod_emu_outcome emu_terminated(const struct emu_op *op)
 	return IOD_EMU_ABORTED;
 }
 
-int iod_emu_refuse(struct emu_op *op)
+int iod_smmu_emu_refuse(struct emu_op *op)
 {
 	int ret;
 
 	if (op->req.flags & IOD_EMU_REQ_ATS)
 		return emu_refuse_ats(op);
 	if (emu_wants_stall(op)) {
-		ret = iod_emu_stall(op);
+		ret = iod_smmu_emu_stall(op);
 		return ret ? ret : -EAGAIN;
 	}
 	if (emu_wants_record(op))

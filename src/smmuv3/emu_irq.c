@@ -5,7 +5,7 @@
 #include <errno.h>
 
 /* The bit is active while GERROR and GERRORN differ in it (6.3.19); it is toggled when it is not. */
-uint32_t iod_emu_gerror(struct iod_smmuv3_emu *emu, uint32_t bit)
+uint32_t iod_smmu_emu_gerror(struct iod_smmuv3_emu *emu, uint32_t bit)
 {
 	uint32_t active = emu_reg_load(&emu->regs.gerror) ^ emu_reg_load(&emu->regs.gerrorn);
 
@@ -15,23 +15,11 @@ uint32_t iod_emu_gerror(struct iod_smmuv3_emu *emu, uint32_t bit)
 	return 1u << IOD_SMMUV3_IRQ_GERROR;
 }
 
-/* 4 bytes, little-endian, one store. */
-static int emu_write32(struct iod_smmuv3_emu *emu, uint64_t addr, uint32_t data)
-{
-	uint32_t le = (uint32_t)(iod_le64(data) >> (iod_le64(1) == 1 ? 0 : 32));
-	void *host;
-
-	if (!is_aligned(addr, 2) || iod_mem_host_ptr(emu->mem, align_down(addr, 3), 8, true, &host))
-		return -EFAULT;
-	__atomic_store_n((uint32_t *)host + (addr >> 2 & 1), le, __ATOMIC_RELEASE);
-	return 0;
-}
-
-int iod_emu_msi(struct iod_smmuv3_emu *emu, uint64_t addr, uint32_t data)
+int iod_smmu_emu_msi(struct iod_smmuv3_emu *emu, uint64_t addr, uint32_t data)
 {
 	if (emu->ops.msi)
 		return emu->ops.msi(emu->cookie, addr, data);
-	return emu_write32(emu, addr, data);
+	return iod_emu_write32(emu->mem, addr, data);
 }
 
 /* What each interrupt is enabled by, where its MSI is written, and what it means when that fails. */
@@ -78,14 +66,15 @@ static uint32_t emu_interrupt_one(struct iod_smmuv3_emu *emu, enum iod_smmuv3_ir
 		return 0;
 	addr_set = cfg.cfg0 && (emu->id.idr[0] & IOD_SMMUV3_IDR0_MSI);
 	if (addr_set)
-		return iod_emu_msi(emu, cfg.cfg0, cfg.cfg1) ? iod_emu_gerror(emu, abort) : 0;
+		return iod_smmu_emu_msi(emu, cfg.cfg0, cfg.cfg1) ? iod_smmu_emu_gerror(emu, abort)
+								 : 0;
 	if (emu->ops.irq)
 		emu->ops.irq(emu->cookie, line);
 	return 0;
 }
 
 /* GERROR last: it tells of the others' failures. Its own failure is recorded and told to nobody. */
-void iod_emu_interrupt(struct iod_smmuv3_emu *emu, uint32_t irqs)
+void iod_smmu_emu_interrupt(struct iod_smmuv3_emu *emu, uint32_t irqs)
 {
 	enum iod_smmuv3_irq line;
 
@@ -99,8 +88,8 @@ void iod_emu_interrupt(struct iod_smmuv3_emu *emu, uint32_t irqs)
  * Nonsense in the registers is made sense of as the specification says: too large a ring is as large as IDR1
  * allows, its address is aligned down to its size (6.3.25 ff.).
  */
-void iod_emu_queue(struct iod_smmuv3_emu *emu, enum iod_smmuv3_queue_kind kind,
-		   struct iod_smmuv3_queue *queue)
+void iod_smmu_emu_queue(struct iod_smmuv3_emu *emu, enum iod_smmuv3_queue_kind kind,
+			struct iod_smmuv3_queue *queue)
 {
 	static const uint32_t size[] = {
 		[IOD_SMMUV3_CMDQ] = IOD_SMMUV3_IDR1_CMDQS,

@@ -27,7 +27,7 @@ static void emu_overflow_answer(struct iod_smmuv3_emu *emu, const struct iod_smm
 
 	answer->code = IOD_RESP_SUCCESS;
 	if (pri->ssv && !(emu->id.idr[3] & IOD_SMMUV3_IDR3_PPS)) {
-		if (iod_emu_ste(emu, pri->sid, &ste, &event) || ste->bad) {
+		if (iod_smmu_emu_ste(emu, pri->sid, &ste, &event) || ste->bad) {
 			answer->code = IOD_RESP_FAILURE;
 			ssv = false;
 		} else {
@@ -50,7 +50,7 @@ static int emu_priq_put(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_pri 
 
 	if (!emu_priq_takes(emu, &answer->code))
 		return -ENOSPC;
-	iod_emu_queue(emu, IOD_SMMUV3_PRIQ, &queue);
+	iod_smmu_emu_queue(emu, IOD_SMMUV3_PRIQ, &queue);
 	if (!iod_smmuv3_queue_overflowed(&queue))
 		ret = iod_smmuv3_queue_push(&queue, raw, 1);
 	if (!ret) {
@@ -59,7 +59,7 @@ static int emu_priq_put(struct iod_smmuv3_emu *emu, const struct iod_smmuv3_pri 
 		return 0;
 	}
 	if (ret != -ENOSPC) {
-		*irqs |= iod_emu_gerror(emu, IOD_SMMUV3_GERROR_PRIQ_ABT);
+		*irqs |= iod_smmu_emu_gerror(emu, IOD_SMMUV3_GERROR_PRIQ_ABT);
 		return -ENOSPC;
 	}
 	if (!iod_smmuv3_queue_overflowed(&queue)) {
@@ -90,7 +90,7 @@ int iod_smmuv3_emu_page_request(struct iod_smmuv3_emu *emu, const struct iod_smm
 	respond = ret && request->last && !iod_smmuv3_pri_is_stop(request);
 	emu->stats.automatic += respond;
 	pthread_mutex_unlock(&emu->lock);
-	iod_emu_interrupt(emu, irqs);
+	iod_smmu_emu_interrupt(emu, irqs);
 	if (respond && emu->ops.pri_response)
 		emu->ops.pri_response(emu->cookie, &answer, true);
 	return ret;

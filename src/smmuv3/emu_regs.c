@@ -12,29 +12,20 @@ enum emu_act {
 	ACT_GBPA    /* only with UPDATE, which is clear when it reads back */
 };
 
-/* A register, or its two halves. */
-struct emu_reg {
-	uint16_t offset; /* in its page */
-	uint8_t bytes;
-	uint8_t act;
-	bool page1;	     /* in the second page, too */
-	size_t field;	     /* of struct iod_smmuv3_regs */
-	uint64_t mask;	     /* of what can be written */
-	uint32_t frozen_cr0; /* not while CR0ACK has any of these */
-	uint32_t frozen_irq; /* not while IRQ_CTRLACK has any of these */
-};
+/* Flags: in the second page, too */
+#define REG_PAGE1 1u
 
 #define EMU_REG(off, f, m, a, cr0, irq)                                                         \
 	{                                                                                       \
 		.offset = (off), .bytes = sizeof(((struct iod_smmuv3_regs *)0)->f), .act = (a), \
-		.field = offsetof(struct iod_smmuv3_regs, f), .mask = (m), .frozen_cr0 = (cr0), \
-		.frozen_irq = (irq)                                                             \
+		.field = offsetof(struct iod_smmuv3_regs, f), .mask = (m), .frozen[0] = (cr0),  \
+		.frozen[1] = (irq)                                                              \
 	}
 #define EMU_RO(off, f) EMU_REG(off, f, 0, ACT_NONE, 0, 0)
-#define EMU_RING(off, f, m, a, cr0)                                                            \
-	{                                                                                      \
-		.offset = (off), .bytes = 4, .act = (a), .page1 = true,                        \
-		.field = offsetof(struct iod_smmuv3_regs, f), .mask = (m), .frozen_cr0 = (cr0) \
+#define EMU_RING(off, f, m, a, cr0)                                                           \
+	{                                                                                     \
+		.offset = (off), .bytes = 4, .act = (a), .flags = REG_PAGE1,                  \
+		.field = offsetof(struct iod_smmuv3_regs, f), .mask = (m), .frozen[0] = (cr0) \
 	}
 
 #define SMMUEN	     IOD_SMMUV3_CR0_SMMUEN
@@ -95,7 +86,7 @@ static const struct emu_reg emu_regs[] = {
 	EMU_REG(0xdc, priq_irq.cfg2, 0x8000003f, ACT_NONE, 0, IRQ_P), /* LO: kept */
 };
 
-void iod_emu_reset_regs(struct iod_smmuv3_emu *emu)
+void iod_smmu_emu_reset_regs(struct iod_smmuv3_emu *emu)
 {
 	memset(&emu->regs, 0, sizeof(emu->regs));
 	emu->regs.id = emu->id;
@@ -104,29 +95,17 @@ void iod_emu_reset_regs(struct iod_smmuv3_emu *emu)
 static const struct emu_reg *emu_find(uint64_t offset)
 {
 	uint64_t in_page = offset & 0xffff;
-	size_t i;
+	const struct emu_reg *reg =
+		iod_emu_reg_find(emu_regs, sizeof(emu_regs) / sizeof(*emu_regs), in_page);
 
-	for (i = 0; i < sizeof(emu_regs) / sizeof(*emu_regs); i++) {
-		if (in_page - emu_regs[i].offset < emu_regs[i].bytes &&
-		    in_page >= emu_regs[i].offset)
-			return in_page == offset || emu_regs[i].page1 ? &emu_regs[i] : NULL;
-	}
-	return NULL;
+	return reg && (in_page == offset || (reg->flags & REG_PAGE1)) ? reg : NULL;
 }
 
 static uint32_t emu_read_word(struct iod_smmuv3_emu *emu, uint64_t offset)
 {
 	const struct emu_reg *reg = emu_find(offset);
-	char *field;
-	uint64_t v;
 
-	if (!reg)
-		return 0;
-	field = (char *)&emu->regs + reg->field;
-	if (reg->bytes == 4)
-		return emu_reg_load((const uint32_t *)(void *)field);
-	memcpy(&v, field, sizeof(v));
-	return (uint32_t)(v >> (offset & 4 ? 32 : 0));
+	return reg ? iod_emu_reg_read(reg, &emu->regs, offset) : 0;
 }
 
 /* What the ID registers leave of a register. */
@@ -154,25 +133,12 @@ static uint64_t emu_reg_mask(const struct iod_smmuv3_emu *emu, const struct emu_
 static enum emu_act emu_write_word(struct iod_smmuv3_emu *emu, uint64_t offset, uint32_t word)
 {
 	const struct emu_reg *reg = emu_find(offset);
-	unsigned int shift = offset & 4 ? 32 : 0;
-	uint64_t mask, v;
-	char *field;
 
-	if (!reg || (emu->regs.cr0ack & reg->frozen_cr0) ||
-	    (emu->regs.irq_ctrlack & reg->frozen_irq))
+	if (!reg || (emu->regs.cr0ack & reg->frozen[0]) || (emu->regs.irq_ctrlack & reg->frozen[1]))
 		return ACT_NONE;
 	if (reg->act == ACT_GBPA && !(word & IOD_SMMUV3_GBPA_UPDATE))
 		return ACT_NONE;
-	mask = emu_reg_mask(emu, reg);
-	field = (char *)&emu->regs + reg->field;
-	if (reg->bytes == 4) {
-		if (mask)
-			emu_reg_store((uint32_t *)(void *)field, word & (uint32_t)mask);
-		return reg->act;
-	}
-	memcpy(&v, field, sizeof(v));
-	v = (v & ~((uint64_t)UINT32_MAX << shift)) | ((uint64_t)word << shift & mask);
-	memcpy(field, &v, sizeof(v));
+	iod_emu_reg_write(reg, &emu->regs, offset, word, emu_reg_mask(emu, reg));
 	return reg->act;
 }
 
@@ -183,11 +149,11 @@ static void emu_acknowledge(struct iod_smmuv3_emu *emu, uint32_t *irqs)
 	uint32_t ack = regs->cr0;
 
 	/* Who consumes stops first, and then says so: until then the command queue is not the guest's. */
-	if (emu->running)
+	if (emu->runner.running)
 		ack |= regs->cr0ack & CMDQEN;
 	emu_reg_store(&regs->cr0ack, ack);
 	emu_reg_store(&regs->irq_ctrlack, regs->irq_ctrl);
-	iod_emu_record_stalls(emu, irqs);
+	iod_smmu_emu_record_stalls(emu, irqs);
 }
 
 /* New commands, or an error that was acknowledged: somebody consumes. */
@@ -213,7 +179,7 @@ int iod_smmuv3_emu_update(struct iod_smmuv3_emu *emu)
 	pthread_mutex_lock(&emu->lock);
 	emu_acknowledge(emu, &irqs);
 	pthread_mutex_unlock(&emu->lock);
-	iod_emu_interrupt(emu, irqs);
+	iod_smmu_emu_interrupt(emu, irqs);
 	emu_kick(emu);
 	return 0;
 }

@@ -25,13 +25,13 @@ static struct emu_stall *emu_free_stall(struct iod_smmuv3_emu *emu, uint32_t *st
 
 static void emu_record_stall(struct iod_smmuv3_emu *emu, struct emu_stall *stall, uint32_t *irqs)
 {
-	if (iod_emu_record(emu, &stall->event, irqs))
+	if (iod_smmu_emu_record(emu, &stall->event, irqs))
 		return;
 	stall->recorded = true;
 	emu->unrecorded--;
 }
 
-int iod_emu_stall(struct emu_op *op)
+int iod_smmu_emu_stall(struct emu_op *op)
 {
 	struct iod_smmuv3_emu *emu = op->emu;
 	struct emu_stall *stall;
@@ -57,11 +57,11 @@ int iod_emu_stall(struct emu_op *op)
 	if (emu->unrecorded == 1)
 		emu_record_stall(emu, stall, &op->irqs);
 	else
-		iod_emu_record_stalls(emu, &op->irqs);
+		iod_smmu_emu_record_stalls(emu, &op->irqs);
 	return 0;
 }
 
-void iod_emu_record_stalls(struct iod_smmuv3_emu *emu, uint32_t *irqs)
+void iod_smmu_emu_record_stalls(struct iod_smmuv3_emu *emu, uint32_t *irqs)
 {
 	uint32_t i;
 
@@ -74,7 +74,7 @@ void iod_emu_record_stalls(struct iod_smmuv3_emu *emu, uint32_t *irqs)
 	}
 }
 
-bool iod_emu_unstall(struct iod_smmuv3_emu *emu, uint32_t stag, void **cookie)
+bool iod_smmu_emu_unstall(struct iod_smmuv3_emu *emu, uint32_t stag, void **cookie)
 {
 	struct emu_stall *stall;
 
