@@ -10,6 +10,7 @@
 #include <iodirty/amdvi.h>
 #include <iodirty/amdvi_cmd.h>
 #include <iodirty/amdvi_dte.h>
+#include <iodirty/amdvi_emu.h>
 #include <iodirty/amdvi_event.h>
 #include <iodirty/bitmap.h>
 #include <iodirty/command.h>
