@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * AMD-Vi commands, typed and raw. Encoder, decoder and what is reserved come from the list of fields in cmd.h.
+ */
+#include <iodirty/amdvi_cmd.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "amdvi/cmd.h"
+#include "amdvi/id.h"
+
+/* What a command is. */
+struct cmd_desc {
+	const char *name;
+	uint32_t form; /* FORM_* */
+	uint64_t need; /* bits of EFR */
+};
+
+#define CMD(op, form, need) [IOD_AMDVI_##op] = { #op, form, need }
+
+static const struct cmd_desc descs[] = {
+	CMD(COMPLETION_WAIT, FORM_WAIT, 0),
+	CMD(INVALIDATE_DEVTAB_ENTRY, FORM_DEV, 0),
+	CMD(INVALIDATE_IOMMU_PAGES, FORM_PAGES, 0),
+	CMD(INVALIDATE_IOTLB_PAGES, FORM_IOTLB, 0),
+	CMD(INVALIDATE_INTERRUPT_TABLE, FORM_DEV, 0),
+	CMD(PREFETCH_IOMMU_PAGES, FORM_PREFETCH, IOD_AMDVI_EFR_PREFSUP),
+	CMD(COMPLETE_PPR_REQUEST, FORM_PPR, IOD_AMDVI_EFR_PPRSUP),
+	CMD(INVALIDATE_IOMMU_ALL, FORM_NONE, IOD_AMDVI_EFR_IASUP),
+};
+
+/* NULL: no such command. */
+static const struct cmd_desc *find_desc(uint32_t op)
+{
+	return op < sizeof(descs) / sizeof(descs[0]) && descs[op].name ? &descs[op] : NULL;
+}
+
+const char *iod_amdvi_op_name(enum iod_amdvi_op op)
+{
+	const struct cmd_desc *desc = find_desc((uint32_t)op);
+
+	return desc ? desc->name : NULL;
+}
+
+bool iod_amdvi_op_permitted(const struct iod_amdvi_id *id, enum iod_amdvi_op op)
+{
+	const struct cmd_desc *desc = find_desc((uint32_t)op);
+
+	return desc && amdvi_has(id, desc->need);
+}
+
+/* @form is a constant wherever this is called: what it has not falls away. */
+static inline __attribute__((always_inline)) void get_fields(struct iod_amdvi_cmd *cmd,
+							     const uint64_t w[2], uint32_t form)
+{
+#define GET(member, word, hi, lo, vlo, forms)                   \
+	if ((forms)&form)                                       \
+		cmd->member =                                   \
+			(__typeof__(cmd->member))(cmd->member | \
+						  (w[word] & MASK64(hi, lo)) >> (lo) << (vlo));
+	CMD_FIELDS(GET)
+#undef GET
+}
+
+static inline __attribute__((always_inline)) void
+put_fields(uint64_t w[2], const struct iod_amdvi_cmd *cmd, uint32_t form)
+{
+#define PUT(member, word, hi, lo, vlo, forms) \
+	if ((forms)&form)                     \
+		w[word] |= (uint64_t)cmd->member >> (vlo) << (lo)&MASK64(hi, lo);
+	CMD_FIELDS(PUT)
+#undef PUT
+}
+
+/* Whether every member came back: what did not fit, or is not the form's, did not. */
+static inline bool same_fields(const struct iod_amdvi_cmd *a, const struct iod_amdvi_cmd *b)
+{
+	uint64_t differs = 0;
+
+#define DIFFER(member, word, hi, lo, vlo, forms) \
+	differs |= (uint64_t)a->member ^ (uint64_t)b->member;
+	CMD_FIELDS(DIFFER)
+#undef DIFFER
+	return !differs;
+}
+
+/* One case for each form, inside which it is a constant. */
+#define FOR_FORM(form, call)         \
+	switch (form) {              \
+	case FORM_WAIT:              \
+		call(FORM_WAIT);     \
+		break;               \
+	case FORM_DEV:               \
+		call(FORM_DEV);      \
+		break;               \
+	case FORM_PAGES:             \
+		call(FORM_PAGES);    \
+		break;               \
+	case FORM_IOTLB:             \
+		call(FORM_IOTLB);    \
+		break;               \
+	case FORM_PREFETCH:          \
+		call(FORM_PREFETCH); \
+		break;               \
+	case FORM_PPR:               \
+		call(FORM_PPR);      \
+		break;               \
+	default: /* no fields */     \
+		call(FORM_NONE);     \
+		break;               \
+	}
+
+static void get_form(struct iod_amdvi_cmd *cmd, const uint64_t w[2], uint32_t form)
+{
+#define CALL(f) get_fields(cmd, w, f)
+	FOR_FORM(form, CALL)
+#undef CALL
+}
+
+static void put_form(uint64_t w[2], const struct iod_amdvi_cmd *cmd, uint32_t form)
+{
+#define CALL(f) put_fields(w, cmd, f)
+	FOR_FORM(form, CALL)
+#undef CALL
+}
+
+static uint64_t unknown_bits(const uint64_t w[2], uint32_t form)
+{
+	uint64_t unknown = 0;
+
+#define CALL(f) unknown = (w[0] & ~cmd_known(f, 0)) | (w[1] & ~cmd_known(f, 1))
+	FOR_FORM(form, CALL)
+#undef CALL
+	return unknown;
+}
+
+/* Clear what hardware does not look at, given the rest, or where sources disagree whether there is anything. */
+static void ignore(struct iod_amdvi_cmd *cmd)
+{
+	if (!cmd->gn)
+		cmd->pasid = 0;
+	if (!cmd->store) {
+		cmd->store_addr = 0;
+		cmd->data = 0;
+	}
+}
+
+/* Fields of features that are not there. */
+static enum iod_cmd_reason check_features(const struct iod_amdvi_cmd *cmd,
+					  const struct iod_amdvi_id *id)
+{
+	if (cmd->gn && !amdvi_has(id, IOD_AMDVI_EFR_GTSUP))
+		return IOD_CMD_BAD_RESERVED;
+	if (cmd->type && !amdvi_has(id, IOD_AMDVI_EFR_INVIOTLBTYPESUP))
+		return IOD_CMD_BAD_RESERVED;
+	if (cmd->gn && cmd->pasid >> amdvi_pasid_bits(id))
+		return IOD_CMD_BAD_PASID;
+	return IOD_CMD_OK;
+}
+
+static int refuse(enum iod_cmd_reason reason, enum iod_cmd_reason *why)
+{
+	if (why)
+		*why = reason;
+	return reason == IOD_CMD_BAD_OPCODE || reason == IOD_CMD_BAD_PERMISSION ? -EOPNOTSUPP
+										: -EINVAL;
+}
+
+static enum iod_cmd_reason encode(uint64_t w[2], const struct iod_amdvi_cmd *cmd,
+				  const struct iod_amdvi_id *id)
+{
+	const struct cmd_desc *desc = find_desc((uint32_t)cmd->op);
+	struct iod_amdvi_cmd back;
+
+	if (!desc)
+		return IOD_CMD_BAD_OPCODE;
+	if (!amdvi_has(id, desc->need))
+		return IOD_CMD_BAD_PERMISSION;
+	w[0] = (uint64_t)cmd->op << CMD0_OP_SHIFT;
+	w[1] = 0;
+	put_form(w, cmd, desc->form);
+	memset(&back, 0, sizeof(back));
+	get_form(&back, w, desc->form);
+	ignore(&back);
+	if (!same_fields(&back, cmd)) /* it would not mean what the caller thinks */
+		return IOD_CMD_BAD_FIELD;
+	return check_features(cmd, id);
+}
+
+int iod_amdvi_cmd_encode(struct iod_amdvi_raw_cmd *raw, const struct iod_amdvi_cmd *cmd,
+			 const struct iod_amdvi_id *id, enum iod_cmd_reason *why)
+{
+	enum iod_cmd_reason reason;
+	uint64_t w[2];
+
+	if (!raw || !cmd)
+		return refuse(IOD_CMD_BAD_FIELD, why);
+	reason = encode(w, cmd, id);
+	if (reason)
+		return refuse(reason, why);
+	raw->word[0] = iod_le64(w[0]);
+	raw->word[1] = iod_le64(w[1]);
+	if (why)
+		*why = IOD_CMD_OK;
+	return 0;
+}
+
+static enum iod_cmd_reason decode_form(struct iod_amdvi_cmd *cmd, uint64_t w[2],
+				       const struct cmd_desc *desc, const struct iod_amdvi_id *id)
+{
+	if (!amdvi_has(id, desc->need))
+		return IOD_CMD_BAD_PERMISSION;
+	if (desc->form == FORM_PPR)
+		w[1] &= ~CMD1_PPR_TAG_TOP;
+	if (unknown_bits(w, desc->form))
+		return IOD_CMD_BAD_RESERVED;
+	get_form(cmd, w, desc->form);
+	ignore(cmd);
+	return check_features(cmd, id);
+}
+
+static enum iod_cmd_reason decode(struct iod_amdvi_cmd *cmd, uint64_t w[2],
+				  const struct iod_amdvi_id *id)
+{
+	const struct cmd_desc *desc = find_desc((uint32_t)(w[0] >> CMD0_OP_SHIFT));
+	enum iod_cmd_reason reason = IOD_CMD_BAD_OPCODE;
+
+	memset(cmd, 0, sizeof(*cmd));
+	if (desc)
+		reason = decode_form(cmd, w, desc, id);
+	if (reason)
+		memset(cmd, 0, sizeof(*cmd));
+	if (reason && desc && (desc->form & FORM_HAS_DEV))
+		cmd->devid = (uint16_t)w[0]; /* for whoever tells of the error */
+	cmd->op = (enum iod_amdvi_op)(w[0] >> CMD0_OP_SHIFT);
+	return reason;
+}
+
+int iod_amdvi_cmd_decode(struct iod_amdvi_cmd *cmd, const struct iod_amdvi_raw_cmd *raw,
+			 const struct iod_amdvi_id *id, enum iod_cmd_reason *why)
+{
+	enum iod_cmd_reason reason;
+	uint64_t w[2];
+
+	if (!cmd || !raw)
+		return refuse(IOD_CMD_BAD_FIELD, why);
+	w[0] = iod_le64(raw->word[0]);
+	w[1] = iod_le64(raw->word[1]);
+	reason = decode(cmd, w, id);
+	if (reason)
+		return refuse(reason, why);
+	if (why)
+		*why = IOD_CMD_OK;
+	return 0;
+}
