@@ -99,14 +99,14 @@ struct iod_amdvi_id {
 /** @} */
 
 /** @name Status register (2020h) @{ */
-#define IOD_AMDVI_STATUS_EVENTOVERFLOW (UINT64_C(1) << 0)
-#define IOD_AMDVI_STATUS_EVENTLOGINT   (UINT64_C(1) << 1)
-#define IOD_AMDVI_STATUS_COMWAITINT    (UINT64_C(1) << 2)
-#define IOD_AMDVI_STATUS_EVENTLOGRUN   (UINT64_C(1) << 3)
-#define IOD_AMDVI_STATUS_CMDBUFRUN     (UINT64_C(1) << 4)
-#define IOD_AMDVI_STATUS_PPROVERFLOW   (UINT64_C(1) << 5)
-#define IOD_AMDVI_STATUS_PPRINT	       (UINT64_C(1) << 6)
-#define IOD_AMDVI_STATUS_PPRLOGRUN     (UINT64_C(1) << 7)
+#define IOD_AMDVI_STATUS_EVENTOVERFLOW (1u << 0) /**< an event did not fit (RW1C) */
+#define IOD_AMDVI_STATUS_EVENTLOGINT   (1u << 1) /**< an event was put in (RW1C) */
+#define IOD_AMDVI_STATUS_COMWAITINT    (1u << 2) /**< a COMPLETION_WAIT with i is complete (RW1C) */
+#define IOD_AMDVI_STATUS_EVENTLOGRUN   (1u << 3) /**< the event log runs (read only) */
+#define IOD_AMDVI_STATUS_CMDBUFRUN     (1u << 4) /**< the command buffer runs (read only) */
+#define IOD_AMDVI_STATUS_PPROVERFLOW   (1u << 5) /**< a page request did not fit (RW1C) */
+#define IOD_AMDVI_STATUS_PPRINT	       (1u << 6) /**< a page request was put in (RW1C) */
+#define IOD_AMDVI_STATUS_PPRLOGRUN     (1u << 7) /**< the PPR log runs (read only) */
 /** @} */
 
 /**

@@ -14,6 +14,7 @@
 #ifndef IODIRTY_AMDVI_QUEUE_H
 #define IODIRTY_AMDVI_QUEUE_H
 
+#include <iodirty/amdvi.h>
 #include <iodirty/command.h>
 #include <iodirty/mem.h>
 #include <iodirty/types.h>
@@ -24,7 +25,6 @@ extern "C" {
 
 struct iod_amdvi_raw_cmd;
 struct iod_amdvi_cmd;
-struct iod_amdvi_id;
 
 /** What a ring holds. */
 enum iod_amdvi_queue_kind {
@@ -45,18 +45,6 @@ struct iod_amdvi_queue {
 	uint64_t *tail;	  /**< the producer's: offset in bits 18:4 */
 	uint32_t *status; /**< the lower half of the status register (MMIO 2020h) */
 };
-
-/** @name Bits of the status register @{ */
-#define IOD_AMDVI_STATUS_EVTOVF (1u << 0) /**< an event did not fit (RW1C) */
-#define IOD_AMDVI_STATUS_EVTINT (1u << 1) /**< an event was put in (RW1C) */
-#define IOD_AMDVI_STATUS_COMWAIT \
-	(1u << 2) /**< a COMPLETION_WAIT with its i bit is complete (RW1C) */
-#define IOD_AMDVI_STATUS_EVTRUN (1u << 3) /**< the event log runs (read only) */
-#define IOD_AMDVI_STATUS_CMDRUN (1u << 4) /**< the command buffer runs (read only) */
-#define IOD_AMDVI_STATUS_PPROVF (1u << 5) /**< a page request did not fit (RW1C) */
-#define IOD_AMDVI_STATUS_PPRINT (1u << 6) /**< a page request was put in (RW1C) */
-#define IOD_AMDVI_STATUS_PPRRUN (1u << 7) /**< the PPR log runs (read only) */
-/** @} */
 
 /** Why a command buffer stopped. */
 enum iod_amdvi_cmdq_error {
