@@ -41,6 +41,7 @@
 #include <iodirty/vtd_queue.h>
 #include <iodirty/vtd.h>
 #include <iodirty/vtd_desc.h>
+#include <iodirty/vtd_emu.h>
 #include <iodirty/vtd_entry.h>
 #include <iodirty/vtd_event.h>
 
