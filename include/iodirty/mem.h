@@ -88,6 +88,10 @@ struct iod_mem_vm_cfg {
  */
 IOD_API int iod_mem_create_vm(struct iod_mem **out, const struct iod_mem_vm_cfg *cfg);
 
+/** Hardware that reads a first-stage entry wants stage 2's write permission as well, since it might have to mark it:
+ *  VT-d with second-stage Accessed and Dirty (bits.md A2.3 rule 9). It marks nothing by it. */
+#define IOD_MEM_NESTED_READ_WANTS_WRITE (1u << 0)
+
 /** Configuration of nested memory. */
 struct iod_mem_nested_cfg {
 	size_t size; /**< sizeof(struct iod_mem_nested_cfg) */
@@ -101,6 +105,8 @@ struct iod_mem_nested_cfg {
 	/** Where the output addresses of stage2 lie; not nested. NULL: where stage2's tables live. */
 	struct iod_mem *memory;
 	const struct iod_allocator *allocator; /**< for objects; NULL: malloc */
+	uint32_t flags;			       /**< 0 or IOD_MEM_NESTED_* */
+	uint32_t reserved;		       /**< 0 */
 };
 
 /**

@@ -20,6 +20,7 @@ struct mem_nested {
 	struct iod_pgtable *stage2;
 	struct iod_iotlb *tlb;
 	struct iod_mem *memory; /* of stage 2's output addresses */
+	uint32_t read_access;	/* what hardware asks stage 2 for, to read an entry */
 };
 
 /* ---- software's way ---- */
@@ -97,7 +98,7 @@ static enum iod_fault_reason nested_refused(struct pt_hw_walk *w, const struct t
 	w->behind.stage = 2;
 	w->behind.cls = cls;
 	w->behind.ipa = s->ipa;
-	w->behind.table_write = cls == IOD_FAULT_TABLE && (s->access & IOD_ACCESS_WRITE);
+	w->behind.table_write = cls == IOD_FAULT_TABLE && s->set_dirty;
 	return s->fault.reason;
 }
 
@@ -120,7 +121,7 @@ static enum iod_fault_reason nested_aborted(struct pt_hw_walk *w, const struct t
 		.pte_pa = item->pa,
 		.cls = IOD_FAULT_TABLE,
 		.ipa = s->ipa,
-		.table_write = s->access & IOD_ACCESS_WRITE,
+		.table_write = s->set_dirty,
 	};
 	return IOD_FAULT_WALK_ABORT;
 }
@@ -154,7 +155,7 @@ enum iod_fault_reason iod_nested_load(const struct mem_nested *n, struct pt_hw_w
 	struct nested_item item = { .nested = n };
 	struct tlb_stage2 s = {
 		.ipa = ipa,
-		.access = IOD_ACCESS_READ,
+		.access = n->read_access,
 		.use = nested_read_item,
 		.cookie = &item,
 	};
@@ -225,7 +226,8 @@ enum iod_fault_reason iod_nested_output(const struct mem_nested *n, struct pt_hw
 
 static int nested_check_cfg(struct iod_mem_nested_cfg *cfg)
 {
-	if (!cfg->stage2 || !cfg->tlb || cfg->stage2->mem->nested)
+	if (!cfg->stage2 || !cfg->tlb || cfg->stage2->mem->nested ||
+	    (cfg->flags & ~IOD_MEM_NESTED_READ_WANTS_WRITE) || cfg->reserved)
 		return -EINVAL;
 	if (!cfg->memory)
 		cfg->memory = cfg->stage2->mem;
@@ -265,6 +267,9 @@ int iod_mem_create_nested(struct iod_mem **out, const struct iod_mem_nested_cfg 
 	n->stage2 = cfg.stage2;
 	n->tlb = cfg.tlb;
 	n->memory = cfg.memory;
+	n->read_access = IOD_ACCESS_READ;
+	if (cfg.flags & IOD_MEM_NESTED_READ_WANTS_WRITE)
+		n->read_access |= IOD_ACCESS_WRITE;
 	iod_mem_get(cfg.memory);
 	word_add(&cfg.stage2->gathers, 1);
 	*out = &n->mem;

@@ -149,6 +149,7 @@ void nested_open(struct nested *n)
 	n->tlb2 = new_tlb(n->flags2);
 	cfg.stage2 = n->t->pt;
 	cfg.tlb = n->tlb2;
+	cfg.flags = n->mem_flags;
 	cfg.allocator = &n->t->alloc.ops;
 	iodt_assert_ok(iod_mem_create_nested(&n->mem, &cfg));
 	n->root = new_table(n, n->v1->walk_levels - 1);

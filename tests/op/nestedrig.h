@@ -37,6 +37,7 @@ struct nested {
 	uint64_t hole[NESTED_PAGES]; /* allocated between them, so that they are not neighbours */
 	uint32_t table_prot;	     /* of table pages made from now on */
 	uint32_t flags, flags2;	     /* IOD_IOTLB_* */
+	uint32_t mem_flags;	     /* IOD_MEM_NESTED_* */
 	uint64_t rng;
 };
 

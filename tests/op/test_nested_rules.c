@@ -20,16 +20,12 @@ struct world {
 
 /* ---- the rig: one page of stage 1, its data, tables in pages of their own ---- */
 
-static void world_open(struct world *w, const struct iodt_variant *v1,
-		       const struct iodt_variant *v2, uint32_t flags, uint32_t prot1,
-		       uint32_t prot2)
+/* w->n is configured. */
+static void world_open_in(struct world *w, uint32_t prot1, uint32_t prot2)
 {
+	const struct iodt_variant *v1 = w->n.v1, *v2 = w->n.v2;
 	uint64_t size;
 
-	memset(w, 0, sizeof(*w));
-	w->n.v1 = v1;
-	w->n.v2 = v2;
-	w->n.flags = flags;
 	nested_open(&w->n);
 	w->page1 = v1->sizes & -v1->sizes;
 	w->iova = v1->first + 2 * w->page1;
@@ -39,6 +35,17 @@ static void world_open(struct world *w, const struct iodt_variant *v1,
 	w->pa = iodt_pa(v2, size, 9);
 	if (prot2)
 		iodt_assert_ok(nested_map2(&w->n, DATA, size, w->pa, prot2));
+}
+
+static void world_open(struct world *w, const struct iodt_variant *v1,
+		       const struct iodt_variant *v2, uint32_t flags, uint32_t prot1,
+		       uint32_t prot2)
+{
+	memset(w, 0, sizeof(*w));
+	w->n.v1 = v1;
+	w->n.v2 = v2;
+	w->n.flags = flags;
+	world_open_in(w, prot1, prot2);
 }
 
 static void world_close(struct world *w)
@@ -254,6 +261,33 @@ static void update_refused(const struct iodt_variant *v1, const struct iodt_vari
 	assert_int_equal(access(&w, W), 0);
 	assert_true(nested_dirty2(&w.n, DATA));
 	world_close(&w);
+}
+
+/* A2.3 rule 9: with the flag even to read an entry wants write permission, and marks nothing by it. */
+static void read_wants_write(const struct iodt_variant *v1, const struct iodt_variant *v2)
+{
+	struct world w;
+	uint32_t flags;
+
+	for (flags = 0; flags <= IOD_MEM_NESTED_READ_WANTS_WRITE; flags++) {
+		memset(&w, 0, sizeof(w));
+		w.n.v1 = v1;
+		w.n.v2 = v2;
+		w.n.mem_flags = flags;
+		world_open_in(&w, IODT_RW, IODT_RW);
+		assert_int_equal(access(&w, W), 0); /* all is marked */
+		nested_clean2(&w.n, w.item);
+		nested_inv_all(&w.n);
+		assert_int_equal(access(&w, R), 0);
+		assert_true(nested_accessed2(&w.n, w.item));
+		assert_false(nested_dirty2(&w.n, w.item));
+		remap(&w, w.item, page_pa(&w, w.item), IOD_PROT_READ);
+		if (flags)
+			refused(&w, R, IOD_FAULT_PERMISSION, 2, IOD_FAULT_TABLE, w.item, false);
+		else
+			assert_int_equal(access(&w, R), 0);
+		world_close(&w);
+	}
 }
 
 /* Rule 5: a speculative walk dirties no data; it may dirty tables, for it may set Accessed there. */
@@ -501,6 +535,7 @@ EACH(fetch_reads)
 EACH(stage1_refuses)
 EACH(stage2_refuses)
 EACH(update_refused)
+EACH(read_wants_write)
 EACH(speculation)
 EACH(atc)
 EACH(order)
@@ -518,6 +553,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_stage1_refuses),
 		cmocka_unit_test(test_stage2_refuses),
 		cmocka_unit_test(test_update_refused),
+		cmocka_unit_test(test_read_wants_write),
 		cmocka_unit_test(test_speculation),
 		cmocka_unit_test(test_atc),
 		cmocka_unit_test(test_order),
