@@ -25,6 +25,7 @@
 #include <iodirty/mem.h>
 #include <iodirty/pgtable.h>
 #include <iodirty/resize.h>
+#include <iodirty/shadow.h>
 #include <iodirty/smmuv3.h>
 #include <iodirty/smmuv3_cmd.h>
 #include <iodirty/smmuv3_emu.h>
