@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * AMD-Vi words worked out by hand from bits.md A3.6 and C3: every command, device table entries, every event, page
+ * requests. Not produced by any program. A comment tells the arithmetic where it is not plain to see.
+ */
+#ifndef GOLDEN_AMDVI_H
+#define GOLDEN_AMDVI_H
+
+#include <iodirty/amdvi_cmd.h>
+#include <iodirty/amdvi_dte.h>
+#include <iodirty/amdvi_event.h>
+
+#define GOLD_ADDR UINT64_C(0xfffffffffffff000)
+
+struct gold_cmd {
+	struct iod_amdvi_cmd cmd;
+	uint64_t word[2];
+	uint64_t field[2];   /* bits of fields: to flip one is another command */
+	uint64_t ignored[2]; /* those of them that mean nothing in this command */
+};
+
+#define GOLD_OP(name) .op = IOD_AMDVI_##name
+
+static const struct gold_cmd gold_cmds[] = {
+	{ { GOLD_OP(COMPLETION_WAIT), .store = true, .irq = true, .flush = true,
+	    .store_addr = 0xabcde12345678, .data = 0x1122334455667788 },
+	  { 0x100abcde1234567f, 0x1122334455667788 },
+	  { 0x000fffffffffffff, ~UINT64_C(0) },
+	  { 0 } },
+	{ { GOLD_OP(COMPLETION_WAIT), .irq = true },
+	  { 0x1000000000000002, 0 },
+	  { 0x000fffffffffffff, ~UINT64_C(0) },
+	  { 0x000ffffffffffff8, ~UINT64_C(0) } },
+	{ { GOLD_OP(INVALIDATE_DEVTAB_ENTRY), .devid = 0xbeef },
+	  { 0x200000000000beef, 0 },
+	  { 0xffff, 0 },
+	  { 0 } },
+	/* one page of the host's; a PASID means nothing without GN */
+	{ { GOLD_OP(INVALIDATE_IOMMU_PAGES), .domain = 0x1234, .addr = 0x7fff12345000 },
+	  { 0x3000123400000000, 0x00007fff12345000 },
+	  { 0x0000ffff000fffff, GOLD_ADDR | 7 },
+	  { 0xfffff, 0 } },
+	/* 1 MiB: bits 18:12 set, bit 19 clear */
+	{ { GOLD_OP(INVALIDATE_IOMMU_PAGES), .domain = 1, .pasid = 0xabcde, .gn = true, .pde = true,
+	    .s = true, .addr = 0x4007f000 },
+	  { 0x30000001000abcde, 0x4007f007 },
+	  { 0x0000ffff000fffff, GOLD_ADDR | 7 },
+	  { 0 } },
+	{ { GOLD_OP(INVALIDATE_IOMMU_PAGES), .domain = 0xffff, .pde = true, .s = true,
+	    .addr = IOD_AMDVI_ADDR_ALL },
+	  { 0x3000ffff00000000, 0x7ffffffffffff003 },
+	  { 0x0000ffff000fffff, GOLD_ADDR | 7 },
+	  { 0xfffff, 0 } },
+	/* PASID abcde: bc at 23:16, de at 55:48, a at 59:56; 2 MiB: bits 19:12 set; S 1, GN 4, Type 2 << 4 */
+	{ { GOLD_OP(INVALIDATE_IOTLB_PAGES), .devid = 0x0102, .queueid = 0x0304, .maxpend = 0x20,
+	    .pasid = 0xabcde, .gn = true, .type = 2, .s = true, .addr = 0x2ff000 },
+	  { 0x4ade030420bc0102, 0x2ff025 },
+	  { 0x0fffffffffffffff, GOLD_ADDR | 0x35 },
+	  { 0 } },
+	{ { GOLD_OP(INVALIDATE_IOTLB_PAGES), .devid = 0x10, .addr = 0x5000 },
+	  { 0x4000000000000010, 0x5000 },
+	  { 0x0fffffffffffffff, GOLD_ADDR | 0x35 },
+	  { 0x0fff000000ff0000, 0 } },
+	{ { GOLD_OP(INVALIDATE_INTERRUPT_TABLE), .devid = 8 },
+	  { 0x5000000000000008, 0 },
+	  { 0xffff, 0 },
+	  { 0 } },
+	{ { GOLD_OP(PREFETCH_IOMMU_PAGES), .devid = 0x10, .count = 5, .pasid = 3, .gn = true,
+	    .inval = true, .addr = 0x9000 },
+	  { 0x6000000305000010, 0x9014 },
+	  { 0x000fffffff00ffff, GOLD_ADDR | 0x15 },
+	  { 0 } },
+	/* the tag's bits 11:9 are nobody's */
+	{ { GOLD_OP(COMPLETE_PPR_REQUEST), .devid = 0x20, .pasid = 7, .gn = true, .tag = 0x1ff,
+	    .status = IOD_AMDVI_PPR_FAILURE },
+	  { 0x7000000700000020, 0x0000f1ff00000004 },
+	  { 0x000fffff0000ffff, 0x0000ffff00000004 },
+	  { 0, 0x00000e0000000000 } },
+	{ { GOLD_OP(COMPLETE_PPR_REQUEST), .devid = 0x20, .tag = 1,
+	    .status = IOD_AMDVI_PPR_INVALID },
+	  { 0x7000000000000020, 0x0000100100000000 },
+	  { 0x000fffff0000ffff, 0x0000ffff00000004 },
+	  { 0x000fffff00000000, 0x00000e0000000000 } },
+	{ { GOLD_OP(INVALIDATE_IOMMU_ALL) }, { 0x8000000000000000, 0 }, { 0 }, { 0 } },
+};
+
+#define GOLD_NR_CMDS (sizeof(gold_cmds) / sizeof(gold_cmds[0]))
+
+#endif
