@@ -165,6 +165,9 @@ static bool handle_error(struct cmdq *q, unsigned stop)
 	bool waits = q->tail != q->head; /* else there is nothing that it could not like */
 
 	q->stats.errors++;
+	/* It cannot refuse what is complete; whose that was may be gone. */
+	if ((stop & CMDQ_STOP_REFUSED) && q->done > q->tail)
+		stop ^= CMDQ_STOP_REFUSED | CMDQ_STOP_UNREADABLE;
 	if ((stop & CMDQ_STOP_UNANSWERED) && (waits || q->cfg.ops->aborts)) {
 		blame_before(q, q->tail, false, CMDQ_UNANSWERED);
 		if (q->cfg.ops->aborts)
@@ -184,7 +187,7 @@ static bool handle_error(struct cmdq *q, unsigned stop)
 /* Learn how far syncs are complete. A word that no sync of ours can have written is nonsense. */
 static void refresh_done(struct cmdq *q)
 {
-	uint64_t word, moved;
+	uint64_t word = 0, moved;
 	unsigned bits;
 
 	if (!q->cfg.ops->written) {
@@ -198,9 +201,6 @@ static void refresh_done(struct cmdq *q)
 	if (moved > q->head - q->done)
 		return;
 	q->done += moved;
-	/* What is complete was fetched, whatever the register said before. */
-	if (q->done > q->tail)
-		q->tail = q->done;
 }
 
 /* Learn how far hardware is. @return whether the bell must ring, as an error was acknowledged */

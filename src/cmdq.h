@@ -6,7 +6,8 @@
  * A vendor brings a small table: how to learn where hardware is and whether it has stopped, what a sync looks like,
  * how to go on behind an error. Positions are counted in 64 bits and never wrap; registers hold their low bits.
  *
- *   done <= tail <= head      [done, head) may be incomplete, [tail, head) is in the ring
+ *   done <= head   what lies before done is complete
+ *   tail <= head   what lies before tail was fetched; [tail, head) is in the ring
  *
  * Where a sync is complete when hardware has consumed it (SMMUv3), done is the tail. Where it writes a word to memory
  * (VT-d, AMD-Vi), that word is the low bits of the position behind the sync. Syncs complete in order, so one word is

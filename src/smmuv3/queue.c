@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "consume.h"
 #include "smmuv3/cmd.h"
 #include "smmuv3/queue.h"
 
@@ -169,150 +170,141 @@ int iod_smmuv3_queue_ack_overflow(const struct iod_smmuv3_queue *user)
 
 /* ---- the consumer of commands ---- */
 
-/* Commands fetched at a time: so many words of stack. */
-#define CONSUME_BATCH 64u
-
-struct consumer {
+struct smmu_consumer {
+	struct consumer c; /* first */
 	struct iod_smmuv3_consume *turn;
 	struct iod_smmuv3_consumer_ops ops;
 	struct ring ring;
 	uint32_t cons;
 };
 
-static bool is_sync(const struct iod_smmuv3_raw_cmd *raw)
+static bool is_sync(const uint64_t *raw)
 {
-	return (iod_le64(raw->word[0]) & CMD0_OP) == IOD_SMMUV3_SYNC;
+	return (iod_le64(raw[0]) & CMD0_OP) == IOD_SMMUV3_SYNC;
 }
 
-/* Says that the next @n commands are consumed. What they do was done, and is seen by who sees this. */
-static void consumed(struct consumer *c, uint32_t n)
+static bool runs(struct consumer *c)
 {
-	if (!n)
-		return;
-	c->cons = queue_advance(&c->ring, c->cons & ~IOD_SMMUV3_CMDQ_ERR, n);
-	c->turn->consumed += n;
-	ring_publish32(c->turn->queue.cons, c->cons);
+	const struct iod_smmuv3_consume *turn = ((struct smmu_consumer *)c)->turn;
+
+	return !((ring_observe32(turn->gerror) ^ ring_observe32(turn->gerrorn)) &
+		 IOD_SMMUV3_GERROR_CMDQ);
+}
+
+static uint32_t waiting(struct consumer *c)
+{
+	struct smmu_consumer *s = (struct smmu_consumer *)c;
+
+	return queue_used(&s->ring, ring_observe32(s->turn->queue.prod), s->cons);
+}
+
+static size_t fetch(struct consumer *c, void *raw, size_t nr)
+{
+	struct smmu_consumer *s = (struct smmu_consumer *)c;
+
+	return ring_read(&s->ring, s->cons, raw, nr);
+}
+
+static void advance(struct consumer *c, uint32_t n)
+{
+	struct smmu_consumer *s = (struct smmu_consumer *)c;
+
+	s->cons = queue_advance(&s->ring, s->cons & ~IOD_SMMUV3_CMDQ_ERR, n);
+	ring_publish32(s->turn->queue.cons, s->cons);
+}
+
+static enum iod_smmuv3_cerror cerror_of(int err, bool sync)
+{
+	if (err == -ETIMEDOUT && sync)
+		return IOD_SMMUV3_CERROR_ATC_INV_SYNC;
+	return err == -EINVAL || err == -EOPNOTSUPP ? IOD_SMMUV3_CERROR_ILL : IOD_SMMUV3_CERROR_ABT;
 }
 
 /* Stops at the next command (7.1): first the reason, then that there is one. */
-static void raise_error(struct consumer *c, enum iod_smmuv3_cerror cerror)
+static void raise_error(struct consumer *c, int err, const void *raw)
 {
-	c->turn->cerror = cerror;
-	c->cons = (c->cons & ~IOD_SMMUV3_CMDQ_ERR) | (uint32_t)cerror << IOD_SMMUV3_CMDQ_ERR_SHIFT;
-	ring_publish32(c->turn->queue.cons, c->cons);
-	ring_toggle32(c->turn->gerror, IOD_SMMUV3_GERROR_CMDQ);
+	struct smmu_consumer *s = (struct smmu_consumer *)c;
+	enum iod_smmuv3_cerror cerror = cerror_of(err, raw && is_sync(raw));
+
+	c->stopped = true;
+	s->turn->cerror = cerror;
+	s->cons = (s->cons & ~IOD_SMMUV3_CMDQ_ERR) | (uint32_t)cerror << IOD_SMMUV3_CMDQ_ERR_SHIFT;
+	ring_publish32(s->turn->queue.cons, s->cons);
+	ring_toggle32(s->turn->gerror, IOD_SMMUV3_GERROR_CMDQ);
 }
 
-/* What ops returned. @return what the turn returns; a stop is seen in turn->cerror */
-static int refused(struct consumer *c, int ret)
+static int commands(struct consumer *c, const void *raw, size_t nr, size_t *handled)
 {
-	if (ret == -EAGAIN)
-		return ret;
-	raise_error(c, ret == -EINVAL || ret == -EOPNOTSUPP ? IOD_SMMUV3_CERROR_ILL
-							    : IOD_SMMUV3_CERROR_ABT);
-	return 0;
+	struct smmu_consumer *s = (struct smmu_consumer *)c;
+
+	return s->ops.commands(s->turn->cookie, raw, nr, handled);
 }
 
-static int consume_commands(struct consumer *c, const struct iod_smmuv3_raw_cmd *cmds, uint32_t nr)
+static int sync_one(struct consumer *c, const void *raw)
 {
-	size_t handled = 0;
-	int ret = c->ops.commands(c->turn->cookie, cmds, nr, &handled);
-
-	if (!ret) {
-		consumed(c, nr);
-		return 0;
-	}
-	/* One of them was refused, so not all can have been obeyed. */
-	consumed(c, handled < nr ? (uint32_t)handled : nr - 1);
-	return refused(c, ret);
-}
-
-static int consume_sync(struct consumer *c, const struct iod_smmuv3_raw_cmd *raw)
-{
+	struct smmu_consumer *s = (struct smmu_consumer *)c;
 	struct iod_smmuv3_cmd cmd;
-	int ret = iod_smmuv3_cmd_decode(&cmd, raw, c->turn->id, &c->turn->reason);
+	int ret = iod_smmuv3_cmd_decode(&cmd, raw, s->turn->id, &s->turn->reason);
 
 	if (!ret)
-		ret = c->ops.sync(c->turn->cookie, &cmd);
-	if (!ret) {
-		consumed(c, 1);
-		return 0;
-	}
-	if (ret == -ETIMEDOUT) {
-		raise_error(c, IOD_SMMUV3_CERROR_ATC_INV_SYNC);
-		return 0;
-	}
-	return refused(c, ret);
+		ret = s->ops.sync(s->turn->cookie, &cmd);
+	if (!ret)
+		iod_consume_done(c, 1);
+	return ret;
 }
 
-/* The next commands up to a SYNC, or one SYNC. @return the turn's; 1: nothing is left */
-static int consume_some(struct consumer *c)
-{
-	struct iod_smmuv3_consume *turn = c->turn;
-	struct iod_smmuv3_raw_cmd cmds[CONSUME_BATCH];
-	uint32_t n = queue_used(&c->ring, ring_observe32(turn->queue.prod), c->cons), i, got;
+static const struct consumer_hw consumer_hw = {
+	.raw_size = sizeof(struct iod_smmuv3_raw_cmd),
+	.runs = runs,
+	.waiting = waiting,
+	.fetch = fetch,
+	.is_sync = is_sync,
+	.commands = commands,
+	.sync = sync_one,
+	.advance = advance,
+	.raise = raise_error,
+};
 
-	if (n > CONSUME_BATCH)
-		n = CONSUME_BATCH;
-	if (turn->budget && n > turn->budget - turn->consumed)
-		n = turn->budget - turn->consumed;
-	if (!n)
-		return 1;
-	got = (uint32_t)ring_read(&c->ring, c->cons, cmds, n);
-	if (!got) {
-		raise_error(c, IOD_SMMUV3_CERROR_ABT);
-		return 0;
-	}
-	for (i = 0; i < got && !is_sync(&cmds[i]); i++)
-		;
-	return i ? consume_commands(c, cmds, i) : consume_sync(c, &cmds[0]);
-}
-
-static int consume_open(struct consumer *c, struct iod_smmuv3_consume *turn)
+static int consume_open(struct smmu_consumer *s, struct iod_smmuv3_consume *turn)
 {
 	struct iod_smmuv3_queue queue;
 	int ret;
 
 	if (!turn->gerror || !turn->gerrorn)
 		return -EINVAL;
-	ret = iod_struct_in(&c->ops, sizeof(c->ops), turn->ops, sizeof(c->ops));
+	ret = iod_struct_in(&s->ops, sizeof(s->ops), turn->ops, sizeof(s->ops));
 	if (ret)
 		return ret;
-	if (!c->ops.commands || !c->ops.sync)
+	if (!s->ops.commands || !s->ops.sync)
 		return -EINVAL;
-	ret = queue_open(&c->ring, &turn->queue, &queue);
+	ret = queue_open(&s->ring, &turn->queue, &queue);
 	if (ret)
 		return ret;
 	if (queue.kind != IOD_SMMUV3_CMDQ)
 		return -EINVAL;
 	turn->queue = queue;
-	c->turn = turn;
-	c->cons = ring_observe32(queue.cons);
+	s->turn = turn;
+	s->cons = ring_observe32(queue.cons);
 	return 0;
 }
 
 int iod_smmuv3_cmdq_consume(struct iod_smmuv3_consume *user)
 {
+	struct smmu_consumer s = { .c.hw = &consumer_hw };
 	struct iod_smmuv3_consume turn;
-	struct consumer c;
 	int ret = iod_struct_in(&turn, sizeof(turn), user, sizeof(turn));
 
 	if (ret)
 		return ret;
-	ret = consume_open(&c, &turn);
+	ret = consume_open(&s, &turn);
 	if (ret)
 		return ret;
-	turn.consumed = 0;
 	turn.cerror = IOD_SMMUV3_CERROR_NONE;
 	turn.reason = IOD_CMD_OK;
-	while (!ret && !turn.cerror) {
-		if ((ring_observe32(turn.gerror) ^ ring_observe32(turn.gerrorn)) &
-		    IOD_SMMUV3_GERROR_CMDQ)
-			break;
-		ret = consume_some(&c);
-	}
-	user->consumed = turn.consumed;
+	s.c.budget = turn.budget;
+	ret = iod_consume(&s.c);
+	user->consumed = s.c.consumed;
 	user->cerror = turn.cerror;
 	user->reason = turn.reason;
-	return ret == 1 ? 0 : ret;
+	return ret;
 }
