@@ -70,4 +70,13 @@ static inline uint64_t iod_le64(uint64_t v)
 #endif
 }
 
+static inline uint32_t iod_le32(uint32_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return __builtin_bswap32(v);
+#else
+	return v;
+#endif
+}
+
 #endif

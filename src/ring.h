@@ -96,6 +96,14 @@ static inline bool ring_in_memory(const struct ring *ring, bool write)
 	return true;
 }
 
+/* Four bytes in memory, aligned to four, or NULL. */
+static inline uint32_t *ring_word32(const struct iod_mem *mem, uint64_t pa, bool write)
+{
+	unsigned char *at = iod_mem_ptr(mem, align_down(pa, 3), 8, write);
+
+	return at ? (uint32_t *)(void *)(at + (pa & 4)) : NULL;
+}
+
 /* Registers, in host byte order. */
 static inline uint32_t ring_observe32(const uint32_t *reg)
 {
