@@ -67,7 +67,7 @@ static int guest_create(bool ranges)
 	if (!err)
 		err = iod_smmuv3_viommu_create(&viommu, &cfg);
 	for (uint32_t i = 0; i < DEVICES && !err; i++)
-		err = iod_smmuv3_viommu_add(viommu, i * 8, 0x1000 + i, IOD_SMMUV3_VDEV_ON);
+		err = iod_smmuv3_viommu_add(viommu, i * 8, 0x1000 + i, IOD_VDEV_ON);
 	return err;
 }
 
@@ -86,7 +86,7 @@ static int guest_prepare(struct bench_rig *rig, const struct bench_case *c)
 
 static int guest_work(struct bench_rig *rig, const struct bench_case *c)
 {
-	struct iod_smmuv3_guest_result res = { .size = sizeof(res) };
+	struct iod_guest_result res = { .size = sizeof(res) };
 
 	for (uint64_t done = 0; done < c->items; done += BATCH) {
 		int err = iod_smmuv3_viommu_invalidate(viommu, &cmds[done % CMDS], BATCH, &res);

@@ -78,7 +78,7 @@ int main(void)
 	/* This guest's pages are of 4 KiB: then single addresses can become ranges. */
 	cfg.guest.idr[5] &= ~(IOD_SMMUV3_IDR5_GRAN16K | IOD_SMMUV3_IDR5_GRAN64K);
 	if (iod_mem_create_vm(&mem, &memory) || iod_smmuv3_viommu_create(&v, &cfg) ||
-	    iod_smmuv3_viommu_add(v, GUEST_SID, HOST_SID, IOD_SMMUV3_VDEV_ON))
+	    iod_smmuv3_viommu_add(v, GUEST_SID, HOST_SID, IOD_VDEV_ON))
 		return 1;
 	turn.queue = (struct iod_smmuv3_queue){ .size = sizeof(turn.queue),
 						.kind = IOD_SMMUV3_CMDQ,

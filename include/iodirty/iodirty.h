@@ -39,6 +39,7 @@
 #include <iodirty/uapi.h>
 #include <iodirty/unmap.h>
 #include <iodirty/version.h>
+#include <iodirty/viommu.h>
 #include <iodirty/vtd_queue.h>
 #include <iodirty/vtd.h>
 #include <iodirty/vtd_desc.h>

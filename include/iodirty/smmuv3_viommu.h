@@ -9,7 +9,7 @@
  *     cfg.host = host_id;
  *     iod_smmuv3_viommu_expose(&cfg.guest, &host_id, 0);
  *     iod_smmuv3_viommu_create(&v, &cfg);
- *     iod_smmuv3_viommu_add(v, vsid, sid, IOD_SMMUV3_VDEV_ON);
+ *     iod_smmuv3_viommu_add(v, vsid, sid, IOD_VDEV_ON);
  *     iod_smmuv3_viommu_consume(v, &turn);
  *
  * Nothing that a guest writes reaches another VMID or another StreamID than those of its own devices.
@@ -30,6 +30,7 @@
 #include <iodirty/smmuv3_event.h>
 #include <iodirty/smmuv3_queue.h>
 #include <iodirty/types.h>
+#include <iodirty/viommu.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -131,19 +132,12 @@ IOD_API int iod_smmuv3_viommu_destroy(struct iod_smmuv3_viommu *v);
 
 /** @name Devices @{ */
 
-/** What may be sent to a device. */
-enum iod_smmuv3_vdev_state {
-	IOD_SMMUV3_VDEV_ON = 0,	     /**< everything */
-	IOD_SMMUV3_VDEV_ATS_OFF = 1, /**< no ATC_INV: it has no cache, or must not be asked */
-	IOD_SMMUV3_VDEV_BLOCKED = 2, /**< nothing: no ATC_INV, PRI_RESP, RESUME, STALL_TERM */
-};
-
 /** A device. */
 struct iod_smmuv3_vdev {
 	size_t size;   /**< sizeof(struct iod_smmuv3_vdev) */
 	uint32_t vsid; /**< the guest's StreamID */
 	uint32_t sid;  /**< the host's */
-	enum iod_smmuv3_vdev_state state;
+	enum iod_vdev_state state;
 	bool linear; /**< its CDs are known to be in one level: iod_smmuv3_viommu_vste_installed() */
 	uint8_t reserved[3];
 };
@@ -152,7 +146,7 @@ struct iod_smmuv3_vdev {
  *  @return 0; -EEXIST one of the StreamIDs is taken; -ERANGE they have more bits than the ID registers
  *          say; -ENOSPC; -ENOMEM; -EINVAL */
 IOD_API int iod_smmuv3_viommu_add(struct iod_smmuv3_viommu *v, uint32_t vsid, uint32_t sid,
-				  enum iod_smmuv3_vdev_state state);
+				  enum iod_vdev_state state);
 
 /** Remove it: no command names its host StreamID once this returns. @return 0, -ENOENT, -EINVAL */
 IOD_API int iod_smmuv3_viommu_remove(struct iod_smmuv3_viommu *v, uint32_t vsid);
@@ -160,7 +154,7 @@ IOD_API int iod_smmuv3_viommu_remove(struct iod_smmuv3_viommu *v, uint32_t vsid)
 /** Change its state: nothing that the new one forbids is under way once this returns.
  *  @return 0, -ENOENT, -EINVAL */
 IOD_API int iod_smmuv3_viommu_set_state(struct iod_smmuv3_viommu *v, uint32_t vsid,
-					enum iod_smmuv3_vdev_state state);
+					enum iod_vdev_state state);
 
 /** The device behind a guest's StreamID. @return 0, -ENOENT, -EINVAL, -E2BIG */
 IOD_API int iod_smmuv3_viommu_lookup(struct iod_smmuv3_viommu *v, uint32_t vsid,
@@ -207,20 +201,6 @@ IOD_API int iod_smmuv3_viommu_host_ste(const struct iod_iommufd_hwpt_smmuv3 *vst
 
 /** @name Invalidation @{ */
 
-/** What became of a batch. */
-struct iod_smmuv3_guest_result {
-	size_t size;	  /**< sizeof(struct iod_smmuv3_guest_result) */
-	uint32_t handled; /**< commands from the start whose host commands were all taken */
-	uint32_t index;	  /**< of the command that failed; the batch's size when none did */
-	uint32_t sid;	  /**< the StreamID that the guest wrote in it; 0 where it has none */
-	uint32_t op;	  /**< its opcode, as the guest wrote it */
-	enum iod_cmd_reason reason; /**< why */
-	uint32_t host_commands;	    /**< taken by the sink, without SYNCs */
-	uint32_t syncs;		    /**< asked of the sink */
-	bool synced; /**< everything that is handled is complete (with NO_SYNC: nothing was issued) */
-	uint8_t reserved[3];
-};
-
 /** Whether the guest's command of this opcode would be obeyed, if its fields are right. */
 IOD_API bool iod_smmuv3_viommu_takes(const struct iod_smmuv3_viommu *v, enum iod_smmuv3_op op);
 
@@ -237,7 +217,7 @@ IOD_API bool iod_smmuv3_viommu_takes(const struct iod_smmuv3_viommu *v, enum iod
  */
 IOD_API int iod_smmuv3_viommu_invalidate(struct iod_smmuv3_viommu *v,
 					 const struct iod_smmuv3_raw_cmd *cmds, size_t nr,
-					 struct iod_smmuv3_guest_result *res);
+					 struct iod_guest_result *res);
 
 /**
  * One turn of the guest's own command queue, as iod_smmuv3_cmdq_consume(): batches up to each SYNC,
@@ -250,19 +230,9 @@ IOD_API int iod_smmuv3_viommu_invalidate(struct iod_smmuv3_viommu *v,
 IOD_API int iod_smmuv3_viommu_consume(struct iod_smmuv3_viommu *v,
 				      struct iod_smmuv3_consume *consume);
 
-/** Figures. */
-struct iod_smmuv3_viommu_stats {
-	size_t size;		/**< sizeof(struct iod_smmuv3_viommu_stats) */
-	uint64_t batches;	/**< invalidate() and parts of consume() */
-	uint64_t commands;	/**< guest commands handled */
-	uint64_t refused;	/**< batches that stopped at a command */
-	uint64_t host_commands; /**< taken by the sink */
-	uint64_t syncs;		/**< asked of the sink */
-};
-
 /** Read the figures. @return 0, -EINVAL, -E2BIG */
 IOD_API int iod_smmuv3_viommu_get_stats(struct iod_smmuv3_viommu *v,
-					struct iod_smmuv3_viommu_stats *stats);
+					struct iod_viommu_stats *stats);
 /** @} */
 
 /** @name Events and page requests to the guest @{ */
@@ -300,7 +270,7 @@ IOD_API int iod_smmuv3_viommu_pri(struct iod_smmuv3_viommu *v,
  */
 IOD_API int iod_smmuv3_iommufd_invalidate(struct iod_smmuv3_viommu *v, void *arg, size_t arg_len,
 					  const void *data, size_t data_len,
-					  struct iod_smmuv3_guest_result *res);
+					  struct iod_guest_result *res);
 
 /**
  * The VMM's side: an argument for the commands from the start of a batch that the kernel takes, up to
@@ -324,7 +294,7 @@ IOD_API int iod_smmuv3_iommufd_viommu_alloc(struct iod_smmuv3_viommu **out, void
 					    uint32_t id);
 
 /**
- * IOMMU_VDEVICE_ALLOC: check the argument, add the device (IOD_SMMUV3_VDEV_ON), write out_vdevice_id.
+ * IOMMU_VDEVICE_ALLOC: check the argument, add the device (IOD_VDEV_ON), write out_vdevice_id.
  * @param sid the host StreamID that dev_id led the caller to; it has exactly one
  * @return 0; -EFAULT; -EINVAL also virt_id of more than 32 bits; -E2BIG; as iod_smmuv3_viommu_add()
  */

@@ -170,6 +170,7 @@ int iod_smmuv3_viommu_create(struct iod_smmuv3_viommu **out,
 {
 	struct iod_smmuv3_viommu init, *v;
 	struct iod_inv_cost cost;
+	uint32_t max;
 	int ret;
 
 	memset(&init, 0, sizeof(init));
@@ -195,8 +196,8 @@ int iod_smmuv3_viommu_create(struct iod_smmuv3_viommu **out,
 	v->cfg.sink = NULL; /* copied, and the caller's may be gone */
 	v->cfg.cost = NULL;
 	v->cfg.allocator = NULL;
-	ret = iod_vdevs_init(&v->vdevs, &v->allocator,
-			     v->cfg.max_devices ? v->cfg.max_devices : DEFAULT_MAX_DEVICES);
+	max = v->cfg.max_devices ? v->cfg.max_devices : DEFAULT_MAX_DEVICES;
+	ret = iod_guest_core_init(&v->core, &iod_smmuv3_guest_ops, &v->allocator, &max, 1);
 	if (ret) {
 		iod_zfree(&init.allocator, v, sizeof(*v));
 		return ret;
@@ -212,7 +213,7 @@ int iod_smmuv3_viommu_destroy(struct iod_smmuv3_viommu *v)
 	if (!v)
 		return -EINVAL;
 	allocator = v->allocator;
-	iod_vdevs_fini(&v->vdevs);
+	iod_guest_core_fini(&v->core);
 	iod_zfree(&allocator, v, sizeof(*v));
 	return 0;
 }
@@ -222,32 +223,32 @@ static bool fits(uint32_t sid, const struct iod_smmuv3_id *id)
 	return !((uint64_t)sid >> iod_smmuv3_id_field(id->idr[1], IOD_SMMUV3_IDR1_SIDSIZE));
 }
 
-static bool state_known(enum iod_smmuv3_vdev_state state)
+static bool state_known(enum iod_vdev_state state)
 {
-	return (uint32_t)state <= IOD_SMMUV3_VDEV_BLOCKED;
+	return (uint32_t)state <= IOD_VDEV_BLOCKED;
 }
 
 int iod_smmuv3_viommu_add(struct iod_smmuv3_viommu *v, uint32_t vsid, uint32_t sid,
-			  enum iod_smmuv3_vdev_state state)
+			  enum iod_vdev_state state)
 {
 	if (!v || !state_known(state))
 		return -EINVAL;
 	if (!fits(vsid, &v->cfg.guest) || !fits(sid, &v->cfg.host))
 		return -ERANGE;
-	return iod_vdevs_add(&v->vdevs, vsid, sid, (uint32_t)state);
+	return iod_vdevs_add(viommu_vdevs(v), vsid, sid, (uint32_t)state);
 }
 
 int iod_smmuv3_viommu_remove(struct iod_smmuv3_viommu *v, uint32_t vsid)
 {
-	return v ? iod_vdevs_remove(&v->vdevs, vsid) : -EINVAL;
+	return v ? iod_vdevs_remove(viommu_vdevs(v), vsid) : -EINVAL;
 }
 
 int iod_smmuv3_viommu_set_state(struct iod_smmuv3_viommu *v, uint32_t vsid,
-				enum iod_smmuv3_vdev_state state)
+				enum iod_vdev_state state)
 {
 	if (!v || !state_known(state))
 		return -EINVAL;
-	return iod_vdevs_change(&v->vdevs, vsid, VDEV_STATE, (uint32_t)state, true);
+	return iod_vdevs_change(viommu_vdevs(v), vsid, VDEV_STATE, (uint32_t)state, true);
 }
 
 static int tell(struct iod_smmuv3_viommu *v, struct iod_smmuv3_vdev *user, uint32_t key,
@@ -260,17 +261,17 @@ static int tell(struct iod_smmuv3_viommu *v, struct iod_smmuv3_vdev *user, uint3
 	if (!v)
 		return -EINVAL;
 	memset(&dev, 0, sizeof(dev));
-	ticket = iod_vdevs_enter(&v->vdevs);
-	found = find(&v->vdevs, key);
+	ticket = iod_vdevs_enter(viommu_vdevs(v));
+	found = find(viommu_vdevs(v), key);
 	if (found) {
 		uint32_t word = iod_vdev_word(found);
 
 		dev.vsid = found->vid;
 		dev.sid = found->id;
-		dev.state = (enum iod_smmuv3_vdev_state)(word & VDEV_STATE);
+		dev.state = (enum iod_vdev_state)(word & VDEV_STATE);
 		dev.linear = word & VDEV_LINEAR;
 	}
-	iod_vdevs_leave(&v->vdevs, ticket);
+	iod_vdevs_leave(viommu_vdevs(v), ticket);
 	if (!found)
 		return -ENOENT;
 	return iod_struct_out(user, &dev, sizeof(dev), sizeof(dev));
@@ -290,20 +291,10 @@ int iod_smmuv3_viommu_lookup_sid(struct iod_smmuv3_viommu *v, uint32_t sid,
 
 int64_t iod_smmuv3_viommu_devices(struct iod_smmuv3_viommu *v)
 {
-	return v ? (int64_t)iod_vdevs_count(&v->vdevs) : -EINVAL;
+	return v ? (int64_t)iod_vdevs_count(viommu_vdevs(v)) : -EINVAL;
 }
 
-int iod_smmuv3_viommu_get_stats(struct iod_smmuv3_viommu *v, struct iod_smmuv3_viommu_stats *stats)
+int iod_smmuv3_viommu_get_stats(struct iod_smmuv3_viommu *v, struct iod_viommu_stats *stats)
 {
-	struct iod_smmuv3_viommu_stats s;
-
-	if (!v)
-		return -EINVAL;
-	memset(&s, 0, sizeof(s));
-	s.batches = word_load(&v->stat[STAT_BATCHES]);
-	s.commands = word_load(&v->stat[STAT_COMMANDS]);
-	s.refused = word_load(&v->stat[STAT_REFUSED]);
-	s.host_commands = word_load(&v->stat[STAT_HOST]);
-	s.syncs = word_load(&v->stat[STAT_SYNCS]);
-	return iod_struct_out(stats, &s, sizeof(s), sizeof(s));
+	return v ? iod_guest_core_stats(&v->core, stats) : -EINVAL;
 }

@@ -30,35 +30,12 @@ static int refuse(struct batch *b, const uint64_t w[2], enum iod_cmd_reason reas
 {
 	enum iod_smmuv3_op op = (enum iod_smmuv3_op)(w[0] & CMD0_OP);
 
-	b->reason = reason;
-	b->op = (uint32_t)op;
-	b->sid = kind_of(op) == KIND_TLBI || op == IOD_SMMUV3_SYNC
-			 ? 0
-			 : (uint32_t)CMD_GET(CMD0_SID, w[0]);
+	b->g.reason = reason;
+	b->g.op = (uint32_t)op;
+	b->g.sid = kind_of(op) == KIND_TLBI || op == IOD_SMMUV3_SYNC
+			   ? 0
+			   : (uint32_t)CMD_GET(CMD0_SID, w[0]);
 	return ret;
-}
-
-static void set_kind(struct batch *b, enum viommu_kind kind)
-{
-	if (kind == b->kind)
-		return;
-	b->kind = kind;
-	b->all = false;
-	b->turn++;
-}
-
-/* Whether the same command came since the kind changed. Remembers it. */
-static bool is_known(struct batch *b, const struct iod_smmuv3_raw_cmd *raw)
-{
-	uint64_t mix = (raw->word[0] ^ raw->word[1]) * UINT64_C(0x9e3779b97f4a7c15);
-	struct batch_recent *r = &b->recent[mix >> (64 - BATCH_RECENT_LG2)];
-
-	if (!((r->word[0] ^ raw->word[0]) | (r->word[1] ^ raw->word[1])) && r->turn == b->turn)
-		return true;
-	r->word[0] = raw->word[0];
-	r->word[1] = raw->word[1];
-	r->turn = b->turn;
-	return false;
 }
 
 /* With the host's StreamID. */
@@ -70,39 +47,27 @@ static int emit_to(struct batch *b, const struct iod_vdev *dev, const uint64_t w
 
 	if (ret)
 		return ret;
-	return iod_viommu_emit(b, &raw, b->seen, b->seen + 1, (uint32_t)(w[0] & CMD0_OP), dev->vid);
+	return iod_viommu_emit(b, &raw, b->g.seen, b->g.seen + 1, (uint32_t)(w[0] & CMD0_OP),
+			       dev->vid);
 }
 
 /* Whether the state of a device lets a command through. Without ATS there are no page requests either. */
 static bool passes(uint32_t state, uint64_t op)
 {
 	if (op == IOD_SMMUV3_ATC_INV || op == IOD_SMMUV3_PRI_RESP)
-		return state == IOD_SMMUV3_VDEV_ON;
+		return state == IOD_VDEV_ON;
 	if (op == IOD_SMMUV3_RESUME || op == IOD_SMMUV3_STALL_TERM)
-		return state != IOD_SMMUV3_VDEV_BLOCKED;
+		return state != IOD_VDEV_BLOCKED;
 	return true; /* it is for the host's SMMU, not for the device */
 }
 
-/*
- * Before a callback: what came first is issued, and nothing is in our hands. The VMM may change devices, and wait
- * for others.
- */
-static int step_out(struct batch *b)
-{
-	int ret = iod_viommu_flush(b, !(b->flags & IOD_SMMUV3_VIOMMU_NO_SYNC));
-
-	if (!ret)
-		iod_vdevs_leave(&b->v->vdevs, b->ticket);
-	return ret;
-}
-
-/* After it; @answer is its own. */
+/* After a callback; @answer is its own. */
 static int step_in(struct batch *b, const uint64_t w[2], enum iod_cmd_reason reason, int answer)
 {
-	b->ticket = iod_vdevs_enter(&b->v->vdevs);
+	iod_guest_step_in(&b->g);
 	if (answer)
 		return refuse(b, w, reason, answer);
-	iod_viommu_nothing(b);
+	guest_nothing(&b->g);
 	return 0;
 }
 
@@ -116,7 +81,7 @@ static int to_stranger(struct batch *b, const uint64_t w[2])
 
 	if (!cfg->stranger || iod_smmuv3_cmd_decode(&cmd, &raw, &cfg->guest, NULL))
 		return refuse(b, w, IOD_CMD_BAD_SOURCE, -ENOENT);
-	ret = step_out(b);
+	ret = iod_guest_step_out(&b->g);
 	if (ret)
 		return ret;
 	return step_in(b, w, IOD_CMD_BAD_SOURCE, cfg->stranger(cfg->cookie, &cmd));
@@ -127,7 +92,7 @@ static int to_device(struct batch *b, uint64_t w[2])
 {
 	uint32_t vsid = (uint32_t)CMD_GET(CMD0_SID, w[0]), word;
 	uint64_t op = w[0] & CMD0_OP;
-	const struct iod_vdev *dev = iod_vdevs_find(&b->v->vdevs, vsid);
+	const struct iod_vdev *dev = iod_vdevs_find(viommu_vdevs(b->v), vsid);
 
 	if (!dev)
 		return to_stranger(b, w);
@@ -137,9 +102,9 @@ static int to_device(struct batch *b, uint64_t w[2])
 		w[1] &= ~CMD1_LEAF;
 	if (passes(word & VDEV_STATE, op))
 		return emit_to(b, dev, w);
-	if (op == IOD_SMMUV3_ATC_INV && (b->flags & IOD_SMMUV3_VIOMMU_STRICT_ATC))
+	if (op == IOD_SMMUV3_ATC_INV && (b->g.flags & IOD_SMMUV3_VIOMMU_STRICT_ATC))
 		return refuse(b, w, IOD_CMD_BAD_STATE, -EOPNOTSUPP);
-	iod_viommu_nothing(b);
+	guest_nothing(&b->g);
 	return 0;
 }
 
@@ -158,7 +123,7 @@ static int cfgi_ste(struct batch *b, const uint64_t w[2], const struct iod_smmuv
 		first &= ~mask;
 		last |= mask;
 	}
-	ret = step_out(b);
+	ret = iod_guest_step_out(&b->g);
 	if (ret)
 		return ret;
 	return step_in(b, w, IOD_CMD_BAD_POLICY,
@@ -170,14 +135,12 @@ static int sync_in_batch(struct batch *b, const struct iod_smmuv3_cmd *cmd)
 	const struct iod_smmuv3_viommu_cfg *cfg = &b->v->cfg;
 	int ret;
 
-	/* What batches before this one issued, with NO_SYNC or a sync that failed, is to be complete as well. */
-	b->unsynced = true;
-	ret = iod_viommu_flush(b, true);
+	ret = iod_guest_sync(&b->g);
 	if (ret)
 		return ret;
 	if (cfg->synced)
 		(void)cfg->synced(cfg->cookie, cmd);
-	iod_viommu_nothing(b);
+	guest_nothing(&b->g);
 	return 0;
 }
 
@@ -220,9 +183,9 @@ bool iod_smmuv3_viommu_takes(const struct iod_smmuv3_viommu *v, enum iod_smmuv3_
 static int common(struct batch *b, uint64_t w[2], enum viommu_kind kind,
 		  const struct iod_smmuv3_raw_cmd *raw)
 {
-	set_kind(b, kind);
-	if (b->v->joins && is_known(b, raw)) {
-		iod_viommu_nothing(b);
+	guest_set_kind(&b->g, kind);
+	if (b->v->joins && guest_is_known(&b->g, raw->word)) {
+		guest_nothing(&b->g);
 		return 0;
 	}
 	if (kind != KIND_TLBI)
@@ -237,14 +200,14 @@ static int uncommon(struct batch *b, uint64_t w[2], const struct iod_smmuv3_cmd 
 	switch (cmd->op) {
 	case IOD_SMMUV3_PREFETCH_CONFIG:
 	case IOD_SMMUV3_PREFETCH_ADDR: /* a hint */
-		iod_viommu_nothing(b);
+		guest_nothing(&b->g);
 		return 0;
 	case IOD_SMMUV3_CFGI_STE:
 	case IOD_SMMUV3_CFGI_STE_RANGE:
-		set_kind(b, KIND_OTHER);
+		guest_set_kind(&b->g, KIND_OTHER);
 		return cfgi_ste(b, w, cmd);
 	case IOD_SMMUV3_SYNC:
-		set_kind(b, KIND_OTHER);
+		guest_set_kind(&b->g, KIND_OTHER);
 		return sync_in_batch(b, cmd);
 	case IOD_SMMUV3_PRI_RESP:
 		iod_viommu_pack(w, cmd, FORM_PRI);
@@ -256,7 +219,7 @@ static int uncommon(struct batch *b, uint64_t w[2], const struct iod_smmuv3_cmd 
 		iod_viommu_pack(w, cmd, FORM_CFGI);
 		break;
 	}
-	set_kind(b, KIND_OTHER);
+	guest_set_kind(&b->g, KIND_OTHER);
 	return to_device(b, w);
 }
 
@@ -335,7 +298,7 @@ static int one(struct batch *b, const struct iod_smmuv3_raw_cmd *raw)
 {
 	uint64_t w[2] = { iod_le64(raw->word[0]), iod_le64(raw->word[1]) };
 
-	b->now = (uint32_t)(w[0] & CMD0_OP);
+	b->g.now = (uint32_t)(w[0] & CMD0_OP);
 	if (is_plain(b->v, w))
 		return common(b, w, b->v->plain[w[0] & CMD0_OP].kind, raw);
 	return decoded(b, w, raw);
@@ -394,17 +357,17 @@ int iod_viommu_feed(struct batch *b, const struct iod_smmuv3_raw_cmd *cmds, size
 	for (i = 0; i < nr; i++) {
 		const struct iod_smmuv3_raw_cmd raw = read_once(&cmds[i]);
 
-		if (b->nr > IOD_SMMUV3_VIOMMU_ISSUE - BATCH_MARGIN) {
-			ret = iod_viommu_make_room(b);
+		if (b->g.nr > GUEST_ISSUE - GUEST_MARGIN) {
+			ret = iod_guest_make_room(&b->g);
 			if (ret)
 				return ret;
 		}
 		ret = one(b, &raw);
 		if (ret)
 			return ret;
-		b->seen++;
-		if (b->flags & IOD_SMMUV3_VIOMMU_SYNC_EACH) {
-			ret = iod_viommu_flush(b, true);
+		b->g.seen++;
+		if (b->g.flags & IOD_SMMUV3_VIOMMU_SYNC_EACH) {
+			ret = iod_guest_flush(&b->g, true);
 			if (ret)
 				return ret;
 		}
@@ -412,28 +375,22 @@ int iod_viommu_feed(struct batch *b, const struct iod_smmuv3_raw_cmd *cmds, size
 	return 0;
 }
 
-int iod_viommu_result_out(struct iod_smmuv3_guest_result *user,
-			  const struct iod_smmuv3_guest_result *res)
-{
-	return iod_struct_out(user, res, sizeof(*res), sizeof(*res));
-}
-
 int iod_smmuv3_viommu_invalidate(struct iod_smmuv3_viommu *v, const struct iod_smmuv3_raw_cmd *cmds,
-				 size_t nr, struct iod_smmuv3_guest_result *res)
+				 size_t nr, struct iod_guest_result *res)
 {
-	struct iod_smmuv3_guest_result result;
+	struct iod_guest_result result;
 	struct batch b;
 	int ret;
 
 	memset(&result, 0, sizeof(result));
-	ret = res ? iod_viommu_result_out(res, &result) : 0;
+	ret = res ? iod_guest_result_out(res, &result) : 0;
 	if (ret)
 		return ret;
 	if (!v || (nr && !cmds) || nr > IOD_SMMUV3_VIOMMU_MAX_BATCH)
 		return -EINVAL;
 	iod_viommu_batch_begin(&b, v, v->cfg.flags);
-	ret = iod_viommu_batch_end(&b, iod_viommu_feed(&b, cmds, nr), &result);
+	ret = iod_guest_end(&b.g, iod_viommu_feed(&b, cmds, nr), &result);
 	if (res)
-		(void)iod_viommu_result_out(res, &result);
+		(void)iod_guest_result_out(res, &result);
 	return ret;
 }

@@ -59,7 +59,7 @@ static int arg_check(const struct iod_iommufd_hwpt_invalidate *arg)
 
 /* In pieces, but one batch. */
 static int invalidate(struct iod_smmuv3_viommu *v, const struct iod_iommufd_hwpt_invalidate *arg,
-		      const unsigned char *data, struct iod_smmuv3_guest_result *res)
+		      const unsigned char *data, struct iod_guest_result *res)
 {
 	struct iod_smmuv3_raw_cmd cmds[CHUNK];
 	struct batch b;
@@ -76,19 +76,18 @@ static int invalidate(struct iod_smmuv3_viommu *v, const struct iod_iommufd_hwpt
 		ret = iod_viommu_feed(&b, cmds, nr);
 		done += nr;
 	}
-	return iod_viommu_batch_end(&b, ret, res);
+	return iod_guest_end(&b.g, ret, res);
 }
 
 int iod_smmuv3_iommufd_invalidate(struct iod_smmuv3_viommu *v, void *arg, size_t arg_len,
-				  const void *data, size_t data_len,
-				  struct iod_smmuv3_guest_result *res)
+				  const void *data, size_t data_len, struct iod_guest_result *res)
 {
 	struct iod_iommufd_hwpt_invalidate in;
-	struct iod_smmuv3_guest_result result;
+	struct iod_guest_result result;
 	int ret;
 
 	memset(&result, 0, sizeof(result));
-	ret = res ? iod_viommu_result_out(res, &result) : 0;
+	ret = res ? iod_guest_result_out(res, &result) : 0;
 	if (!ret && !v)
 		ret = -EINVAL;
 	if (!ret)
@@ -107,7 +106,7 @@ int iod_smmuv3_iommufd_invalidate(struct iod_smmuv3_viommu *v, void *arg, size_t
 	memcpy((unsigned char *)arg + offsetof(struct iod_iommufd_hwpt_invalidate, entry_num),
 	       &result.handled, sizeof(result.handled));
 	if (res)
-		(void)iod_viommu_result_out(res, &result);
+		(void)iod_guest_result_out(res, &result);
 	return ret;
 }
 
@@ -178,7 +177,7 @@ int iod_smmuv3_iommufd_vdevice_alloc(struct iod_smmuv3_viommu *v, void *arg, siz
 		return ret;
 	if (in.virt_id > UINT32_MAX)
 		return -EINVAL;
-	ret = iod_smmuv3_viommu_add(v, (uint32_t)in.virt_id, sid, IOD_SMMUV3_VDEV_ON);
+	ret = iod_smmuv3_viommu_add(v, (uint32_t)in.virt_id, sid, IOD_VDEV_ON);
 	if (ret)
 		return ret;
 	memcpy((unsigned char *)arg + offsetof(struct iod_iommufd_vdevice_alloc, out_vdevice_id),

@@ -13,65 +13,34 @@ struct turn {
 	bool open; /* commands without a SYNC behind them */
 };
 
-/* What a consumer makes of an error: the guest's fault (CERROR_ILL), or ours (CERROR_ABT). */
-static int consumer_error(int ret, bool ours)
-{
-	if (!ret || ret == -EAGAIN)
-		return ret;
-	return ours ? -EIO : -EINVAL;
-}
-
 /* Consumed is not complete: a SYNC follows, for all. */
 static int turn_commands(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_t nr,
 			 size_t *handled)
 {
 	struct turn *turn = cookie;
 	struct iod_smmuv3_viommu *v = turn->v;
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct batch b;
 	int ret;
 
 	iod_viommu_batch_begin(&b, v, v->cfg.flags | IOD_SMMUV3_VIOMMU_NO_SYNC);
-	ret = iod_viommu_batch_end(&b, iod_viommu_feed(&b, cmds, nr), &res);
+	ret = iod_guest_end(&b.g, iod_viommu_feed(&b, cmds, nr), &res);
 	*handled = res.handled;
 	turn->reason = res.reason;
 	turn->open = true;
-	return consumer_error(ret, res.reason == IOD_CMD_BAD_ISSUE);
-}
-
-static int host_sync(struct iod_smmuv3_viommu *v)
-{
-	size_t issued = 0;
-
-	word_count(&v->stat[STAT_SYNCS], 1);
-	return v->sink.issue(v->sink.cookie, NULL, 0, true, &issued);
-}
-
-/*
- * The turn ends between commands and their SYNC. The next may be another thread's, whom a host's queue need not
- * tell of what it refused of ours: so it is asked now, and the SYNC says so.
- */
-static void turn_end(struct turn *turn)
-{
-	int ret = turn->open ? host_sync(turn->v) : 0;
-
-	if (ret)
-		__atomic_store_n((iod_word *)&turn->v->owed, (uint64_t)-ret, __ATOMIC_RELAXED);
+	return iod_guest_consumer_error(ret, res.reason == IOD_CMD_BAD_ISSUE);
 }
 
 static int turn_sync(void *cookie, const struct iod_smmuv3_cmd *sync)
 {
 	struct turn *turn = cookie;
 	struct iod_smmuv3_viommu *v = turn->v;
-	int ret = host_sync(v), owed;
+	int ret = iod_guest_queue_sync(&v->core);
 
 	turn->open = false;
-	owed = -(int)__atomic_exchange_n((iod_word *)&v->owed, 0, __ATOMIC_RELAXED);
-	if (!ret && owed)
-		ret = owed;
 	if (ret) {
 		turn->reason = IOD_CMD_BAD_ISSUE;
-		return ret == -ETIMEDOUT ? ret : consumer_error(ret, true);
+		return ret == -ETIMEDOUT ? ret : iod_guest_consumer_error(ret, true);
 	}
 	if (v->cfg.synced)
 		(void)v->cfg.synced(v->cfg.cookie, sync);
@@ -98,7 +67,8 @@ int iod_smmuv3_viommu_consume(struct iod_smmuv3_viommu *v, struct iod_smmuv3_con
 	c.ops = &ops;
 	c.cookie = &turn;
 	ret = iod_smmuv3_cmdq_consume(&c);
-	turn_end(&turn);
+	if (turn.open)
+		iod_guest_queue_pause(&v->core);
 	consume->consumed = c.consumed;
 	consume->cerror = c.cerror;
 	consume->reason = c.reason ? c.reason : turn.reason;

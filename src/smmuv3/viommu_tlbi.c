@@ -60,7 +60,7 @@ static int emit(struct batch *b, uint64_t w0, uint64_t w1, uint32_t after)
 {
 	struct iod_smmuv3_raw_cmd raw = iod_viommu_raw(w0, w1);
 
-	return iod_viommu_emit(b, &raw, b->seen, after, b->now, 0);
+	return iod_viommu_emit(b, &raw, b->g.seen, after, b->g.now, 0);
 }
 
 /* Behind what was joined. */
@@ -68,7 +68,7 @@ static int emit_alone(struct batch *b, const uint64_t w[2])
 {
 	int ret = iod_viommu_run_end(b);
 
-	return ret ? ret : emit(b, w[0], w[1], b->seen + 1);
+	return ret ? ret : emit(b, w[0], w[1], b->g.seen + 1);
 }
 
 /* By address includes global entries, which no ASID names: it takes all of the VMID to cover them. */
@@ -76,7 +76,7 @@ static int emit_everything(struct batch *b, const uint64_t w[2])
 {
 	const uint64_t all[2] = { IOD_SMMUV3_TLBI_NH_ALL | (w[0] & CMD0_VMID), 0 };
 
-	b->all = b->v->joins;
+	b->g.all = b->v->joins;
 	return emit_alone(b, all);
 }
 
@@ -105,12 +105,12 @@ static int expand(struct batch *b, const uint64_t w[2])
 	uint64_t w1 = s.first | (w[1] & CMD1_LEAF);
 	int ret;
 
-	if (n > b->v->expand || n - 1 > IOD_SMMUV3_VIOMMU_MAX_EXPAND - b->expanded)
+	if (n > b->v->expand || n - 1 > IOD_SMMUV3_VIOMMU_MAX_EXPAND - b->g.expanded)
 		return emit_everything(b, w);
-	b->expanded += n - 1;
+	b->g.expanded += n - 1;
 	ret = iod_viommu_run_end(b);
 	for (i = 0; i < n && !ret; i++, w1 += BIT64(lg2))
-		ret = emit(b, w0, w1, b->seen + (i + 1 == n));
+		ret = emit(b, w0, w1, b->g.seen + (i + 1 == n));
 	return ret;
 }
 
@@ -146,7 +146,6 @@ static bool run_take(struct batch_run *run, const uint64_t key[2], const struct 
 		return false;
 	run->first = u.first;
 	run->last = u.last;
-	run->nr++;
 	return true;
 }
 
@@ -167,14 +166,16 @@ static int by_address(struct batch *b, const uint64_t w[2])
 		return emit_alone(b, w);
 	key[0] = w[0] & ~(CMD0_NUM | CMD0_SCALE);
 	key[1] = w[1] & (CMD1_LEAF | CMD1_TTL);
-	if (b->run.nr && run_take(&b->run, key, &s))
+	if (b->g.run_nr && run_take(&b->run, key, &s)) {
+		b->g.run_nr++;
 		return 0;
+	}
 	ret = iod_viommu_run_end(b);
 	if (ret)
 		return ret;
+	b->g.run_nr = 1;
 	b->run = (struct batch_run){
-		.nr = 1,
-		.start = b->seen,
+		.start = b->g.seen,
 		.tg = tg,
 		.key = { key[0], key[1] },
 		.one = iod_viommu_raw(w[0], w[1]),
@@ -204,30 +205,30 @@ static int emit_run(struct batch *b)
 	uint64_t n = ((run->last - run->first) >> lg2) + 1, most = span_scaled_floor(n);
 	int ret;
 
-	if (run->nr == 1 || n == 1)
-		return iod_viommu_emit(b, &run->one, run->start, b->seen,
+	if (b->g.run_nr == 1 || n == 1)
+		return iod_viommu_emit(b, &run->one, run->start, b->g.seen,
 				       (uint32_t)(run->key[0] & CMD0_OP), 0);
-	ret = emit_range(b, run->first, most, most == n ? b->seen : run->start);
+	ret = emit_range(b, run->first, most, most == n ? b->g.seen : run->start);
 	if (ret || most == n)
 		return ret;
-	return emit_range(b, run->last + 1 - (most << lg2), most, b->seen);
+	return emit_range(b, run->last + 1 - (most << lg2), most, b->g.seen);
 }
 
 int iod_viommu_run_end(struct batch *b)
 {
 	int ret;
 
-	if (!b->run.nr)
+	if (!b->g.run_nr)
 		return 0;
 	ret = emit_run(b);
-	b->run.nr = 0;
+	b->g.run_nr = 0;
 	return ret;
 }
 
 int iod_viommu_tlbi(struct batch *b, const uint64_t w[2])
 {
-	if (b->all) {
-		iod_viommu_nothing(b);
+	if (b->g.all) {
+		guest_nothing(&b->g);
 		return 0;
 	}
 	switch (w[0] & CMD0_OP) {

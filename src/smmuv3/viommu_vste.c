@@ -104,7 +104,7 @@ static int restrict_vste(struct iod_smmuv3_viommu *v, uint32_t vsid, struct iod_
 
 	if (ret)
 		return ret;
-	if (dev.state != IOD_SMMUV3_VDEV_ON)
+	if (dev.state != IOD_VDEV_ON)
 		part->eats = 0;
 	if (aborts(part))
 		part->config = IOD_SMMUV3_ABORT;
@@ -145,7 +145,7 @@ int iod_smmuv3_viommu_vste(struct iod_smmuv3_viommu *v, uint32_t vsid, const uin
 		if (ret)
 			return ret;
 	}
-	ret = iod_vdevs_change(&v->vdevs, vsid, VDEV_LINEAR, 0, false);
+	ret = iod_vdevs_change(viommu_vdevs(v), vsid, VDEV_LINEAR, 0, false);
 	if (!ret)
 		*vste = out;
 	return ret;
@@ -169,8 +169,8 @@ int iod_smmuv3_viommu_vste_installed(struct iod_smmuv3_viommu *v, uint32_t vsid,
 	ret = read_vste(&ste, vste->ste);
 	if (ret)
 		return ret;
-	return iod_vdevs_change(&v->vdevs, vsid, VDEV_LINEAR, is_linear(&ste) ? VDEV_LINEAR : 0,
-				false);
+	return iod_vdevs_change(viommu_vdevs(v), vsid, VDEV_LINEAR,
+				is_linear(&ste) ? VDEV_LINEAR : 0, false);
 }
 
 int iod_smmuv3_viommu_host_ste(const struct iod_iommufd_hwpt_smmuv3 *vste, const uint64_t stage2[8],

@@ -99,7 +99,7 @@ static void may_be_seen(const struct world *w, const struct mdl_smmu_cmd *m)
 		   m->op == MDL_OP_STALL_TERM);
 	FUZZ_CHECK(n < DEVICES);
 	if (m->op == MDL_OP_ATC_INV || m->op == MDL_OP_PRI_RESP)
-		FUZZ_CHECK(w->state[n] == IOD_SMMUV3_VDEV_ON);
+		FUZZ_CHECK(w->state[n] == IOD_VDEV_ON);
 	if (m->op == MDL_OP_PRI_RESP)
 		FUZZ_CHECK(w->cfg.flags & IOD_SMMUV3_VIOMMU_ALLOW_PRI);
 	if (m->op == MDL_OP_RESUME || m->op == MDL_OP_STALL_TERM)
@@ -208,13 +208,13 @@ static void is_done(const struct world *w, const struct host *h,
 	FUZZ_CHECK(m.sid % 8 == 0 && m.sid / 8 < DEVICES);
 	n = m.sid / 8;
 	if (m.op == MDL_OP_ATC_INV)
-		FUZZ_CHECK(w->state[n] != IOD_SMMUV3_VDEV_ON || host_atc(h, SID(n), &v));
+		FUZZ_CHECK(w->state[n] != IOD_VDEV_ON || host_atc(h, SID(n), &v));
 	else
 		FUZZ_CHECK(host_cd(h, SID(n), &v));
 }
 
 /* One batch on a virtual SMMU of its own. */
-static int run(struct world *w, struct host *h, size_t nr, struct iod_smmuv3_guest_result *res)
+static int run(struct world *w, struct host *h, size_t nr, struct iod_guest_result *res)
 {
 	struct iod_smmuv3_viommu *v;
 	unsigned i;
@@ -225,8 +225,8 @@ static int run(struct world *w, struct host *h, size_t nr, struct iod_smmuv3_gue
 	FUZZ_CHECK(!iod_smmuv3_viommu_create(&v, &w->cfg));
 	for (i = 0; i < DEVICES; i++)
 		FUZZ_CHECK(!iod_smmuv3_viommu_add(v, VSID(i), SID(i),
-						  (enum iod_smmuv3_vdev_state)w->state[i]));
-	*res = (struct iod_smmuv3_guest_result){ .size = sizeof(*res) };
+						  (enum iod_vdev_state)w->state[i]));
+	*res = (struct iod_guest_result){ .size = sizeof(*res) };
 	ret = iod_smmuv3_viommu_invalidate(v, w->batch, nr, res);
 	FUZZ_CHECK(!iod_smmuv3_viommu_destroy(v));
 	for (i = 0; i < h->nr; i++)
@@ -236,7 +236,7 @@ static int run(struct world *w, struct host *h, size_t nr, struct iod_smmuv3_gue
 
 static void check(struct world *w, struct host *h, struct host *again)
 {
-	struct iod_smmuv3_guest_result res, res2;
+	struct iod_guest_result res, res2;
 	struct mdl_smmu_cmd m;
 	uint32_t i;
 	int ret;

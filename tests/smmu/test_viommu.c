@@ -74,7 +74,7 @@ static void atc_one_target(void **state)
 	rig_close(rig);
 }
 
-static void set_state(struct rig *rig, unsigned int dev, enum iod_smmuv3_vdev_state state)
+static void set_state(struct rig *rig, unsigned int dev, enum iod_vdev_state state)
 {
 	iodt_assert_ok(iod_smmuv3_viommu_set_state(rig->v, dev * 8, state));
 	rig->state[dev] = state;
@@ -101,15 +101,15 @@ static void device_state(void **state)
 	o.stall = true;
 	o.flags = IOD_SMMUV3_VIOMMU_ALLOW_PRI | IOD_SMMUV3_VIOMMU_ALLOW_RESUME;
 	rig = rig_open(&o);
-	set_state(rig, 1, IOD_SMMUV3_VDEV_ATS_OFF);
-	set_state(rig, 2, IOD_SMMUV3_VDEV_BLOCKED);
+	set_state(rig, 1, IOD_VDEV_ATS_OFF);
+	set_state(rig, 2, IOD_VDEV_BLOCKED);
 	rig_expect_batch(rig, g, IODT_ARRAY_SIZE(g), want, IODT_ARRAY_SIZE(want));
-	set_state(rig, 1, IOD_SMMUV3_VDEV_ON);
+	set_state(rig, 1, IOD_VDEV_ON);
 	rig_expect_one(rig, 0x40 | VSID(1), 1, 0x40 | SID(1), 1);
 	rig_close(rig);
 	o.flags = IOD_SMMUV3_VIOMMU_STRICT_ATC;
 	rig = rig_open(&o);
-	set_state(rig, 1, IOD_SMMUV3_VDEV_ATS_OFF);
+	set_state(rig, 1, IOD_VDEV_ATS_OFF);
 	rig_expect_refused(rig, 0x40 | VSID(1), 1, -EOPNOTSUPP, IOD_CMD_BAD_STATE);
 	rig_close(rig);
 }
@@ -123,7 +123,7 @@ static void unknown_sid(void **state)
 		{ { 0x06 | UINT64_C(0x1001) << 32, 0 } }, /* a host's StreamID is none of a guest */
 		{ { 0x06 | VSID(3), 0 } },
 	};
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_opts o = rig_defaults();
 	struct rig *rig = rig_open(&o);
 	unsigned int i;
@@ -168,7 +168,7 @@ static void strangers_are_asked_for(void **state)
 		{ { 0x06 | UINT64_C(0x66) << 32, 0 } },
 		{ { 0x06 | VSID(2), 0 } },
 	};
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_opts o = rig_defaults();
 	struct rig *rig;
 
@@ -315,7 +315,7 @@ static void quirk_hook(void **state)
 					{ { 0x12 | VMID, 0x2000 } },
 					{ { 0x10 | VMID, 0 } } };
 	struct rig_opts o = rig_defaults();
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_cmd bad[] = { { { 0x12, 0x2000 } }, { { 0x12, 0x8000 } } };
 	struct rig *rig;
 
@@ -356,7 +356,7 @@ static void errata_flags(void **state)
 
 static void sync_policy(void **state)
 {
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_cmd g[600];
 	struct rig_opts o = rig_defaults();
 	struct rig *rig;
@@ -408,7 +408,7 @@ static void sync_in_batch(void **state)
 		{ { 0x46 | 1u << 12 | UINT64_C(0x99) << 32, 0x8000 } },
 		{ { 0x12, 0x2000 } },
 	};
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_opts o = rig_defaults();
 	struct rig *rig;
 
@@ -439,7 +439,7 @@ static int told(void *cookie, const struct iod_smmuv3_cmd *sync)
 static void sync_alone(void **state)
 {
 	const struct rig_cmd g[] = { { { 0x12, 0x1000 } }, { { 0x46, 0 } } };
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_opts o = rig_defaults();
 	unsigned int no_sync;
 	struct rig *rig;
@@ -479,10 +479,10 @@ static int on_cfgi_ste(void *cookie, uint32_t first, uint32_t last, bool leaf)
 	ste_calls++;
 	if (first == 0x50)
 		return -EBUSY;
-	iodt_assert_ok(iod_smmuv3_viommu_set_state(rig->v, 8, IOD_SMMUV3_VDEV_ATS_OFF));
-	iodt_assert_ok(iod_smmuv3_viommu_set_state(rig->v, 8, IOD_SMMUV3_VDEV_ON));
+	iodt_assert_ok(iod_smmuv3_viommu_set_state(rig->v, 8, IOD_VDEV_ATS_OFF));
+	iodt_assert_ok(iod_smmuv3_viommu_set_state(rig->v, 8, IOD_VDEV_ON));
 	iodt_assert_ok(iod_smmuv3_viommu_remove(rig->v, 16));
-	iodt_assert_ok(iod_smmuv3_viommu_add(rig->v, 16, 0x1002, IOD_SMMUV3_VDEV_ON));
+	iodt_assert_ok(iod_smmuv3_viommu_add(rig->v, 16, 0x1002, IOD_VDEV_ON));
 	return 0;
 }
 
@@ -499,7 +499,7 @@ static void cfgi_ste(void **state)
 		{ 0x04, 31, 0, 0xffffffff },
 	};
 	struct rig_cmd g[] = { { { 0x12, 0x1000 } }, { { 0 } }, { { 0x12, 0x2000 } } };
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_opts o = rig_defaults();
 	struct rig *rig;
 	size_t i;
@@ -540,7 +540,7 @@ static void cfgi_ste(void **state)
 static void misuse(void **state)
 {
 	const struct rig_cmd bad = { { 0x07, 0 } };
-	struct iod_smmuv3_guest_result res = { .size = sizeof(res) };
+	struct iod_guest_result res = { .size = sizeof(res) };
 	struct iod_smmuv3_raw_cmd raw = rig_raw(0x10, 0);
 	struct rig_opts o = rig_defaults();
 	struct rig *rig = rig_open(&o);

@@ -57,7 +57,7 @@ struct call {
 	struct iod_iommufd_hwpt_invalidate arg;
 	unsigned char data[MAX * 40];
 	size_t data_len;
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 };
 
 static void put(struct call *c, size_t i, uint64_t w0, uint64_t w1)
@@ -308,7 +308,7 @@ static void objects(void **state)
 	assert_int_equal(da.out_vdevice_id, 88);
 	iodt_assert_ok(iod_smmuv3_viommu_lookup(v, 0x18, &dev));
 	assert_int_equal(dev.sid, 0x1003);
-	assert_int_equal(dev.state, IOD_SMMUV3_VDEV_ON);
+	assert_int_equal(dev.state, IOD_VDEV_ON);
 	assert_int_equal(iod_smmuv3_iommufd_vdevice_alloc(v, &da, sizeof(da), 0x1004, 89), -EEXIST);
 	assert_int_equal(da.out_vdevice_id, 88);
 	da.virt_id = IODT_BIT(32);

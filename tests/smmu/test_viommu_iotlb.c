@@ -150,7 +150,7 @@ static void judge(struct world *w)
 static void round_of(struct world *w, const struct rig_cmd *cmds, size_t nr)
 {
 	const uint16_t mine = RIG_VMID;
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	size_t i;
 
 	fill(w, &w->host);
@@ -259,7 +259,7 @@ static void joined_exactly(void **state)
 					      (uint64_t)(4 + i) << 12 | 1 } };
 	w.victim = SIZE_MAX;
 	{
-		struct iod_smmuv3_guest_result res;
+		struct iod_guest_result res;
 
 		iodt_assert_ok(rig_run(w.rig, cmds, 8, &res));
 	}

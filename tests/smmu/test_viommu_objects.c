@@ -204,10 +204,9 @@ static void devices_both_ways(void **state)
 	cfg.guest.idr[1] = (cfg.guest.idr[1] & ~0x3fu) | 20;
 	iodt_assert_ok(iod_smmuv3_viommu_create(&v, &cfg));
 	for (i = 0; i < nr; i++)
-		iodt_assert_ok(
-			iod_smmuv3_viommu_add(v, i * 16, ~i, (enum iod_smmuv3_vdev_state)(i % 3)));
+		iodt_assert_ok(iod_smmuv3_viommu_add(v, i * 16, ~i, (enum iod_vdev_state)(i % 3)));
 	assert_int_equal(iod_smmuv3_viommu_devices(v), nr);
-	assert_int_equal(iod_smmuv3_viommu_add(v, 1, 1, IOD_SMMUV3_VDEV_ON), -ENOSPC);
+	assert_int_equal(iod_smmuv3_viommu_add(v, 1, 1, IOD_VDEV_ON), -ENOSPC);
 	for (i = 0; i < nr; i++) {
 		iodt_assert_ok(iod_smmuv3_viommu_lookup(v, i * 16, &dev));
 		assert_int_equal(dev.sid, ~i);
@@ -241,16 +240,16 @@ static void devices_refused(void **state)
 	cfg.host.idr[1] = (cfg.host.idr[1] & ~0x3fu) | 16;
 	cfg.max_devices = 2;
 	iodt_assert_ok(iod_smmuv3_viommu_create(&v, &cfg));
-	assert_int_equal(iod_smmuv3_viommu_add(v, 256, 1, IOD_SMMUV3_VDEV_ON), -ERANGE);
-	assert_int_equal(iod_smmuv3_viommu_add(v, 255, 65536, IOD_SMMUV3_VDEV_ON), -ERANGE);
-	assert_int_equal(iod_smmuv3_viommu_add(v, 1, 1, (enum iod_smmuv3_vdev_state)3), -EINVAL);
-	iodt_assert_ok(iod_smmuv3_viommu_add(v, 255, 65535, IOD_SMMUV3_VDEV_ON));
-	assert_int_equal(iod_smmuv3_viommu_add(v, 255, 1, IOD_SMMUV3_VDEV_ON), -EEXIST);
-	assert_int_equal(iod_smmuv3_viommu_add(v, 1, 65535, IOD_SMMUV3_VDEV_ON), -EEXIST);
-	iodt_assert_ok(iod_smmuv3_viommu_add(v, 0, 0, IOD_SMMUV3_VDEV_ON));
-	assert_int_equal(iod_smmuv3_viommu_add(v, 2, 2, IOD_SMMUV3_VDEV_ON), -ENOSPC);
-	assert_int_equal(iod_smmuv3_viommu_set_state(v, 3, IOD_SMMUV3_VDEV_ON), -ENOENT);
-	assert_int_equal(iod_smmuv3_viommu_set_state(v, 0, (enum iod_smmuv3_vdev_state)9), -EINVAL);
+	assert_int_equal(iod_smmuv3_viommu_add(v, 256, 1, IOD_VDEV_ON), -ERANGE);
+	assert_int_equal(iod_smmuv3_viommu_add(v, 255, 65536, IOD_VDEV_ON), -ERANGE);
+	assert_int_equal(iod_smmuv3_viommu_add(v, 1, 1, (enum iod_vdev_state)3), -EINVAL);
+	iodt_assert_ok(iod_smmuv3_viommu_add(v, 255, 65535, IOD_VDEV_ON));
+	assert_int_equal(iod_smmuv3_viommu_add(v, 255, 1, IOD_VDEV_ON), -EEXIST);
+	assert_int_equal(iod_smmuv3_viommu_add(v, 1, 65535, IOD_VDEV_ON), -EEXIST);
+	iodt_assert_ok(iod_smmuv3_viommu_add(v, 0, 0, IOD_VDEV_ON));
+	assert_int_equal(iod_smmuv3_viommu_add(v, 2, 2, IOD_VDEV_ON), -ENOSPC);
+	assert_int_equal(iod_smmuv3_viommu_set_state(v, 3, IOD_VDEV_ON), -ENOENT);
+	assert_int_equal(iod_smmuv3_viommu_set_state(v, 0, (enum iod_vdev_state)9), -EINVAL);
 	assert_int_equal(iod_smmuv3_viommu_remove(v, 3), -ENOENT);
 	assert_int_equal(iod_smmuv3_viommu_remove(NULL, 3), -EINVAL);
 	iodt_assert_ok(iod_smmuv3_viommu_destroy(v));
@@ -278,7 +277,7 @@ static void memory_fails(void **state)
 	for (i = added = 0; i < 300; i++) {
 		alloc.fail_at =
 			alloc.calls + 1 + i % 3; /* the device's, or that of a larger table */
-		ret = iod_smmuv3_viommu_add(v, i, i, IOD_SMMUV3_VDEV_ON);
+		ret = iod_smmuv3_viommu_add(v, i, i, IOD_VDEV_ON);
 		assert_true(!ret || ret == -ENOMEM);
 		added += !ret;
 		assert_int_equal(iod_smmuv3_viommu_devices(v), added);
@@ -292,7 +291,7 @@ static void memory_fails(void **state)
 /* No memory is asked for by a batch. */
 static void batches_allocate_nothing(void **state)
 {
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_opts o = rig_defaults();
 	struct iodt_alloc alloc;
 	struct rig_cmd cmds[64];
@@ -437,11 +436,11 @@ static void vste_ats_off(void **state)
 	iodt_put_le64(&raw[0], 1 | 5u << 1);
 	iodt_put_le64(&raw[1], IODT_BIT(28));
 	for (dev_state = 0; dev_state < 3; dev_state++) {
-		iodt_assert_ok(iod_smmuv3_viommu_set_state(rig->v, 8,
-							   (enum iod_smmuv3_vdev_state)dev_state));
+		iodt_assert_ok(
+			iod_smmuv3_viommu_set_state(rig->v, 8, (enum iod_vdev_state)dev_state));
 		iodt_assert_ok(iod_smmuv3_viommu_vste(rig->v, 8, raw, &vste, NULL));
 		iodt_put_le64(&word, vste.ste[1]);
-		assert_int_equal(word >> 28 & 3, dev_state == IOD_SMMUV3_VDEV_ON);
+		assert_int_equal(word >> 28 & 3, dev_state == IOD_VDEV_ON);
 	}
 	assert_int_equal(iod_smmuv3_viommu_vste(rig->v, 9, raw, &vste, NULL), -ENOENT);
 	rig_close(rig);
@@ -492,8 +491,8 @@ static void figures(void **state)
 	const struct rig_cmd cmds[] = { { { 0x12, 0x1000 } },
 					{ { 0x12, 0x2000 } },
 					{ { 0xff, 0 } } };
-	struct iod_smmuv3_viommu_stats stats = { .size = sizeof(stats) };
-	struct iod_smmuv3_guest_result res;
+	struct iod_viommu_stats stats = { .size = sizeof(stats) };
+	struct iod_guest_result res;
 	struct rig_opts o = rig_defaults();
 	struct rig *rig = rig_open(&o);
 

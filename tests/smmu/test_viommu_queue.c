@@ -335,7 +335,7 @@ static void page_requests(void **state)
 {
 	const struct rig_cmd answer = { { 0x41 | UINT64_C(0x10) << 32, 0x2005 } };
 	const struct rig_cmd sent = { { 0x41 | UINT64_C(0x1002) << 32, 0x2005 } };
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_opts o = rig_defaults();
 	struct rig *rig = rig_open(&o);
 	struct iod_smmuv3_raw_pri host, guest;

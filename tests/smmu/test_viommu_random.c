@@ -41,7 +41,7 @@ static bool literal(const struct rig *rig)
 }
 
 static void compare(const struct rig *rig, const struct wanted *w, const struct rig_cmd *cmds,
-		    size_t nr, int ret, const struct iod_smmuv3_guest_result *res)
+		    size_t nr, int ret, const struct iod_guest_result *res)
 {
 	if (ret != w->last.error || res->handled != w->good) /* where to look */
 		print_error("command %zu, %016llx %016llx, or %u\n", w->good,
@@ -76,7 +76,7 @@ static void change_devices(struct rig *rig)
 	struct iod_iommufd_hwpt_smmuv3 vste;
 	unsigned int dev = (unsigned int)rig_below(rig, RIG_DEVICES);
 
-	rig->state[dev] = (enum iod_smmuv3_vdev_state)rig_below(rig, 3);
+	rig->state[dev] = (enum iod_vdev_state)rig_below(rig, 3);
 	rig->linear[dev] = rig_below(rig, 2);
 	iodt_assert_ok(iod_smmuv3_viommu_set_state(rig->v, dev * 8, rig->state[dev]));
 	/* V, Config 5, S1CDMax 3; S1Fmt 0 or 1 */
@@ -114,7 +114,7 @@ static void run_some(unsigned int n, unsigned int rounds, bool hostile)
 {
 	struct rig_opts o = some_opts(n);
 	struct rig *rig = rig_open(&o);
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_cmd cmds[MAX_BATCH];
 	struct wanted *w = malloc(sizeof(*w));
 	size_t nr, i;
@@ -166,7 +166,7 @@ static void check_handled(const struct rig *rig, const struct wanted *w, uint32_
 static void fail_at(struct rig *rig, const struct wanted *w, const struct rig_cmd *cmds, size_t nr,
 		    size_t n)
 {
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	int ret;
 
 	rig_forget(rig);
@@ -224,7 +224,7 @@ static void host_fails(void **state)
 static void host_sync_fails(void **state)
 {
 	const struct rig_cmd cmds[] = { { { 0x12, 0x1000 } }, { { 0x12, 0x9000 } } };
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_opts o = rig_defaults();
 	struct rig *rig = rig_open(&o);
 
@@ -243,7 +243,7 @@ static void host_sync_fails(void **state)
 /* A run that takes two ranges counts when both were taken. */
 static void fails_between_parts(void **state)
 {
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_cmd cmds[40];
 	struct rig_opts o = rig_defaults();
 	struct rig *rig = rig_open(&o);
@@ -264,7 +264,7 @@ static void fails_between_parts(void **state)
 
 static uint32_t handled_at(struct rig *rig, const struct rig_cmd *cmds, size_t nr, size_t fail)
 {
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 
 	rig_forget(rig);
 	rig->host.reject = true;

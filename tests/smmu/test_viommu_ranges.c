@@ -93,7 +93,7 @@ static void cost_decides(void **state)
 {
 	struct iod_inv_cost cost = { .size = sizeof(cost), .command = 10, .global = 70 };
 	struct rig_cmd g = { { 0x12 | NUM(6), 0x5000 | TG4K } };
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_opts o = rig_defaults();
 	struct rig *rig;
 
@@ -120,7 +120,7 @@ static void cost_decides(void **state)
 static void expansion_bounded(void **state)
 {
 	const struct iod_inv_cost cost = { .size = sizeof(cost), .command = 1, .global = 2000 };
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 	struct rig_opts o = rig_defaults();
 	struct rig_cmd g[40];
 	struct rig *rig;

@@ -85,7 +85,7 @@ static void guest_open(struct system *s, unsigned int n)
 	iodt_assert_ok(iod_smmuv3_viommu_create(&g->v, &cfg));
 	g->sid = 4 + n;
 	g->vsid = GUEST_SIDS + g->sid;
-	iodt_assert_ok(iod_smmuv3_viommu_add(g->v, g->vsid, g->sid, IOD_SMMUV3_VDEV_ON));
+	iodt_assert_ok(iod_smmuv3_viommu_add(g->v, g->vsid, g->sid, IOD_VDEV_ON));
 	g->root = rig_page(&s->host);
 	g->cd = rig_nested(&s->host, g->sid, ste2, CD_GOOD, g->root);
 	rig_ste(&s->host, g->sid, STE_V | STE_CONFIG(7) | (g->cd + RIG_IPA_OFF), STE1_EATS(1), ste2,
@@ -127,7 +127,7 @@ static void sees(unsigned int n, uint64_t va, unsigned int data)
 
 static void batch(unsigned int n, uint64_t w0, uint64_t w1)
 {
-	struct iod_smmuv3_guest_result res = { .size = sizeof(res) };
+	struct iod_guest_result res = { .size = sizeof(res) };
 	struct iod_smmuv3_raw_cmd raw;
 
 	iodt_put_le64(&raw.word[0], w0);
@@ -211,8 +211,8 @@ static void device_forgets(void **state)
 	assert_int_equal(sys.host.nr_atc, 1);
 	assert_int_equal(sys.host.atc[0].sid, sys.guest[1].sid);
 	assert_true(sys.host.atc[0].first == 0x8000 && sys.host.atc[0].last == 0xbfff);
-	iodt_assert_ok(iod_smmuv3_viommu_set_state(sys.guest[1].v, sys.guest[1].vsid,
-						   IOD_SMMUV3_VDEV_BLOCKED));
+	iodt_assert_ok(
+		iod_smmuv3_viommu_set_state(sys.guest[1].v, sys.guest[1].vsid, IOD_VDEV_BLOCKED));
 	batch(1, 0x40 | (uint64_t)sys.guest[1].vsid << 32, 0x8000 | 2);
 	assert_int_equal(sys.host.nr_atc, 1);
 }
@@ -306,7 +306,7 @@ static void open_queues(struct two_queues *t)
 	iodt_assert_ok(iod_smmuv3_viommu_expose(&cfg.guest, &cfg.host, 0));
 	cfg.vmid = 7;
 	iodt_assert_ok(iod_smmuv3_viommu_create(&t->v, &cfg));
-	iodt_assert_ok(iod_smmuv3_viommu_add(t->v, 0x20, sys.guest[0].sid, IOD_SMMUV3_VDEV_ON));
+	iodt_assert_ok(iod_smmuv3_viommu_add(t->v, 0x20, sys.guest[0].sid, IOD_VDEV_ON));
 	iodt_assert_ok(iod_mem_create_vm(&t->mem, &mcfg));
 	t->turn.size = sizeof(t->turn);
 	t->turn.queue = (struct iod_smmuv3_queue){ .size = sizeof(t->turn.queue),

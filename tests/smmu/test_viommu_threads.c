@@ -47,7 +47,7 @@ static int issue(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_t nr,
 static void *guest(void *arg)
 {
 	struct world *w = arg;
-	struct iod_smmuv3_guest_result res = { .size = sizeof(res) };
+	struct iod_guest_result res = { .size = sizeof(res) };
 	struct iod_smmuv3_raw_cmd cmds[16];
 	unsigned int n = 0, i;
 
@@ -94,17 +94,17 @@ static void replug(struct world *w, uint32_t n, uint32_t old, uint32_t fresh)
 	iodt_assert_ok(iod_smmuv3_viommu_remove(w->v, n));
 	may(w, old, false);
 	may(w, fresh, true);
-	iodt_assert_ok(iod_smmuv3_viommu_add(w->v, n, fresh, IOD_SMMUV3_VDEV_ON));
+	iodt_assert_ok(iod_smmuv3_viommu_add(w->v, n, fresh, IOD_VDEV_ON));
 }
 
 static void toggle(struct world *w, uint32_t n, uint32_t sid)
 {
 	if (w->early)
 		may(w, sid, false);
-	iodt_assert_ok(iod_smmuv3_viommu_set_state(w->v, n, IOD_SMMUV3_VDEV_ATS_OFF));
+	iodt_assert_ok(iod_smmuv3_viommu_set_state(w->v, n, IOD_VDEV_ATS_OFF));
 	may(w, sid, false);
 	may(w, sid, true);
-	iodt_assert_ok(iod_smmuv3_viommu_set_state(w->v, n, IOD_SMMUV3_VDEV_ON));
+	iodt_assert_ok(iod_smmuv3_viommu_set_state(w->v, n, IOD_VDEV_ON));
 }
 
 static void open_world(struct world *w)
@@ -118,7 +118,7 @@ static void open_world(struct world *w)
 	iodt_assert_ok(iod_smmuv3_viommu_create(&w->v, &cfg));
 	for (i = 0; i < NR_DEVICES; i++) {
 		w->gone[i + NR_DEVICES] = 1;
-		iodt_assert_ok(iod_smmuv3_viommu_add(w->v, i, i, IOD_SMMUV3_VDEV_ON));
+		iodt_assert_ok(iod_smmuv3_viommu_add(w->v, i, i, IOD_VDEV_ON));
 	}
 }
 
@@ -231,7 +231,7 @@ static int change_remove(struct iod_smmuv3_viommu *v)
 
 static int change_state(struct iod_smmuv3_viommu *v)
 {
-	return iod_smmuv3_viommu_set_state(v, 8, IOD_SMMUV3_VDEV_BLOCKED);
+	return iod_smmuv3_viommu_set_state(v, 8, IOD_VDEV_BLOCKED);
 }
 
 static void waits_for(int (*change)(struct iod_smmuv3_viommu *v))
@@ -246,7 +246,7 @@ static void waits_for(int (*change)(struct iod_smmuv3_viommu *v))
 	iodt_assert_ok(iod_smmuv3_id_full(&cfg.host));
 	iodt_assert_ok(iod_smmuv3_viommu_expose(&cfg.guest, &cfg.host, 0));
 	iodt_assert_ok(iod_smmuv3_viommu_create(&s.v, &cfg));
-	iodt_assert_ok(iod_smmuv3_viommu_add(s.v, 8, 8, IOD_SMMUV3_VDEV_ON));
+	iodt_assert_ok(iod_smmuv3_viommu_add(s.v, 8, 8, IOD_VDEV_ON));
 	assert_int_equal(pthread_create(&batch, NULL, one_batch, &s), 0);
 	while (!__atomic_load_n(&s.inside, __ATOMIC_ACQUIRE))
 		nap();
@@ -278,7 +278,7 @@ static void table_grows(void **state)
 	assert_int_equal(pthread_create(&threads[0], NULL, guest, &w), 0);
 	assert_int_equal(pthread_create(&threads[1], NULL, watcher, &w), 0);
 	for (i = NR_DEVICES; i < 5000; i++)
-		iodt_assert_ok(iod_smmuv3_viommu_add(w.v, i, i + NR_DEVICES, IOD_SMMUV3_VDEV_ON));
+		iodt_assert_ok(iod_smmuv3_viommu_add(w.v, i, i + NR_DEVICES, IOD_VDEV_ON));
 	for (i = NR_DEVICES; i < 5000; i += 17)
 		iodt_assert_ok(iod_smmuv3_viommu_remove(w.v, i));
 	__atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);

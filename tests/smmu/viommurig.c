@@ -145,8 +145,7 @@ struct iod_smmuv3_raw_cmd rig_raw(uint64_t w0, uint64_t w1)
 	return raw;
 }
 
-int rig_run(struct rig *rig, const struct rig_cmd *cmds, size_t nr,
-	    struct iod_smmuv3_guest_result *res)
+int rig_run(struct rig *rig, const struct rig_cmd *cmds, size_t nr, struct iod_guest_result *res)
 {
 	struct iod_smmuv3_raw_cmd *raw = calloc(nr + 1, sizeof(*raw));
 	size_t i;
@@ -280,13 +279,13 @@ static struct rig_verdict judge_device(const struct rig *rig, const struct rig_c
 	if (op == 0x40 || op == 0x41) {
 		if (!(w0 & IODT_BIT(11))) /* without SSV there is neither SSID nor Global */
 			w0 &= ~UINT64_C(0xfffff200);
-		if (rig->state[dev] != IOD_SMMUV3_VDEV_ON) {
+		if (rig->state[dev] != IOD_VDEV_ON) {
 			if (op == 0x40 && (rig->opts.flags & IOD_SMMUV3_VIOMMU_STRICT_ATC))
 				return refused(-EOPNOTSUPP, IOD_CMD_BAD_STATE);
 			return v;
 		}
 	}
-	if ((op == 0x44 || op == 0x45) && rig->state[dev] == IOD_SMMUV3_VDEV_BLOCKED)
+	if ((op == 0x44 || op == 0x45) && rig->state[dev] == IOD_VDEV_BLOCKED)
 		return v;
 	if (op == 0x44 && (w0 & IODT_BIT(12))) /* to retry is not to abort */
 		w0 &= ~IODT_BIT(13);
@@ -492,7 +491,7 @@ static void check_device(const struct rig *rig, const struct rig_cmd *c)
 		return;
 	case 0x40:
 		assert_true(!(c->w[0] & 0x500) && !(c->w[1] & 0xfc0) && (c->w[1] & 0x3f) <= 52);
-		assert_int_equal(rig->state[sid - 0x1000], IOD_SMMUV3_VDEV_ON);
+		assert_int_equal(rig->state[sid - 0x1000], IOD_VDEV_ON);
 		return;
 	case 0x41:
 		assert_true(rig->opts.flags & IOD_SMMUV3_VIOMMU_ALLOW_PRI);

@@ -50,7 +50,7 @@ struct rig {
 	struct iod_smmuv3_viommu *v;
 	struct rig_host host;
 	/* as the reference knows them */
-	enum iod_smmuv3_vdev_state state[RIG_DEVICES];
+	enum iod_vdev_state state[RIG_DEVICES];
 	bool linear[RIG_DEVICES];
 	uint64_t rng;
 };
@@ -68,8 +68,7 @@ uint64_t rig_below(struct rig *rig, uint64_t n);
 /* Words into memory, and back. */
 struct iod_smmuv3_raw_cmd rig_raw(uint64_t w0, uint64_t w1);
 /* One batch. */
-int rig_run(struct rig *rig, const struct rig_cmd *cmds, size_t nr,
-	    struct iod_smmuv3_guest_result *res);
+int rig_run(struct rig *rig, const struct rig_cmd *cmds, size_t nr, struct iod_guest_result *res);
 /* The host was given exactly these. */
 void rig_expect(const struct rig *rig, const struct rig_cmd *want, size_t nr);
 

@@ -5,7 +5,7 @@
 void rig_expect_batch(struct rig *rig, const struct rig_cmd *cmds, size_t nr,
 		      const struct rig_cmd *want, size_t nr_want)
 {
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 
 	rig_forget(rig);
 	iodt_assert_ok(rig_run(rig, cmds, nr, &res));
@@ -35,7 +35,7 @@ void rig_expect_refused(struct rig *rig, uint64_t w0, uint64_t w1, int error,
 		{ { 0x10, 0 } },
 	};
 	const struct rig_cmd want = { { 0x11 | ASID(7) | VMID, 0 } };
-	struct iod_smmuv3_guest_result res;
+	struct iod_guest_result res;
 
 	rig_forget(rig);
 	assert_int_equal(rig_run(rig, cmds, 3, &res), error);
