@@ -84,6 +84,108 @@ static const struct gold_cmd gold_cmds[] = {
 	{ { GOLD_OP(INVALIDATE_IOMMU_ALL) }, { 0x8000000000000000, 0 }, { 0 }, { 0 } },
 };
 
+struct gold_dte {
+	struct iod_amdvi_dte dte;
+	uint64_t word[4];
+};
+
+static const struct gold_dte gold_dtes[] = {
+	/* HAD 3 << 7, Mode 4 << 9; IOTLB bit 32; IntTabLen 8 << 1, IG 20h, IntCtl 2 << 60 */
+	{ { .v = true,
+	    .tv = true,
+	    .had = IOD_AMDVI_HAD_DIRTY,
+	    .mode = 4,
+	    .root = 0xabcdef0123000,
+	    .ir = true,
+	    .iw = true,
+	    .domain = 0xbeef,
+	    .i = true,
+	    .iv = true,
+	    .inttablen = 8,
+	    .ig = true,
+	    .introot = 0x123456789c0,
+	    .nmipass = true,
+	    .intctl = 2,
+	    .lint1pass = true },
+	  { 0x600abcdef0123983, 0x000000010000beef, 0xa4000123456789f1, 0 } },
+	/* GCR3 table fedcba9876000: 14:12 is 6 (<< 58), 30:15 is 530eh (<< 16), 51:31 is 1fdb97h (<< 43);
+	 * Mode 3 << 9, PPR to GV f << 52, GLX 2 << 56, IR; SA, IoCtl 1 << 35, Cache, EX, SysMgt 3 << 40 */
+	{ { .v = true,
+	    .tv = true,
+	    .mode = 3,
+	    .root = 0x1000,
+	    .ppr = true,
+	    .gprp = true,
+	    .giov = true,
+	    .gv = true,
+	    .glx = 2,
+	    .gcr3 = 0xfedcba9876000,
+	    .ir = true,
+	    .domain = 1,
+	    .sa = true,
+	    .ioctl = 1,
+	    .cache = true,
+	    .ex = true,
+	    .sysmgt = 3,
+	    .guestpagingmode = 1,
+	    .gdeviceid = 0x1234,
+	    .guestid = 0x5678,
+	    .attrv = true,
+	    .mode0fc = true,
+	    .snoopattr = 0xa5 },
+	  { 0x3af0000000001603, 0xfedcbbac530e0001, 0x0040000000000000, 0xa5c0567812340000 } },
+	/* nothing passes; everything passes, translated by nobody; not valid */
+	{ { .v = true, .tv = true }, { 3, 0, 0, 0 } },
+	{ { .v = true, .tv = true, .ir = true, .iw = true }, { 0x6000000000000003, 0, 0, 0 } },
+	{ { 0 }, { 0, 0, 0, 0 } },
+	/* every field full; what is nobody's is 0 */
+	{ { .v = true,
+	    .tv = true,
+	    .had = 3,
+	    .mode = 7,
+	    .root = 0xffffffffff000,
+	    .ppr = true,
+	    .gprp = true,
+	    .giov = true,
+	    .gv = true,
+	    .glx = 3,
+	    .ir = true,
+	    .iw = true,
+	    .domain = 0xffff,
+	    .gcr3 = 0xffffffffff000,
+	    .i = true,
+	    .se = true,
+	    .sa = true,
+	    .ioctl = 3,
+	    .cache = true,
+	    .sd = true,
+	    .ex = true,
+	    .sysmgt = 3,
+	    .sats = true,
+	    .iv = true,
+	    .inttablen = 15,
+	    .ig = true,
+	    .introot = 0xfffffffffffc0,
+	    .guestpagingmode = 3,
+	    .initpass = true,
+	    .eintpass = true,
+	    .nmipass = true,
+	    .intctl = 3,
+	    .lint0pass = true,
+	    .lint1pass = true,
+	    .gdeviceid = 0xffff,
+	    .guestid = 0xffff,
+	    .attrv = true,
+	    .mode0fc = true,
+	    .snoopattr = 0xff },
+	  { 0x7fffffffffffff83, 0xffffffffffffffff, 0xf7cfffffffffffff, 0xffc0ffffffff0000 } },
+};
+
+/* Bits that belong to no field: 6:2 and 63; 53:52 and 59; 15:0 and 53:48. */
+static const uint64_t gold_dte_unknown[4] = { 0x800000000000007c, 0, 0x0830000000000000,
+					      0x003f00000000ffff };
+
+#define GOLD_NR_DTES (sizeof(gold_dtes) / sizeof(gold_dtes[0]))
 #define GOLD_NR_CMDS (sizeof(gold_cmds) / sizeof(gold_cmds[0]))
 
 #endif
