@@ -292,13 +292,13 @@ static inline bool iod_vtd_lookup_is_recorded(const struct iod_vtd_lookup *looku
 /** @name Changing a live structure @{ */
 
 /** What must be invalidated, bits, in this order (6.5.3.3). @{ */
-#define IOD_VTD_INV_CONTEXT (1u << 0) /**< context cache, device-selective */
-#define IOD_VTD_INV_PASID \
+#define IOD_VTD_FLUSH_CONTEXT (1u << 0) /**< context cache, device-selective */
+#define IOD_VTD_FLUSH_PASID \
 	(1u << 1) /**< PASID cache: the PASID of a PASID entry; of a context entry: all */
-#define IOD_VTD_INV_IOTLB \
+#define IOD_VTD_FLUSH_IOTLB \
 	(1u << 2) /**< IOTLB of the domain; of a scalable-mode context entry: all */
-#define IOD_VTD_INV_P_IOTLB (1u << 3) /**< IOTLB of the PASID in its domain */
-#define IOD_VTD_INV_DEV_TLB \
+#define IOD_VTD_FLUSH_P_IOTLB (1u << 3) /**< IOTLB of the PASID in its domain */
+#define IOD_VTD_FLUSH_DEV_TLB \
 	(1u << 4) /**< the devices' TLBs, all of the PASID (all of the device without one) */
 /** @} */
 
@@ -316,7 +316,7 @@ struct iod_vtd_plan {
 	bool breaks; /**< P = 0 in between: requests are refused for a while */
 	struct {
 		uint8_t mask; /**< words to write */
-		uint32_t inv; /**< IOD_VTD_INV_* after them; 0: no more than a fence */
+		uint32_t inv; /**< IOD_VTD_FLUSH_* after them; 0: no more than a fence */
 		uint16_t did; /**< domain id to invalidate with: of the entry as it was */
 		struct iod_vtd_raw_pasid value; /**< the whole structure after the step */
 	} step[IOD_VTD_MAX_STEPS];
@@ -343,7 +343,9 @@ struct iod_vtd_source {
 	uint16_t pfsid; /**< of its physical function, for invalidations of its TLB */
 	uint8_t mip;	/**< most invalidations pending of its TLB, 5 bits */
 	bool ats;	/**< it has a TLB in use */
-	bool pasid;	/**< it has PASIDs in use: its TLB is invalidated by PASID */
+	/** PASID entry: the device sends this PASID; false: the entry serves its requests without one (RID_PASID).
+	 *  Context entry: it sends PASIDs as well. */
+	bool pasid;
 };
 
 /** A live structure in memory that is changed. */
@@ -355,7 +357,7 @@ struct iod_vtd_change {
 	uint64_t pa;	/**< in: a multiple of the structure's bytes */
 	uint32_t pasid; /**< in: of a PASID entry */
 	uint32_t flags; /**< in: 0 or IOD_VTD_CHANGE_* */
-	/** in: 0. out: IOD_VTD_INV_* that are not complete, when words were written and this failed. Calling again with
+	/** in: 0. out: IOD_VTD_FLUSH_* that are not complete, when words were written and this failed. Calling again with
 	 *  it makes good for that first. */
 	uint32_t unsynced;
 	uint16_t did;	   /**< in, out: with unsynced, the domain id it is about */

@@ -4,52 +4,24 @@
  * entries) and scalable mode (PASID directory and PASID tables as well).
  */
 #include <iodirty/devices.h>
+#include <iodirty/vtd_entry.h>
 
 #include "devscan.h"
-
-#define RTADDR_SSIRWE BIT64(7)
-#define RTADDR_TTM(v) ((v) >> 10 & 3)
-#define TTM_LEGACY    0
-#define TTM_SCALABLE  1
-#define TTM_ABORT     3
-#define TABLE_PTR(w)  (MASK64(63, 12) & (w))
-#define PRESENT	      BIT64(0)
-
-/* Legacy context entry */
-#define CE_TT(w0)      ((w0) >> 2 & 3)
-#define CE_TT_PT       2
-#define CE_TT_RESERVED 3
-#define CE_AW(w1)      (7 & (w1))
-#define CE_DID(w1)     ((w1) >> 8 & 0xffff)
-
-/* Scalable-mode context entry */
-#define SMCE_PDTS(w0)	   ((w0) >> 9 & 7)
-#define SMCE_RID_PASID(w1) (0xfffff & (uint32_t)(w1))
-
-/* PASID table entry */
-#define PE_AW(w0)      ((w0) >> 2 & 7)
-#define PE_PGTT(w0)    ((w0) >> 6 & 7)
-#define PE_SSADE       BIT64(9)
-#define PE_DID(w1)     (0xffff & (w1))
-#define PE_FSPM(w2)    ((w2) >> 2 & 3)
-#define PGTT_FS	       1
-#define PGTT_SS	       2
-#define PGTT_NESTED    3
-#define PGTT_PT	       4
+#include "vtd/entry_bits.h"
 
 #define ROOT_ENTRIES   256u
-#define PASIDS_LG2     6u /* PASID entries per table */
 #define PASIDS	       (1u << PASIDS_LG2)
 
 #define ERR_NO_CONTEXT "context table is not in memory"
 #define ERR_NO_DIR     "PASID directory is not in memory"
 #define ERR_NO_PASIDS  "PASID table is not in memory"
-#define ERR_AW	       "reserved address width (AW)"
-#define ERR_SSIRWE     "second-stage permissions in bits 62:61 (SSIRWE) are not supported"
+
+/* What newer revisions may have given a meaning is no reason to hide a device. */
+#define CHECK IOD_VTD_CHECK_LENIENT
 
 struct vtd_scan {
 	struct devscan common;
-	bool ssirwe;
+	uint32_t flags; /* IOD_VTD_CHECK_SSIRWE, or 0 */
 };
 
 /* A device's PASID directory. */
@@ -57,125 +29,123 @@ struct pasid_dir {
 	uint64_t base;
 	uint32_t nr;	    /* its entries */
 	uint32_t rid_pasid; /* the PASID of plain requests */
+	const char *error;  /* what is wrong with the context entry; NULL: nothing */
 };
 
-static struct iod_pgtable_cfg table_cfg(enum iod_format format, uint32_t levels, uint64_t did)
+/* Copies the words of an entry to the device, and little-endian to @raw. @return false: not in memory */
+static bool read_entry(struct vtd_scan *scan, struct iod_device *dev, uint64_t pa, uint64_t *raw,
+		       unsigned n)
 {
-	return (struct iod_pgtable_cfg){
-		.size = sizeof(struct iod_pgtable_cfg),
-		.format = format,
-		.levels = levels,
-		.oas = 52,
-		.domain = did,
-	};
+	uint64_t words[8];
+	unsigned i;
+
+	if (!devscan_read(&scan->common, pa, words, n))
+		return false;
+	devscan_entry(dev, pa, words, n);
+	for (i = 0; i < n; i++)
+		raw[i] = iod_le64(words[i]);
+	return true;
 }
 
-/* @return NULL, or what is wrong */
-static const char *second_stage(const struct vtd_scan *scan, uint64_t aw, bool ad, uint64_t did,
-				struct iod_pgtable_cfg *cfg)
+/* The same for an entry of the PASID directory, which is not the one that decides. */
+static bool read_dir_entry(struct vtd_scan *scan, uint64_t pa, struct iod_vtd_pasid_dir *dir)
 {
-	if (aw < 1 || aw > 3)
-		return ERR_AW;
-	if (scan->ssirwe)
-		return ERR_SSIRWE;
-	*cfg = table_cfg(IOD_VTD_SS, (uint32_t)aw + 2, did);
-	if (ad)
-		cfg->features = IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY;
-	return NULL;
-}
+	struct iod_vtd_raw_pasid_dir raw;
+	uint64_t word;
 
-static const char *first_stage(const uint64_t *entry, struct iod_pgtable_cfg *cfg)
-{
-	uint64_t fspm = PE_FSPM(entry[2]);
-
-	if (fspm > 1)
-		return "reserved first-stage paging mode (FSPM)";
-	*cfg = table_cfg(IOD_VTD_FS, (uint32_t)fspm + 4, PE_DID(entry[1]));
-	cfg->features = IOD_PT_HW_ACCESS | IOD_PT_HW_DIRTY;
-	return NULL;
+	if (!devscan_read(&scan->common, pa, &word, 1))
+		return false;
+	raw.word[0] = iod_le64(word);
+	iod_vtd_pasid_dir_decode(dir, &raw);
+	return true;
 }
 
 static int legacy_entry(struct vtd_scan *scan, uint32_t source_id, uint64_t pa)
 {
 	struct iod_device dev = devscan_device(source_id);
-	const char *error;
-	uint64_t ce[2];
+	struct iod_vtd_raw_context raw;
+	struct iod_vtd_context ce;
+	const char *error = NULL;
 
-	if (!devscan_read(&scan->common, pa, ce, 2))
+	if (!read_entry(scan, &dev, pa, raw.word, 2))
 		return devscan_bad(&scan->common, &dev, ERR_NO_CONTEXT, pa);
-	if (!(ce[0] & PRESENT))
+	iod_vtd_context_decode(&ce, &raw);
+	if (!ce.present)
 		return 0;
-	devscan_entry(&dev, pa, ce, 2);
-	dev.domain = CE_DID(ce[1]);
-	if (CE_TT(ce[0]) == CE_TT_PT)
+	dev.domain = ce.did;
+	if (!iod_vtd_context_check(&ce, NULL, CHECK, &error) && ce.tt == IOD_VTD_TT_PASS_THROUGH)
 		return devscan_report(&scan->common, &dev, IOD_DEVICE_BYPASS, "pass-through");
-	if (CE_TT(ce[0]) == CE_TT_RESERVED)
-		return devscan_bad(&scan->common, &dev, "reserved translation type (TT)", pa);
-	error = second_stage(scan, CE_AW(ce[1]), false, dev.domain, &dev.cfg);
+	if (!error)
+		iod_vtd_context_get_second(&ce, NULL, scan->flags, &dev.cfg, &dev.root, &error);
 	if (error)
 		return devscan_bad(&scan->common, &dev, error, pa);
 	dev.stage = 2;
-	dev.root = TABLE_PTR(ce[0]);
 	return devscan_report(&scan->common, &dev, IOD_DEVICE_TRANSLATED, "second-stage");
 }
 
-/* A present PASID entry. */
-static int pasid_entry(struct vtd_scan *scan, struct iod_device *dev)
+/* The tables of a present PASID entry that translates. @return NULL, or what is wrong */
+static const char *pasid_tables(const struct vtd_scan *scan, const struct iod_vtd_pasid *pe,
+				struct iod_device *dev)
 {
-	const uint64_t *pe = dev->entry;
-	struct iod_pgtable_cfg first = { 0 }, second = { 0 };
-	const char *error = NULL, *name = "nested";
-	uint64_t pgtt = PE_PGTT(pe[0]);
+	bool nested = pe->pgtt == IOD_VTD_PGTT_NESTED;
+	const char *error = NULL;
 
-	dev->domain = PE_DID(pe[1]);
-	if (pgtt == PGTT_PT)
+	if (nested)
+		iod_vtd_pasid_get_second(pe, NULL, scan->flags, &dev->cfg2, &dev->root2, &error);
+	if (error)
+		return error;
+	if (pe->pgtt == IOD_VTD_PGTT_SECOND)
+		iod_vtd_pasid_get_second(pe, NULL, scan->flags, &dev->cfg, &dev->root, &error);
+	else
+		iod_vtd_pasid_get_first(pe, NULL, &dev->cfg, &dev->root, &error);
+	return error;
+}
+
+/* A present PASID entry. */
+static int pasid_entry(struct vtd_scan *scan, struct iod_device *dev,
+		       const struct iod_vtd_pasid *pe)
+{
+	static const char *const names[] = {
+		[IOD_VTD_PGTT_FIRST] = "first-stage",
+		[IOD_VTD_PGTT_SECOND] = "second-stage",
+		[IOD_VTD_PGTT_NESTED] = "nested",
+	};
+	const char *error = NULL;
+
+	dev->domain = pe->did;
+	if (iod_vtd_pasid_check(pe, NULL, CHECK, &error))
+		return devscan_bad(&scan->common, dev, error, dev->entry_pa);
+	if (pe->pgtt == IOD_VTD_PGTT_PASS_THROUGH)
 		return devscan_report(&scan->common, dev, IOD_DEVICE_BYPASS, "pass-through");
-	if (pgtt < PGTT_FS || pgtt > PGTT_PT)
-		error = "reserved PASID translation type (PGTT)";
-	if (!error && pgtt != PGTT_FS)
-		error = second_stage(scan, PE_AW(pe[0]), pe[0] & PE_SSADE, dev->domain, &second);
-	if (!error && pgtt != PGTT_SS)
-		error = first_stage(pe, &first);
+	error = pasid_tables(scan, pe, dev);
 	if (error)
 		return devscan_bad(&scan->common, dev, error, dev->entry_pa);
-
-	dev->stage = (uint32_t)pgtt; /* 1, 2, 3: as iod_device.stage counts */
-	dev->cfg = first;
-	dev->root = TABLE_PTR(pe[2]);
-	if (pgtt == PGTT_SS) {
-		dev->cfg = second;
-		dev->root = TABLE_PTR(pe[0]);
-		name = "second-stage";
-	} else if (pgtt == PGTT_NESTED) {
-		dev->cfg2 = second;
-		dev->root2 = TABLE_PTR(pe[0]);
-	} else {
-		name = "first-stage";
-	}
-	return devscan_report(&scan->common, dev, IOD_DEVICE_TRANSLATED, name);
+	dev->stage = pe->pgtt; /* 1, 2, 3: as iod_device.stage counts */
+	return devscan_report(&scan->common, dev, IOD_DEVICE_TRANSLATED, names[pe->pgtt]);
 }
 
 /* What happens to requests without a PASID. */
 static int plain_requests(struct vtd_scan *scan, struct iod_device dev, const struct pasid_dir *dir)
 {
 	uint64_t pa = dir->base + (uint64_t)(dir->rid_pasid >> PASIDS_LG2) * 8;
-	uint64_t entry, words[8];
+	struct iod_vtd_raw_pasid raw;
+	struct iod_vtd_pasid_dir entry;
+	struct iod_vtd_pasid pe;
 
 	dev.pasid = dir->rid_pasid;
-	if (dir->rid_pasid >> PASIDS_LG2 >= dir->nr)
-		return devscan_bad(&scan->common, &dev, "RID_PASID is beyond the PASID directory",
-				   dev.entry_pa);
-	if (!devscan_read(&scan->common, pa, &entry, 1))
+	if (dir->error)
+		return devscan_bad(&scan->common, &dev, dir->error, dev.entry_pa);
+	if (!read_dir_entry(scan, pa, &entry))
 		return devscan_bad(&scan->common, &dev, ERR_NO_DIR, pa);
-	if (!(entry & PRESENT))
+	if (!entry.present)
 		return devscan_report(&scan->common, &dev, IOD_DEVICE_BLOCKED, "blocked");
-	pa = TABLE_PTR(entry) + (dir->rid_pasid & (PASIDS - 1)) * 64;
-	if (!devscan_read(&scan->common, pa, words, 8))
+	pa = entry.smptblptr + (dir->rid_pasid & (PASIDS - 1)) * sizeof(raw);
+	if (!read_entry(scan, &dev, pa, raw.word, 8))
 		return devscan_bad(&scan->common, &dev, ERR_NO_PASIDS, pa);
-	devscan_entry(&dev, pa, words, 8);
-	if (!(words[0] & PRESENT))
+	iod_vtd_pasid_decode(&pe, &raw);
+	if (!pe.present)
 		return devscan_report(&scan->common, &dev, IOD_DEVICE_BLOCKED, "blocked");
-	return pasid_entry(scan, &dev);
+	return pasid_entry(scan, &dev, &pe);
 }
 
 /* The other PASIDs of one table. */
@@ -183,24 +153,27 @@ static int pasid_table(struct vtd_scan *scan, struct iod_device dev, const struc
 		       uint64_t table)
 {
 	uint32_t first = dev.pasid, i;
+	struct iod_vtd_raw_pasid raw;
+	struct iod_vtd_pasid pe;
 	int ret = 0;
 
-	if (!devscan_ptr(&scan->common, table, PASIDS * 64)) {
+	if (!devscan_ptr(&scan->common, table, PASIDS * sizeof(raw))) {
 		if (first >> PASIDS_LG2 == dir->rid_pasid >> PASIDS_LG2)
 			return 0; /* reported with the plain requests */
 		return devscan_bad(&scan->common, &dev, ERR_NO_PASIDS, table);
 	}
 	for (i = 0; i < PASIDS && !ret && devscan_spend(&scan->common); i++) {
-		uint64_t pa = table + i * 64, words[8];
+		struct iod_device one = dev;
+		uint64_t pa = table + i * sizeof(raw);
 
-		dev.pasid = first + i;
-		if (dev.pasid == dir->rid_pasid)
+		one.pasid = first + i;
+		if (one.pasid == dir->rid_pasid)
 			continue;
-		if (!devscan_read(&scan->common, pa, words, 8))
-			return devscan_bad(&scan->common, &dev, ERR_NO_PASIDS, pa);
-		devscan_entry(&dev, pa, words, 8);
-		if (words[0] & PRESENT)
-			ret = pasid_entry(scan, &dev);
+		if (!read_entry(scan, &one, pa, raw.word, 8))
+			return devscan_bad(&scan->common, &one, ERR_NO_PASIDS, pa);
+		iod_vtd_pasid_decode(&pe, &raw);
+		if (pe.present)
+			ret = pasid_entry(scan, &one, &pe);
 	}
 	return ret;
 }
@@ -213,13 +186,14 @@ static int pasid_requests(struct vtd_scan *scan, struct iod_device dev, const st
 	dev.pasid_valid = true;
 	for (i = 0; i < dir->nr && !ret && devscan_spend(&scan->common); i++) {
 		struct iod_device pasid = dev;
-		uint64_t entry, pa = dir->base + (uint64_t)i * 8;
+		struct iod_vtd_pasid_dir entry;
+		uint64_t pa = dir->base + (uint64_t)i * 8;
 
 		pasid.pasid = i << PASIDS_LG2;
-		if (!devscan_read(&scan->common, pa, &entry, 1))
+		if (!read_dir_entry(scan, pa, &entry))
 			return devscan_bad(&scan->common, &pasid, ERR_NO_DIR, pa);
-		if (entry & PRESENT)
-			ret = pasid_table(scan, pasid, dir, TABLE_PTR(entry));
+		if (entry.present)
+			ret = pasid_table(scan, pasid, dir, entry.smptblptr);
 	}
 	return ret;
 }
@@ -227,18 +201,20 @@ static int pasid_requests(struct vtd_scan *scan, struct iod_device dev, const st
 static int scalable_entry(struct vtd_scan *scan, uint32_t source_id, uint64_t pa)
 {
 	struct iod_device dev = devscan_device(source_id);
+	struct iod_vtd_raw_sm_context raw;
+	struct iod_vtd_sm_context ce;
 	struct pasid_dir dir;
-	uint64_t ce[4];
 	int ret;
 
-	if (!devscan_read(&scan->common, pa, ce, 4))
+	if (!read_entry(scan, &dev, pa, raw.word, 4))
 		return devscan_bad(&scan->common, &dev, ERR_NO_CONTEXT, pa);
-	if (!(ce[0] & PRESENT))
+	iod_vtd_sm_context_decode(&ce, &raw);
+	if (!ce.present)
 		return 0;
-	devscan_entry(&dev, pa, ce, 4);
-	dir.base = TABLE_PTR(ce[0]);
-	dir.nr = 1u << (SMCE_PDTS(ce[0]) + 7);
-	dir.rid_pasid = SMCE_RID_PASID(ce[1]);
+	iod_vtd_sm_context_check(&ce, NULL, CHECK, &dir.error);
+	dir.base = ce.pasiddirptr;
+	dir.nr = 1u << (ce.pdts + PASID_DIR_LG2);
+	dir.rid_pasid = ce.rid_pasid;
 	ret = plain_requests(scan, dev, &dir);
 	/* An unreadable directory was reported with the plain requests. */
 	if (ret || !devscan_ptr(&scan->common, dir.base, 8))
@@ -262,15 +238,20 @@ static int context_table(struct vtd_scan *scan, uint32_t source_id, uint64_t tab
 
 static int root_entry(struct vtd_scan *scan, uint32_t bus, uint64_t pa, bool scalable)
 {
-	uint64_t root[2];
+	struct iod_vtd_raw_root raw;
+	struct iod_vtd_root root;
+	uint64_t words[2];
 	int ret = 0;
 
-	if (!devscan_read(&scan->common, pa, root, 2))
+	if (!devscan_read(&scan->common, pa, words, 2))
 		return -EFAULT;
-	if (root[0] & PRESENT)
-		ret = context_table(scan, bus << 8, TABLE_PTR(root[0]), scalable);
-	if (!ret && scalable && (root[1] & PRESENT))
-		ret = context_table(scan, bus << 8 | 0x80, TABLE_PTR(root[1]), true);
+	raw.word[0] = iod_le64(words[0]);
+	raw.word[1] = iod_le64(words[1]);
+	iod_vtd_root_decode(&root, &raw);
+	if (root.lp)
+		ret = context_table(scan, bus << 8, root.lctp, scalable);
+	if (!ret && scalable && root.up)
+		ret = context_table(scan, bus << 8 | 0x80, root.uctp, true);
 	return ret;
 }
 
@@ -279,18 +260,21 @@ int iod_vtd_visit_devices(struct iod_mem *mem, uint64_t rtaddr, iod_device_fn fn
 	struct vtd_scan scan = {
 		.common = { .mem = mem, .fn = fn, .cookie = cookie, .budget = DEVSCAN_BUDGET },
 	};
-	uint64_t ttm = RTADDR_TTM(rtaddr), base = TABLE_PTR(rtaddr);
+	uint64_t ttm = rtaddr & IOD_VTD_RTADDR_TTM, base = rtaddr & IOD_VTD_RTADDR_RTA;
 	uint32_t bus;
 	int ret = 0;
 
-	if (!mem || !fn || (ttm != TTM_LEGACY && ttm != TTM_SCALABLE && ttm != TTM_ABORT))
+	if (!mem || !fn ||
+	    (ttm != IOD_VTD_RTADDR_LEGACY && ttm != IOD_VTD_RTADDR_SCALABLE &&
+	     ttm != IOD_VTD_RTADDR_ABORT))
 		return -EINVAL;
-	if (ttm == TTM_ABORT) /* every request is refused, whatever the tables say */
+	if (ttm == IOD_VTD_RTADDR_ABORT) /* every request is refused, whatever the tables say */
 		return 0;
 	if (!devscan_ptr(&scan.common, base, ROOT_ENTRIES * 16))
 		return -EFAULT;
-	scan.ssirwe = ttm == TTM_SCALABLE && (rtaddr & RTADDR_SSIRWE);
+	if (ttm == IOD_VTD_RTADDR_SCALABLE && (rtaddr & IOD_VTD_RTADDR_SSIRWE))
+		scan.flags = IOD_VTD_CHECK_SSIRWE;
 	for (bus = 0; bus < ROOT_ENTRIES && !ret; bus++)
-		ret = root_entry(&scan, bus, base + bus * 16, ttm == TTM_SCALABLE);
+		ret = root_entry(&scan, bus, base + bus * 16, ttm == IOD_VTD_RTADDR_SCALABLE);
 	return devscan_end(&scan.common, ret);
 }
