@@ -37,6 +37,7 @@
 
 #include <iodirty/bitmap.h>
 #include <iodirty/gather.h>
+#include <iodirty/gpa_join.h>
 #include <iodirty/pgtable.h>
 #include <iodirty/resize.h>
 #include <iodirty/types.h>
@@ -87,6 +88,10 @@ struct iod_dirty_log_table {
 	void *cookie;		       /**< handed to ops */
 	uint32_t flags;		       /**< 0 */
 	uint32_t reserved;	       /**< 0 */
+	/** NULL; or what the table's addresses stand for: a window of a virtual IOMMU. Then iova is 0, addresses
+	 *  of the log are the join's GPAs, and the window may be as large as the table: what is
+	 *  not in the join costs nothing. All tables of a join must be in one log. */
+	struct iod_gpa_join *join;
 };
 
 /**
@@ -96,8 +101,8 @@ struct iod_dirty_log_table {
  *
  * iova, table_iova, len and the log's own iova must be multiples of the granule and of the table's
  * smallest page.
- * @return 0; -EINVAL; -E2BIG; -EBUSY is in another log; -ERANGE outside the log or the table; -EEXIST overlaps a window of the
- *         same table; -EOPNOTSUPP no IOD_PT_HW_DIRTY, or a smallest page larger than what `staging`
+ * @return 0; -EINVAL; -E2BIG; -EBUSY it, or its join, is in another log; -ERANGE outside the log or the table, or the
+ *         whole of a space of 2^64 (make two windows); -EEXIST overlaps a window of the same table; -EOPNOTSUPP no IOD_PT_HW_DIRTY, or a smallest page larger than what `staging`
  *         covers; -ENOMEM
  */
 IOD_API int iod_dirty_log_add_table(struct iod_dirty_log *log,

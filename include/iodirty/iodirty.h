@@ -19,6 +19,7 @@
 #include <iodirty/emu.h>
 #include <iodirty/fault.h>
 #include <iodirty/gather.h>
+#include <iodirty/gpa_join.h>
 #include <iodirty/inv_cost.h>
 #include <iodirty/iommufd.h>
 #include <iodirty/iotlb.h>

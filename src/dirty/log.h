@@ -9,6 +9,10 @@
  * stage    the chunk at hand, in the lock; all zero between calls. Its word 0 is the pending word in
  *          which the chunk begins.
  * region   what one leaf table of a page table maps: what splitting is remembered by
+ *
+ * A table with a join has a window whose bits are not those of the log: bit b is the granule of the table at
+ * b << granule_lg2. Passes go over it by itself, and what they find goes to pending through the join
+ * (log_join.c), before any chunk of the log is looked at.
  */
 #ifndef IOD_DIRTY_LOG_H
 #define IOD_DIRTY_LOG_H
@@ -20,6 +24,7 @@
 #include <iodirty/sweep.h>
 
 #include "dirty/bitmap.h"
+#include "dirty/join.h"
 #include "kernels.h"
 #include "pgtable/gather.h"
 #include "pgtable/pt_defs.h"
@@ -59,12 +64,15 @@ struct log_table {
 	struct iod_gather *gather;
 	struct iod_inv_ops ops;
 	void *cookie;
-	uint64_t first, last; /* bits of the window */
-	uint64_t delta;	      /* address of the log = address of the table + this (mod 2^64) */
-	bool mute;	      /* given up: invalidations are not passed on */
-	bool final_due;	      /* of the sync at hand: not looked at yet */
-	bool op_failed;	      /* an op of the gather, since this was reset */
-	bool resized;	      /* pages were split in the pass at hand */
+	uint64_t first, last;	   /* bits of the window */
+	uint64_t delta;		   /* address of the log = address of the table + this (mod 2^64) */
+	struct iod_gpa_join *join; /* or NULL */
+	struct join_user user;
+	struct iod_dirty_log *log; /* that the user marks in */
+	bool mute;		   /* given up: invalidations are not passed on */
+	bool final_due;		   /* of the sync at hand: not looked at yet */
+	bool op_failed;		   /* an op of the gather, since this was reset */
+	bool resized;		   /* pages were split in the pass at hand */
 	/* The gather may hold what must be complete before the table is swept again: invalidations of
 	 * other sizes than the sweep's own, marks in detached tables. */
 	bool unsettled;
@@ -72,7 +80,7 @@ struct log_table {
 	/* Unmapping: what iod_unmap_dirty() and its gather record into, with the bits concerned until
 	 * the gather was synced. It is pending, or where pending has no address that begins a word, own. */
 	struct iod_bitmap unmap_bm;
-	uint64_t *own;
+	uint64_t *own, own_words;
 	uint64_t um_first, um_last;
 	bool um_open;
 };
@@ -149,6 +157,11 @@ bool iod_log_started(struct iod_dirty_log *log);
 int iod_log_sync_whole(struct iod_dirty_log *log, struct iod_bitmap *bm, uint64_t iova,
 		       uint64_t len, uint32_t flags);
 
+/* ---- log_table.c ---- */
+
+/* Takes a window out of the list, and frees it. Its gather is empty. */
+void iod_log_table_free(struct iod_dirty_log *log, struct log_table **at);
+
 /* ---- log_pending.c ---- */
 
 void iod_log_pending_set(struct iod_dirty_log *log, uint64_t first, uint64_t last);
@@ -185,7 +198,10 @@ struct log_pass {
 	uint32_t flags;	      /* IOD_SWEEP_* for each sweep; _FINAL: see log_table.final_due */
 	uint64_t first, last; /* the whole range */
 	const struct iod_bitmap *clear; /* IOD_SWEEP_CLEAR_BY_BITMAP: the caller's */
-	struct log_table *only;		/* NULL: all tables */
+	struct log_table *only;		/* NULL: all tables, but those with a join */
+	/* If that one has a join: the bits of its window that may be cleaned. (first and last are still those
+	 * of the log, which say what the caller's bits are looked at for.) */
+	uint64_t only_first, only_last;
 };
 
 /* Sweep a chunk of all tables into the stage (or by it), then invalidate and wait. */
@@ -198,6 +214,9 @@ int iod_log_table_discard(struct iod_dirty_log *log, struct log_table *t);
 /* Takes what is dirty in bits [first, last] of a table's window into pending. */
 int iod_log_table_harvest(struct iod_dirty_log *log, struct log_table *t, uint64_t first,
 			  uint64_t last, bool final);
+/* n bits (1 to 64) of the caller's bitmap from log bit b on; a granule counts when all of it is set. */
+uint64_t iod_log_caller_bits(const struct iod_dirty_log *log, const struct iod_bitmap *bm,
+			     uint64_t b, unsigned n);
 /* Whether any bit of [iova, last], addresses of the bitmap, is set. */
 bool iod_log_any(const struct iod_bitmap *bm, uint64_t iova, uint64_t last);
 /* Whether anything in [iova, last] of a table is dirty; true as well if that cannot be known. */
@@ -206,6 +225,33 @@ bool iod_log_table_is_dirty(struct log_table *t, uint64_t iova, uint64_t last);
 int iod_log_table_sync(struct iod_dirty_log *log, struct log_table *t);
 /* The same for all windows of a page table that need it before the table is looked at. */
 int iod_log_settle(struct iod_dirty_log *log, const struct iod_pgtable *pt);
+
+/* ---- log_join.c ---- */
+
+/* What is dirty in tables with a join goes to pending, or is cleaned by the caller's bits: before the chunks of
+ * the pass. */
+int iod_log_join_pass(const struct log_pass *p);
+/* The stage, which is of a window with a join, goes to pending; it is zero then. */
+void iod_log_join_keep(struct log_table *t, const struct log_chunk *c);
+/* The same for bits [first, last] of such a window. */
+void iod_log_join_keep_bits(struct log_table *t, uint64_t first, uint64_t last);
+/* The bits [first, last] of the window that the caller's bits allow to clean, into dst, whose bit 0 is bit0. */
+void iod_log_join_load(const struct log_pass *p, struct log_table *t, uint64_t first, uint64_t last,
+		       uint64_t bit0, uint64_t *dst);
+/* Whether all of them may be cleaned. */
+bool iod_log_join_all_set(const struct log_pass *p, struct log_table *t, uint64_t first,
+			  uint64_t last);
+/* The first bit at or after `bit` that stands for something; false: none in the window. */
+bool iod_log_join_next(struct log_table *t, uint64_t *bit);
+/* Whether the bitmap covers what [iova, last] of the table stands for in the log. */
+bool iod_log_join_covers(struct log_table *t, uint64_t iova, uint64_t last,
+			 const struct iod_bitmap *bm);
+/* As iod_log_hand_out(), for what [iova, last] of the table stands for. */
+uint64_t iod_log_join_hand_out(struct log_table *t, uint64_t iova, uint64_t last,
+			       struct iod_bitmap *bm);
+/* An unmap of [iova, last] is to be recorded; and what was recorded goes to pending. */
+void iod_log_join_record(struct log_table *t, uint64_t iova, uint64_t last);
+void iod_log_join_collect(struct log_table *t);
 
 /* ---- log_policy.c ---- */
 

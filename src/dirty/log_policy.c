@@ -308,8 +308,9 @@ static bool region_in_pass(const struct log_pass *p, const struct log_table *t, 
 	uint64_t first = region_first(&t->rs, i) + t->delta,
 		 last = region_last(&t->rs, i) + t->delta;
 
-	return (first - p->log->base) >> p->log->granule_lg2 >= p->first &&
-	       (last - p->log->base) >> p->log->granule_lg2 <= p->last;
+	return (first - p->log->base) >> p->log->granule_lg2 >=
+		       (t->join ? p->only_first : p->first) &&
+	       (last - p->log->base) >> p->log->granule_lg2 <= (t->join ? p->only_last : p->last);
 }
 
 static void region_watch(struct iod_dirty_log *log, struct log_region *g, bool begins, bool ends,

@@ -13,9 +13,8 @@
 
 /* ---- the caller's bits, for clear by bitmap ---- */
 
-/* n bits (1 to 64) of the caller's bitmap from log bit b on; a granule counts when all of it is set. */
-static uint64_t caller_bits(const struct iod_dirty_log *log, const struct iod_bitmap *bm,
-			    uint64_t b, unsigned n)
+uint64_t iod_log_caller_bits(const struct iod_dirty_log *log, const struct iod_bitmap *bm,
+			     uint64_t b, unsigned n)
 {
 	uint64_t off = log_addr(log, b) - bm->base_iova, bit = off >> bm->granule_lg2, word = 0;
 	uint64_t granule = BIT64(log->granule_lg2);
@@ -46,7 +45,7 @@ void iod_log_load(const struct iod_dirty_log *log, const struct iod_bitmap *bm, 
 		n = 64 - off % 64;
 		if (left < n - 1)
 			n = (unsigned)left + 1;
-		dst[off / 64] |= iod_le64(caller_bits(log, bm, b, n) << off % 64);
+		dst[off / 64] |= iod_le64(iod_log_caller_bits(log, bm, b, n) << off % 64);
 		if (left < n)
 			return;
 		b += n;
@@ -119,8 +118,9 @@ static bool straddler(const struct log_pass *p, const struct log_table *t,
 		      uint64_t *last)
 {
 	const struct iod_dirty_log *log = p->log;
-	uint64_t lo = p->first > t->first ? p->first : t->first;
-	uint64_t hi = p->last < t->last ? p->last : t->last, at = c->last + 1, iova;
+	uint64_t from = t->join ? p->only_first : p->first, lo = from > t->first ? from : t->first;
+	uint64_t to = t->join ? p->only_last : p->last, hi = to < t->last ? to : t->last;
+	uint64_t at = c->last + 1, iova;
 	unsigned g = log->granule_lg2;
 
 	if (c->last >= hi || at <= lo)
@@ -145,7 +145,11 @@ static int sweep_straddler(const struct log_pass *p, struct log_table *t, const 
 	if (p->mode == IOD_SWEEP_READ || !straddler(p, t, c, &m, &first, &last))
 		return 0;
 	bm = (struct iod_bitmap){ m.iova, 1, &word, ctz64(m.len), 0 };
-	if (p->clear) {
+	if (p->clear && t->join) { /* the caller's bits are pending already */
+		if (!iod_log_join_all_set(p, t, first, last))
+			return 0;
+		word = iod_le64(1);
+	} else if (p->clear) {
 		off = log_addr(p->log, first) - p->clear->base_iova;
 		if (!iod_bitmap_all_set(p->clear, off >> p->clear->granule_lg2,
 					(off + (m.len - 1)) >> p->clear->granule_lg2))
@@ -158,7 +162,10 @@ static int sweep_straddler(const struct log_pass *p, struct log_table *t, const 
 	ret = sweep(&one, t, m.iova, m.len, &bm, &large);
 	if (p->clear || !word)
 		return ret;
-	iod_log_pending_set(p->log, first, last);
+	if (t->join)
+		iod_log_join_keep_bits(t, first, last);
+	else
+		iod_log_pending_set(p->log, first, last);
 	if (!p->policy || !t->rs.on)
 		return ret;
 	if (!ret && m.len > BIT64(t->rs.split_lg2))
@@ -287,7 +294,7 @@ int iod_log_settle(struct iod_dirty_log *log, const struct iod_pgtable *pt)
 
 static bool meets(const struct log_pass *p, const struct log_table *t, const struct log_chunk *c)
 {
-	return (!p->only || p->only == t) && t->first <= c->last && t->last >= c->first;
+	return (p->only ? p->only == t : !t->join) && t->first <= c->last && t->last >= c->first;
 }
 
 int iod_log_sweep_chunk(const struct log_pass *p, const struct log_chunk *c)
@@ -313,20 +320,34 @@ int iod_log_sweep_chunk(const struct log_pass *p, const struct log_chunk *c)
 int iod_log_table_harvest(struct iod_dirty_log *log, struct log_table *t, uint64_t first,
 			  uint64_t last, bool final)
 {
-	struct log_pass p = {
-		.log = log, .mode = IOD_SWEEP_CLEAR, .first = first, .last = last, .only = t
-	};
-	struct log_chunk c = log_chunk_at(log, p.first, p.last);
-	int ret;
+	struct log_pass p = { .log = log,
+			      .mode = IOD_SWEEP_CLEAR,
+			      .first = first,
+			      .last = last,
+			      .only = t,
+			      .only_first = first,
+			      .only_last = last };
+	struct log_chunk c;
+	int ret = 0;
 
 	t->final_due = final; /* the last look that anybody takes */
-	for (;; c = log_chunk_at(log, c.last + 1, p.last)) {
+	if (t->join)
+		iod_join_begin(t->join, &t->user, JOIN_PASS);
+	for (; !ret && (!t->join || iod_log_join_next(t, &first)); first = c.last + 1) {
+		c = log_chunk_at(log, first, last);
 		ret = iod_log_sweep_chunk(&p, &c);
-		iod_log_stage_keep(log, &c, 0);
-		if (ret || c.last == p.last)
+		if (t->join)
+			iod_log_join_keep(t, &c);
+		else
+			iod_log_stage_keep(log, &c, 0);
+		if (c.last == last)
 			break;
 	}
 	t->final_due = false;
+	if (!ret)
+		ret = iod_log_table_sync(log, t);
+	if (t->join)
+		iod_join_end(t->join, &t->user, JOIN_PASS);
 	return ret;
 }
 

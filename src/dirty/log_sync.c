@@ -218,7 +218,8 @@ static int pass_range(struct log_pass *p, uint64_t iova, uint64_t len, const str
 	if (bm && !iod_bitmap_covers(bm, iova, iova + (len - 1)))
 		return -ERANGE;
 	for (t = p->log->tables; t; t = t->next)
-		if (t->first <= p->last && t->last >= p->first && edges & low_mask(t->pt->min_lg2))
+		if (!t->join && t->first <= p->last && t->last >= p->first &&
+		    edges & low_mask(t->pt->min_lg2))
 			return -EINVAL;
 	return 0;
 }
@@ -257,7 +258,10 @@ static int sync_locked(struct iod_dirty_log *log, struct iod_dirty_log_sync *arg
 		return ret;
 	for (t = log->tables; t; t = t->next)
 		t->final_due = arg->flags & IOD_DIRTY_SYNC_FINAL;
-	ret = sync_range(&p, &sink, &granules);
+	granules = 0;
+	ret = iod_log_join_pass(&p);
+	if (!ret)
+		ret = sync_range(&p, &sink, &granules);
 	for (t = log->tables; t; t = t->next)
 		t->final_due = false;
 	if (!ret && p.policy && p.mode == IOD_SWEEP_CLEAR)
@@ -332,6 +336,8 @@ static int clear_locked(struct iod_dirty_log *log, uint64_t iova, uint64_t len,
 	struct log_chunk c;
 	int ret = log->started ? pass_range(&p, iova, len, bitmap) : -EINVAL;
 
+	if (!ret)
+		ret = iod_log_join_pass(&p);
 	if (ret)
 		return ret;
 	for (c = log_chunk_at(log, p.first, p.last);; c = log_chunk_at(log, c.last + 1, p.last)) {

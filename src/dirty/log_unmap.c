@@ -19,23 +19,21 @@
 
 /* ---- where it is recorded ---- */
 
-static uint64_t own_words(const struct log_table *t)
-{
-	return (t->last - t->first) / 64 + 1;
-}
-
 int iod_log_unmap_init(struct iod_dirty_log *log, struct log_table *t)
 {
 	uint64_t iova = log_table_iova(log, t), skew = t->first % 64;
 
-	if (skew > iova >> log->granule_lg2) {
-		if (own_words(t) > SIZE_MAX / 8)
+	if (t->join || skew > iova >> log->granule_lg2) {
+		t->own_words = t->join ? log->stage_words : (t->last - t->first) / 64 + 1;
+		if (t->own_words > SIZE_MAX / 8)
 			return -ENOMEM;
-		t->own = iod_zalloc(&log->allocator, (size_t)own_words(t) * 8);
+		t->own = iod_zalloc(&log->allocator, (size_t)t->own_words * 8);
 		if (!t->own)
 			return -ENOMEM;
 		skew = 0;
 	}
+	if (t->join) /* iod_log_join_record() */
+		return 0;
 	t->unmap_bm = (struct iod_bitmap){
 		.base_iova = iova - (skew << log->granule_lg2),
 		.nbits = skew + (t->last - t->first + 1),
@@ -48,7 +46,7 @@ int iod_log_unmap_init(struct iod_dirty_log *log, struct log_table *t)
 
 void iod_log_unmap_fini(struct iod_dirty_log *log, struct log_table *t)
 {
-	iod_zfree(&log->allocator, t->own, (size_t)own_words(t) * 8);
+	iod_zfree(&log->allocator, t->own, (size_t)t->own_words * 8);
 }
 
 /* Bits of the log [first, last] are about to be recorded into. */
@@ -66,6 +64,10 @@ void iod_log_unmap_collect(struct iod_dirty_log *log, struct log_table *t)
 	if (!t->um_open)
 		return;
 	t->um_open = false;
+	if (t->join) {
+		iod_log_join_collect(t);
+		return;
+	}
 	iod_log_pending_hint(log, t->um_first, t->um_last);
 	if (!t->own)
 		return;
@@ -144,6 +146,10 @@ static int unmap_part(struct iod_dirty_log *log, struct iod_dirty_log_unmap *arg
 		log_unsettle(log, t, true);
 		if (part->t)
 			recording(t, part->first_bit, part->last_bit);
+		if (part->t && t->join)
+			iod_log_join_record(t, part->iova, part->last);
+	} else if (t->join) {
+		u.bitmap = &log->nowhere_bm; /* its own may still be that of another range */
 	}
 	ret = iod_unmap_dirty(arg->pt, &u);
 	if (ret || u.flags & IOD_UNMAP_DRY_RUN)
@@ -159,6 +165,8 @@ static int unmap_part(struct iod_dirty_log *log, struct iod_dirty_log_unmap *arg
 static bool bitmap_covers(const struct iod_dirty_log *log, const struct iod_bitmap *bm,
 			  const struct unmap_part *part)
 {
+	if (part->t->join)
+		return iod_log_join_covers(part->t, part->iova, part->last, bm);
 	return iod_bitmap_covers(bm, log_addr(log, part->first_bit),
 				 log_addr(log, part->last_bit) + low_mask(log->granule_lg2));
 }
@@ -237,7 +245,10 @@ static int unmap_stopped(struct iod_dirty_log *log, struct iod_dirty_log_unmap *
 	return iod_log_table_sync(log, t);
 }
 
-/* Bits of a part may be kept from a failed pass over any table: all that meet it are waited for. */
+/*
+ * Bits of a part may be kept from a failed pass over any table: all that meet it are waited for. A window with
+ * a join meets everything.
+ */
 static int sync_part(struct iod_dirty_log *log, const struct unmap_part *part)
 {
 	struct log_table *t;
@@ -245,7 +256,8 @@ static int sync_part(struct iod_dirty_log *log, const struct unmap_part *part)
 
 	for (t = log->tables; t && !ret; t = t->next)
 		if (t == part->t ||
-		    (part->t && t->first <= part->last_bit && t->last >= part->first_bit))
+		    (part->t && (t->join || part->t->join ||
+				 (t->first <= part->last_bit && t->last >= part->first_bit))))
 			ret = iod_log_table_sync(log, t);
 	return ret;
 }
@@ -265,7 +277,10 @@ static int unmap_finish(struct iod_dirty_log *log, struct iod_dirty_log_unmap *a
 	}
 	for (at = arg->iova; !ret && arg->bitmap; at = part.last + 1) {
 		part = part_at(log, arg->pt, at, last);
-		if (part.t)
+		if (part.t && part.t->join)
+			arg->dirty +=
+				iod_log_join_hand_out(part.t, part.iova, part.last, arg->bitmap);
+		else if (part.t)
 			arg->dirty +=
 				iod_log_hand_out(log, part.first_bit, part.last_bit, arg->bitmap);
 		if (part.last == last)
@@ -283,7 +298,9 @@ static int ask_provider(struct iod_dirty_log *log, const struct iod_dirty_log_un
 
 	for (at = arg->iova; !ret; at = part.last + 1) {
 		part = part_at(log, arg->pt, at, last);
-		if (part.t)
+		if (part.t && part.t->join) /* it may be anywhere */
+			ret = iod_log_ask_provider(log, log->base, log->nbits << log->granule_lg2);
+		else if (part.t)
 			ret = iod_log_ask_provider(log, log_addr(log, part.first_bit),
 						   (part.last_bit - part.first_bit + 1)
 							   << log->granule_lg2);
@@ -306,7 +323,13 @@ static int unmap_started(struct iod_dirty_log *log, struct iod_dirty_log_unmap *
 		return ret;
 	while (!ret) {
 		part = part_at(log, arg->pt, arg->next_iova, last);
-		ret = unmap_part(log, arg, &part, 0);
+		/* More than can be recorded exactly: only what devices write meanwhile is then not. */
+		if (part.t && part.t->join &&
+		    part.last_bit - part.first_bit >= part.t->own_words * 64)
+			ret = iod_log_table_harvest(log, part.t, part.first_bit, part.last_bit,
+						    false);
+		if (!ret)
+			ret = unmap_part(log, arg, &part, 0);
 		if (!ret)
 			arg->next_iova = part.last + 1;
 		if (part.last == last)
