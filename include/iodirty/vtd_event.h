@@ -198,7 +198,8 @@ IOD_API int iod_vtd_fault_to_unrecov(struct iod_unrecov_fault *out,
 				     const struct iod_vtd_fault *fault);
 
 /** The fault record of a neutral fault (for a guest): of reason vendor_code when that means the fault's reason, else
- *  the first (of scalable mode) that does; F is set. @return 0; -EINVAL a value that does not fit;
+ *  one of scalable mode that does; F is set; of an untranslated request. An access that reads and writes is an
+ *  atomic, one of which nothing is known a read. @return 0; -EINVAL a value that does not fit;
  *  -EOPNOTSUPP no reason says that */
 IOD_API int iod_vtd_fault_from_unrecov(struct iod_vtd_fault *fault,
 				       const struct iod_unrecov_fault *in);
