@@ -78,13 +78,13 @@ static void blame_next(struct cmdq *q, uint64_t pos, enum cmdq_error error)
 		q->loose_last = pos;
 }
 
-/* The command at @pos was refused; or with @maybe, it may have been. */
-static void blame_one(struct cmdq *q, uint64_t pos, enum cmdq_error error, bool maybe)
+/* The command at @pos was refused. */
+static void blame_one(struct cmdq *q, uint64_t pos, enum cmdq_error error)
 {
 	const struct cmdq_slot *slot = slot_at(q, pos);
 
 	if (slot->who) {
-		blame_submission(slot->who, maybe ? slot->who->nr : slot->index, error);
+		blame_submission(slot->who, slot->index, error);
 		return;
 	}
 	if (slot->stray)
@@ -139,14 +139,39 @@ static void replace(struct cmdq *q)
 	uint64_t sync[CMDQ_SYNC_WORDS] = { 0 };
 	struct cmdq_slot *slot = slot_at(q, q->tail);
 
-	/* That before it may be what was meant, unless it is known to be complete; its slot is not used again yet. */
-	if (q->cfg.ops->passes && q->done < q->tail)
-		blame_one(q, q->tail - 1, CMDQ_REFUSED, true);
-	blame_one(q, q->tail, CMDQ_REFUSED, false);
+	blame_one(q, q->tail, CMDQ_REFUSED);
 	q->cfg.ops->sync(q, q->tail, sync);
 	if (slot->replaced || ring_write(&q->cfg.ring, (uint32_t)q->tail, sync, 1) != 1)
 		q->dead = true; /* not even that */
 	slot->replaced = true;
+}
+
+/*
+ * A command was refused: that at the tail, or where hardware may have passed it, the one before. To tell which, it is
+ * asked to go on: if it stops at the same place, it is the one there; if it gets on, it was the one before.
+ */
+static void refuse(struct cmdq *q)
+{
+	bool passed =
+		q->cfg.ops->passes && q->done < q->tail; /* what is complete was not refused */
+
+	if (passed && q->tail == q->head) {
+		blame_one(q, q->tail - 1, CMDQ_REFUSED);
+	} else if (passed && q->suspect != q->tail) {
+		q->suspect = q->tail;
+	} else if (q->tail != q->head) {
+		q->suspect = 0;
+		replace(q);
+	}
+}
+
+/* Before done is looked at: whose command that was has not returned yet, and its slot was not used again. */
+static void resolve_suspect(struct cmdq *q)
+{
+	if (!q->suspect || q->suspect == q->tail)
+		return;
+	blame_one(q, q->suspect - 1, CMDQ_REFUSED);
+	q->suspect = 0;
 }
 
 /* Read again; an entry that stays unreadable is the end. */
@@ -175,8 +200,8 @@ static bool handle_error(struct cmdq *q, unsigned stop)
 	}
 	if (stop & CMDQ_STOP_MISANSWERED)
 		blame_before(q, q->tail, false, CMDQ_MISANSWERED);
-	if ((stop & CMDQ_STOP_REFUSED) && waits)
-		replace(q);
+	if (stop & CMDQ_STOP_REFUSED)
+		refuse(q);
 	if ((stop & CMDQ_STOP_UNREADABLE) && waits)
 		retry(q);
 	if (!q->dead)
@@ -211,6 +236,7 @@ static bool refresh(struct cmdq *q)
 	q->cfg.ops->observe(q, &view);
 	if (view.moved <= q->head - q->tail) /* else it is nonsense */
 		q->tail += view.moved;
+	resolve_suspect(q);
 	refresh_done(q);
 	return view.stop && !q->dead && handle_error(q, view.stop);
 }

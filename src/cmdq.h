@@ -119,6 +119,8 @@ struct cmdq {
 	bool loose;
 	uint64_t loose_first, loose_last;
 	enum cmdq_error loose_error;
+	uint64_t
+		suspect; /* where hardware has stopped for the first time, if it may have passed what it refused */
 	uint64_t abort_at; /* the entry that was unreadable last, how often */
 	unsigned aborts;
 	bool dead;

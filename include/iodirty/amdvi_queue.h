@@ -136,7 +136,7 @@ struct iod_amdvi_consume {
 /**
  * Take commands out of a buffer as an IOMMU does: in batches up to each COMPLETION_WAIT, the head written after what
  * it says was done. At an error CmdRun is cleared and the head stays at the command; while it is clear nothing is
- * consumed. That the head stays is not confirmed: see the documentation.
+ * consumed. (UNCONFIRMED: hardware may leave the head behind the command. struct iod_amdvi_cmdq takes both.)
  * @return 0 (error says whether it stopped); -EAGAIN from ops; -EINVAL; -E2BIG
  */
 IOD_API int iod_amdvi_cmdq_consume(struct iod_amdvi_consume *consume);

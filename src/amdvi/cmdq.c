@@ -5,9 +5,9 @@
  * A sync is a COMPLETION_WAIT with f and s that stores the position behind it. Each waits for all before it, other
  * COMPLETION_WAITs too, so stores come in order and one word is enough.
  *
- * When hardware does not want a command it clears CmdRun; why, is in the event log, which is somebody else's. The head is
- * taken to be at the command. That no source confirms: so whoever owns the command before is told as well, if it is
- * not known to be complete. A device that does not answer is an event only: iod_amdvi_cmdq_timeout().
+ * When hardware does not want a command it clears CmdRun; why, and which, is in the event log, which is somebody else's.
+ * Whether the head stays at the command or is behind it no source confirms: the queue finds out (cmdq_ops.passes). A
+ * device that does not answer is an event only: iod_amdvi_cmdq_timeout().
  */
 #include <iodirty/amdvi_cmd.h>
 #include <iodirty/amdvi_queue.h>
