@@ -215,7 +215,7 @@ static int add_locked(struct iod_vdevs *vdevs, uint32_t vid, uint32_t id, uint32
 	dev->id = id;
 	dev->word = word;
 	link_in(vdevs->table, dev);
-	vdevs->nr++;
+	__atomic_store_n(&vdevs->nr, vdevs->nr + 1, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -249,7 +249,7 @@ int iod_vdevs_remove(struct iod_vdevs *vdevs, uint32_t vid)
 	dev = iod_vdevs_find(vdevs, vid);
 	if (dev) {
 		link_out(vdevs->table, dev);
-		vdevs->nr--;
+		__atomic_store_n(&vdevs->nr, vdevs->nr - 1, __ATOMIC_RELAXED);
 		wait_for_readers(vdevs);
 		iod_zfree(&vdevs->allocator, dev, sizeof(*dev));
 	}
@@ -280,4 +280,23 @@ uint32_t iod_vdevs_count(struct iod_vdevs *vdevs)
 	nr = vdevs->nr;
 	pthread_mutex_unlock(&vdevs->writers);
 	return nr;
+}
+
+int iod_vdevs_each(const struct iod_vdevs *vdevs,
+		   int (*fn)(void *cookie, const struct iod_vdev *dev), void *cookie)
+{
+	struct iod_vdev_table *table = current_table(vdevs);
+	size_t i;
+	int ret;
+
+	for (i = 0; i < (size_t)1 << table->lg2; i++) {
+		const struct iod_vdev *dev = follow(&table->chain[i]);
+
+		for (; dev; dev = follow(&dev->by_vid[table->set])) {
+			ret = fn(cookie, dev);
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
 }

@@ -33,7 +33,7 @@ struct iod_vdevs {
 	struct iod_allocator allocator;
 	pthread_mutex_t writers; /* one at a time */
 	struct iod_vdev_table *table;
-	uint32_t nr, max;
+	uint32_t nr, max; /* nr: read by others, atomic */
 
 	pthread_mutex_t lock; /* the rest */
 	pthread_cond_t empty;
@@ -54,6 +54,15 @@ void iod_vdevs_leave(struct iod_vdevs *vdevs, unsigned int ticket);
 /* NULL: none. Between enter and leave, which is how long the result may be used. */
 struct iod_vdev *iod_vdevs_find(const struct iod_vdevs *vdevs, uint32_t vid);
 struct iod_vdev *iod_vdevs_find_id(const struct iod_vdevs *vdevs, uint32_t id);
+
+/* All of them, in any order; nonzero from @fn ends it and is returned. Between enter and leave. */
+int iod_vdevs_each(const struct iod_vdevs *vdevs,
+		   int (*fn)(void *cookie, const struct iod_vdev *dev), void *cookie);
+/* Adding and removing may run at the same time: more or less than it says. */
+static inline uint32_t iod_vdevs_about(const struct iod_vdevs *vdevs)
+{
+	return __atomic_load_n(&vdevs->nr, __ATOMIC_RELAXED);
+}
 
 /* @return 0; -EEXIST either is taken; -ENOSPC; -ENOMEM */
 int iod_vdevs_add(struct iod_vdevs *vdevs, uint32_t vid, uint32_t id, uint32_t word);

@@ -42,6 +42,7 @@
 #include <iodirty/version.h>
 #include <iodirty/viommu.h>
 #include <iodirty/vtd_queue.h>
+#include <iodirty/vtd_viommu.h>
 #include <iodirty/vtd.h>
 #include <iodirty/vtd_desc.h>
 #include <iodirty/vtd_emu.h>

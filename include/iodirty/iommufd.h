@@ -25,7 +25,9 @@ extern "C" {
 #define IOD_IOMMUFD_INVALIDATE_SMMUV3 1u
 
 /** Types of hardware information and of virtual IOMMUs. */
+#define IOD_IOMMUFD_HW_INFO_VTD	   1u
 #define IOD_IOMMUFD_HW_INFO_SMMUV3 2u
+#define IOD_IOMMUFD_HW_INFO_AMD	   4u
 #define IOD_IOMMUFD_VIOMMU_SMMUV3  1u
 
 /** struct iommu_hwpt_invalidate. */
@@ -83,6 +85,52 @@ struct iod_iommufd_hwpt_smmuv3 {
 /** struct iommu_vevent_arm_smmuv3: an event record with the guest's StreamID. */
 struct iod_iommufd_vevent_smmuv3 {
 	uint64_t evt[4]; /**< little-endian words */
+};
+
+/** struct iommu_hw_info_vtd. */
+struct iod_iommufd_hw_info_vtd {
+	uint32_t flags;	   /**< not looked at: errata of the host's */
+	uint32_t reserved; /**< 0 */
+	uint64_t cap_reg;
+	uint64_t ecap_reg;
+};
+
+/** struct iommu_hwpt_vtd_s1: a guest's first-stage table. */
+struct iod_iommufd_hwpt_vtd_s1 {
+	uint64_t flags; /**< IOD_IOMMUFD_VTD_S1_* */
+	uint64_t pgtbl_addr;
+	uint32_t addr_width; /**< 48 or 57 */
+	uint32_t reserved;   /**< 0 */
+};
+
+#define IOD_IOMMUFD_VTD_S1_SRE	(UINT64_C(1) << 0)
+#define IOD_IOMMUFD_VTD_S1_EAFE (UINT64_C(1) << 1)
+#define IOD_IOMMUFD_VTD_S1_WPE	(UINT64_C(1) << 2)
+
+/** struct iommu_hwpt_vtd_s1_invalidate. */
+struct iod_iommufd_vtd_s1_invalidate {
+	uint64_t addr;	   /**< a multiple of 4096 */
+	uint64_t npages;   /**< of 4096 bytes; UINT64_MAX with addr 0: everything */
+	uint32_t flags;	   /**< 0 or IOD_IOMMUFD_VTD_INV_LEAF */
+	uint32_t hw_error; /**< 0; out, in kernels that say so: IOD_IOMMUFD_VTD_INV_ICE, _ITE */
+};
+
+/** Only leaf entries changed. */
+#define IOD_IOMMUFD_VTD_INV_LEAF (1u << 0)
+/** A device answered wrongly, or not in time. No released kernel says so; proposals did, in the word that is reserved
+ *  now. */
+#define IOD_IOMMUFD_VTD_INV_ICE (1u << 0)
+#define IOD_IOMMUFD_VTD_INV_ITE (1u << 1)
+
+/** struct iommu_hw_info_amd. */
+struct iod_iommufd_hw_info_amd {
+	uint64_t efr;
+	uint64_t efr2;
+};
+
+/** struct iommu_hwpt_amd_guest: the guest's device table entry. */
+struct iod_iommufd_hwpt_amd {
+	uint64_t dte[4]; /**< little-endian words */
 };
 
 #ifdef __cplusplus

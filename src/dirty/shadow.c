@@ -34,12 +34,6 @@ static int cfg_check(const struct iod_shadow_cfg *cfg)
 	return 0;
 }
 
-/* Formats whose leaves have one bit for "may be written", and read with it. */
-static bool reads_with_write(enum iod_format format)
-{
-	return format == IOD_ARM_LPAE_S1 || format == IOD_VTD_FS || format == IOD_AMD_V2;
-}
-
 static void release(struct iod_shadow *s)
 {
 	const struct iod_allocator *a = &s->allocator;
@@ -96,7 +90,6 @@ int iod_shadow_create(struct iod_shadow **out, const struct iod_shadow_cfg *cfg)
 	init.cfg.allocator = NULL;
 	init.min_lg2 = init.cfg.pt->min_lg2;
 	init.guest_lg2 = init.widen_lg2 = init.fresh_lg2 = init.min_lg2;
-	init.wide_writes = reads_with_write(init.cfg.pt->ops->format);
 	init.can_track = init.cfg.pt->features & IOD_PT_HW_DIRTY;
 	init.track = init.cfg.flags & IOD_SHADOW_TRACK;
 	init.want.merge_sizes = true;

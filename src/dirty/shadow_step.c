@@ -201,6 +201,14 @@ static void prune(struct iod_shadow *s, struct span span)
 
 /* ---- mapping ---- */
 
+/* Whether a leaf that was to be written only can be read as well: some formats have no other. */
+static bool reads_too(const struct iod_shadow *s, uint64_t iova)
+{
+	struct iod_mapping m;
+
+	return !iod_translate(s->cfg.pt, iova, &m) && (m.prot & IOD_PROT_READ);
+}
+
 static int map_one(struct iod_shadow *s, const struct shadow_map *m, uint64_t last,
 		   struct iod_shadow_work *work, uint64_t *failed_at)
 {
@@ -210,6 +218,8 @@ static int map_one(struct iod_shadow *s, const struct shadow_map *m, uint64_t la
 
 	work->mapped += done;
 	s->mapped += done;
+	if (done && m->prot == IOD_PROT_WRITE && !s->wide_writes)
+		s->wide_writes = reads_too(s, m->first);
 	if (done && s->ops.mapped)
 		s->ops.mapped(s->cfg.cookie, m->first, m->gpa, m->pa, done);
 	*failed_at = m->first + done;

@@ -377,6 +377,19 @@ static void tables_go(struct iodt *t)
 	rig_close(&r);
 }
 
+/* Write without read becomes read and write where the format has nothing else, and stays as it is. */
+static void write_only(struct iodt *t)
+{
+	struct rig r;
+
+	rig_open(&r, t, IOD_SHADOW_TRACK);
+	guest_map(&r, 3, 100, 2, IOD_PROT_WRITE);
+	assert_int_equal(invalidate(&r, &all, 1).mapped, 2 * t->page);
+	assert_int_equal(invalidate(&r, &all, 1).unmapped, 0);
+	same(&r, 0, 31);
+	rig_close(&r);
+}
+
 /* Holes in memory are left out and counted; what may only be read is only read. */
 static void memory(struct iodt *t)
 {
@@ -624,6 +637,7 @@ int main(int argc, char **argv)
 		{ "large_pages", ON, 0, large_pages },
 		{ "domains", ON, 0, domains },
 		{ "tables_go", ON | IODT_TABLES, 0, tables_go },
+		{ "write_only", ON, 0, write_only },
 		{ "memory", ON, 0, memory },
 		{ "budget", ON, 0, budget },
 		{ "many_steps", ON, 0, many_steps },
