@@ -16,7 +16,11 @@ static const struct iod_inv_cost defaults = {
 	.device = 1000,
 	.device_page = 50,
 	.device_all = 50000,
+	.page = 10,
 };
+
+/* What the first version had. */
+#define COST_MIN offsetof(struct iod_inv_cost, page)
 
 static void fill(uint64_t *cost, uint64_t value)
 {
@@ -26,7 +30,7 @@ static void fill(uint64_t *cost, uint64_t value)
 
 int iod_inv_cost_default(struct iod_inv_cost *cost)
 {
-	return iod_struct_out(cost, &defaults, sizeof(defaults), sizeof(defaults));
+	return iod_struct_out(cost, &defaults, sizeof(defaults), COST_MIN);
 }
 
 int iod_inv_cost_in(struct iod_inv_cost *cost, const struct iod_inv_cost *user)
@@ -35,7 +39,7 @@ int iod_inv_cost_in(struct iod_inv_cost *cost, const struct iod_inv_cost *user)
 
 	*cost = defaults;
 	if (user)
-		ret = iod_struct_in(cost, sizeof(*cost), user, sizeof(*cost));
+		ret = iod_struct_in(cost, sizeof(*cost), user, COST_MIN);
 	fill(&cost->command, defaults.command);
 	fill(&cost->sync, defaults.sync);
 	fill(&cost->domain, defaults.domain);
@@ -43,5 +47,6 @@ int iod_inv_cost_in(struct iod_inv_cost *cost, const struct iod_inv_cost *user)
 	fill(&cost->device, defaults.device);
 	fill(&cost->device_page, defaults.device_page);
 	fill(&cost->device_all, defaults.device_all);
+	fill(&cost->page, defaults.page);
 	return ret;
 }

@@ -33,11 +33,14 @@ enum iod_inv_kind {
 #define IOD_INV_NO_GLOBAL (1u << 1)
 /** Nothing but translations whose leaf says that it is global; walk caches are kept. Not with NO_GLOBAL. */
 #define IOD_INV_ONLY_GLOBAL (1u << 2)
+/** No leaf changed, only the table entries that table_levels names: an empty table was cut off. leaf_levels is 0 then,
+ *  and does not say that levels are not known. Translations may be kept. Not with LEAF_ONLY. */
+#define IOD_INV_NO_LEAVES (1u << 3)
 
 /** A neutral invalidation. */
 struct iod_inv {
 	enum iod_inv_kind kind;
-	uint32_t flags;	       /**< 0 or IOD_INV_LEAF_ONLY, _NO_GLOBAL, _ONLY_GLOBAL */
+	uint32_t flags;	       /**< 0 or IOD_INV_LEAF_ONLY, _NO_GLOBAL, _ONLY_GLOBAL, _NO_LEAVES */
 	uint64_t domain;       /**< iod_pgtable_cfg.domain; not for IOD_INV_ALL */
 	uint64_t iova;	       /**< first byte; IOD_INV_RANGE only */
 	uint64_t last;	       /**< last byte, inclusive */

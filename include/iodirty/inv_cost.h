@@ -34,9 +34,11 @@ struct iod_inv_cost {
 	uint64_t device;      /**< an invalidation that is sent to a device (ATS) */
 	uint64_t device_page; /**< 4096 bytes that a device forgets needlessly */
 	uint64_t device_all;  /**< a device forgets everything */
+	uint64_t
+		page; /**< 4096 bytes that an IOMMU forgets needlessly, where commands name aligned blocks */
 };
 
-/** The defaults: 100, 1000, 50000, 200000, 1000, 50, 50000. @return 0; -EINVAL; -E2BIG */
+/** The defaults: 100, 1000, 50000, 200000, 1000, 50, 50000, 10. @return 0; -EINVAL; -E2BIG */
 IOD_API int iod_inv_cost_default(struct iod_inv_cost *cost);
 
 #ifdef __cplusplus

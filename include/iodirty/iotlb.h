@@ -50,6 +50,7 @@ extern "C" {
  *   the entry that was cut off and those of all table entries inside. With IOD_INV_LEAF_ONLY no table is.
  * - A mask of 0 says that the levels are not known: everything of its kind that the range touches goes. So do
  *   IOD_INV_DOMAIN and IOD_INV_ALL, whatever their masks say.
+ * - With IOD_INV_NO_LEAVES no translation is dropped.
  * - With IOD_IOTLB_ATC translations go whatever their level: ATS invalidations carry none.
  */
 #define IOD_IOTLB_EXACT_LEVELS (1u << 5)

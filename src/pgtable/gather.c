@@ -15,7 +15,7 @@
 
 #define GATHER_DEFAULT_RANGES 256u
 #define GATHER_MAX_RANGES     (1u << 20)
-#define GATHER_BATCH	      32u /* invalidations handed over at a time */
+#define GATHER_BATCH	      64u /* invalidations handed over at a time */
 
 static int gather_config(struct iod_gather_cfg *cfg, const struct iod_gather_cfg *user,
 			 struct iod_inv_ops *ops)
@@ -226,12 +226,20 @@ static bool gather_levels_unknown(const struct iod_gather *g)
 	return word_load(&g->pt->resizes) > g->resized;
 }
 
+/* Which of leaves and table entries changed. */
+static uint32_t gather_flags(const struct iod_gather *g, const struct gather_range *r)
+{
+	if (!r->table_levels)
+		return IOD_INV_LEAF_ONLY;
+	return r->leaf_levels || gather_levels_unknown(g) ? 0 : IOD_INV_NO_LEAVES;
+}
+
 /* Each end on its own: a range joined over the canonical hole covers the hole as well. */
 static struct iod_inv gather_inv(const struct iod_gather *g, const struct gather_range *r)
 {
 	return (struct iod_inv){
 		.kind = IOD_INV_RANGE,
-		.flags = r->table_levels ? 0 : IOD_INV_LEAF_ONLY,
+		.flags = gather_flags(g, r),
 		.domain = g->pt->domain,
 		.iova = r->first + iod_pt_offset(g->pt, r->first),
 		.last = r->last + iod_pt_offset(g->pt, r->last),

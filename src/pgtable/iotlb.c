@@ -544,7 +544,10 @@ int iod_iotlb_dma(struct iod_iotlb *tlb, struct iod_pgtable *pt, uint64_t iova, 
 
 static bool tlb_inv_valid(const struct iod_inv *inv)
 {
-	if (inv->flags & ~(IOD_INV_LEAF_ONLY | TLB_GLOBAL_FLAGS))
+	if (inv->flags & ~(IOD_INV_LEAF_ONLY | IOD_INV_NO_LEAVES | TLB_GLOBAL_FLAGS))
+		return false;
+	if ((inv->flags & IOD_INV_NO_LEAVES) &&
+	    ((inv->flags & IOD_INV_LEAF_ONLY) || inv->leaf_levels))
 		return false;
 	if ((inv->flags & TLB_GLOBAL_FLAGS) == TLB_GLOBAL_FLAGS)
 		return false;
@@ -559,7 +562,8 @@ static void tlb_invalidate_one(struct iod_iotlb *tlb, const struct iod_inv *inv)
 	bool exact = (tlb->flags & IOD_IOTLB_EXACT_LEVELS) && inv->kind == IOD_INV_RANGE;
 	bool leaves = exact && !(tlb->flags & IOD_IOTLB_ATC);
 
-	iod_tlb_invalidate(&tlb->leaves, inv, leaves ? inv->leaf_levels : 0);
+	if (!exact || !(inv->flags & IOD_INV_NO_LEAVES))
+		iod_tlb_invalidate(&tlb->leaves, inv, leaves ? inv->leaf_levels : 0);
 	if (!(inv->flags & IOD_INV_LEAF_ONLY))
 		iod_tlb_invalidate(&tlb->tables, inv, exact ? inv->table_levels : 0);
 }

@@ -1,16 +1,105 @@
 /* SPDX-License-Identifier: MIT */
-/* A gather's way to an SMMU: the object and its devices. */
+/*
+ * A gather's way to an SMMU: what its commands are (Arm IHI 0070, 4.4, 4.5), and the object.
+ */
 #include "smmuv3/inv.h"
 
 #include <errno.h>
 
-#include "inv_cost.h"
 #include "pgtable/mem.h"
 
 #define INV_FLAGS                                                                \
 	(IOD_SMMUV3_INV_NESTED | IOD_SMMUV3_INV_EL2 | IOD_SMMUV3_INV_ALL_ASIDS | \
 	 IOD_SMMUV3_INV_NO_GLOBAL | IOD_SMMUV3_INV_NO_RANGES | IOD_SMMUV3_INV_REPEAT)
 #define INV_S1_FLAGS (IOD_SMMUV3_INV_EL2 | IOD_SMMUV3_INV_ALL_ASIDS | IOD_SMMUV3_INV_NO_GLOBAL)
+
+/* ---- the commands ---- */
+
+static bool smmu_wide(struct inv_out *o)
+{
+	inv_out_add(o, inv_of(o->inv)->wide, 0);
+	o->wides++;
+	return false;
+}
+
+static void smmu_all(struct inv_out *o)
+{
+	bool el2_too = inv_of(o->inv)->el2_too;
+
+	inv_out_add(o, IOD_SMMUV3_TLBI_NSNH_ALL, 0);
+	if (el2_too)
+		inv_out_add(o, IOD_SMMUV3_TLBI_EL2_ALL, 0);
+	o->wides += 1 + el2_too;
+}
+
+static void smmu_combined(struct inv_out *o)
+{
+	inv_out_add(o, inv_of(o->inv)->combined_op, 0);
+	o->wides++;
+}
+
+static void smmu_atc(struct inv_out *o, const struct inv_device *dev, uint64_t page, unsigned lg2)
+{
+	uint64_t w0 = IOD_SMMUV3_ATC_INV | CMD_PUT(CMD0_SID, dev->id);
+
+	if (dev->has_pasid)
+		w0 |= CMD0_SSV | CMD_PUT(CMD0_SSID, dev->pasid);
+	inv_out_add(o, w0, page << INV_PAGE_LG2 | lg2);
+}
+
+/*
+ * Everything. What a guest tagged with substreams must go as well: one ATC_INV without a substream takes
+ * entries without; whether it takes all others, too, is left open here, so there is one for them.
+ */
+static void smmu_atc_all(struct inv_out *o, const struct inv_device *dev)
+{
+	struct inv_device plain = *dev;
+
+	if (!o->inv->nested) {
+		smmu_atc(o, dev, 0, IOD_SMMUV3_ATC_ALL_SPAN);
+		return;
+	}
+	plain.has_pasid = false;
+	smmu_atc(o, &plain, 0, IOD_SMMUV3_ATC_ALL_SPAN);
+	if (dev->has_pasid)
+		inv_out_add(
+			o, IOD_SMMUV3_ATC_INV | CMD_PUT(CMD0_SID, dev->id) | CMD0_SSV | CMD0_GLOBAL,
+			IOD_SMMUV3_ATC_ALL_SPAN);
+}
+
+static int smmu_issue(const struct inv_core *core, const uint64_t *cmds, size_t nr, bool sync)
+{
+	const struct iod_smmuv3_sink *sink = &inv_of(core)->sink;
+	size_t issued = 0;
+
+	return sink->issue(sink->cookie, (const struct iod_smmuv3_raw_cmd *)cmds, nr, sync,
+			   &issued);
+}
+
+static int smmu_quirk(const struct inv_core *core, uint64_t *cmds, size_t *nr, size_t max)
+{
+	const struct iod_smmuv3_inv *inv = inv_of(core);
+
+	return inv->quirk(inv->quirk_cookie, (struct iod_smmuv3_raw_cmd *)cmds, nr, max);
+}
+
+static const struct inv_vendor smmu = {
+	.words_lg2 = 1,
+	.granules = 1u << 12 | 1u << 14 | 1u << 16,
+	.atc_max_lg2 = IOD_SMMUV3_ATC_ALL_SPAN,
+	.op_mask = CMD0_OP,
+	.op_atc = { IOD_SMMUV3_ATC_INV, IOD_SMMUV3_ATC_INV },
+	.op_sync = IOD_SMMUV3_SYNC,
+	.most = iod_smmuv3_inv_most,
+	.narrow = iod_smmuv3_inv_narrow,
+	.wide = smmu_wide,
+	.all = smmu_all,
+	.combined = smmu_combined,
+	.atc = smmu_atc,
+	.atc_all = smmu_atc_all,
+	.issue = smmu_issue,
+	.quirk = smmu_quirk,
+};
 
 /* ---- creation ---- */
 
@@ -52,8 +141,7 @@ static void inv_words(struct iod_smmuv3_inv *inv, const struct iod_smmuv3_inv_cf
 	/* Without E2H there is no ASID to name. */
 	bool by_asid = (cfg->flags & IOD_SMMUV3_INV_NO_GLOBAL) && !any;
 
-	inv->combined = IOD_SMMUV3_TLBI_NH_ALL | vmid;
-	inv->wide_cost = inv->cost.domain;
+	inv->combined_op = IOD_SMMUV3_TLBI_NH_ALL | vmid;
 	if (inv->stage2) {
 		inv->narrow = IOD_SMMUV3_TLBI_S2_IPA | vmid;
 		inv->wide = IOD_SMMUV3_TLBI_S12_VMALL | vmid;
@@ -65,10 +153,27 @@ static void inv_words(struct iod_smmuv3_inv *inv, const struct iod_smmuv3_inv_cf
 		inv->wide = by_asid ? IOD_SMMUV3_TLBI_EL2_ASID | tag : IOD_SMMUV3_TLBI_EL2_ALL;
 	} else {
 		inv->narrow = any ? IOD_SMMUV3_TLBI_NH_VAA | vmid : IOD_SMMUV3_TLBI_NH_VA | tag;
-		inv->wide = by_asid ? IOD_SMMUV3_TLBI_NH_ASID | tag : inv->combined;
+		inv->wide = by_asid ? IOD_SMMUV3_TLBI_NH_ASID | tag : inv->combined_op;
 	}
 	if (!by_asid)
-		inv->wide_cost = inv->cost.global;
+		inv->core.budget = inv->core.cost.global;
+}
+
+static void inv_core_fill(struct iod_smmuv3_inv *inv, const struct iod_smmuv3_inv_cfg *cfg)
+{
+	struct inv_core *core = &inv->core;
+
+	core->vendor = &smmu;
+	core->nested = core->combined = cfg->flags & IOD_SMMUV3_INV_NESTED;
+	core->repeat = cfg->flags & IOD_SMMUV3_INV_REPEAT;
+	core->has_all = true;
+	core->has_issue = inv->sink.issue;
+	core->has_quirk = cfg->quirk;
+	core->budget = core->cost.domain;
+	inv_words(inv, cfg);
+	/* Combined translations take a sync of their own, unless the wide command takes them along. */
+	if (core->combined)
+		core->budget -= core->budget > core->cost.sync ? core->cost.sync : core->budget;
 }
 
 static int inv_fill(struct iod_smmuv3_inv *inv, const struct iod_smmuv3_inv_cfg *cfg)
@@ -87,9 +192,7 @@ static int inv_fill(struct iod_smmuv3_inv *inv, const struct iod_smmuv3_inv_cfg 
 	if (!ret && cfg->sink && !inv->sink.issue)
 		ret = -EINVAL;
 	if (!ret)
-		ret = iod_inv_cost_in(&inv->cost, cfg->cost);
-	if (!ret)
-		ret = iod_allocator_init(&inv->allocator, cfg->allocator);
+		ret = iod_inv_core_config(&inv->core, cfg->cost, cfg->allocator);
 	if (ret)
 		return ret;
 	inv->quirk = cfg->quirk;
@@ -101,38 +204,16 @@ static int inv_fill(struct iod_smmuv3_inv *inv, const struct iod_smmuv3_inv_cfg 
 	inv->ats = id.idr[0] & IOD_SMMUV3_IDR0_ATS;
 	inv->ssid_bits = iod_smmuv3_id_field(id.idr[1], IOD_SMMUV3_IDR1_SSIDSIZE);
 	inv->sid_bits = iod_smmuv3_id_field(id.idr[1], IOD_SMMUV3_IDR1_SIDSIZE);
-	inv_words(inv, cfg);
+	inv_core_fill(inv, cfg);
 	return 0;
 }
 
 static void inv_free(struct iod_smmuv3_inv *inv)
 {
-	struct iod_allocator allocator = inv->allocator;
+	struct iod_allocator allocator = inv->core.allocator;
 
-	iod_zfree(&allocator, inv->pending.span, inv->pending.max * sizeof(struct span));
-	iod_zfree(&allocator, inv->taken.span, inv->taken.max * sizeof(struct span));
-	iod_zfree(&allocator, inv->device, inv->max_devices * sizeof(*inv->device));
+	iod_inv_core_free(&inv->core);
 	iod_zfree(&allocator, inv, sizeof(*inv));
-}
-
-static int inv_set_init(struct iod_smmuv3_inv *inv, struct span_set *set)
-{
-	set->span = iod_zalloc(&inv->allocator, INV_MAX_SPANS * sizeof(struct span));
-	set->max = set->span ? INV_MAX_SPANS : 0;
-	return set->span ? 0 : -ENOMEM;
-}
-
-static int inv_init(struct iod_smmuv3_inv *inv)
-{
-	if (inv_set_init(inv, &inv->pending) || inv_set_init(inv, &inv->taken))
-		return -ENOMEM;
-	if (pthread_mutex_init(&inv->lock, NULL))
-		return -ENOMEM;
-	if (pthread_cond_init(&inv->done, NULL)) {
-		pthread_mutex_destroy(&inv->lock);
-		return -ENOMEM;
-	}
-	return 0;
 }
 
 int iod_smmuv3_inv_create(struct iod_smmuv3_inv **out, const struct iod_smmuv3_inv_cfg *user)
@@ -148,11 +229,11 @@ int iod_smmuv3_inv_create(struct iod_smmuv3_inv **out, const struct iod_smmuv3_i
 		ret = inv_fill(&model, &cfg);
 	if (ret)
 		return ret;
-	inv = iod_zalloc(&model.allocator, sizeof(*inv));
+	inv = iod_zalloc(&model.core.allocator, sizeof(*inv));
 	if (!inv)
 		return -ENOMEM;
 	*inv = model;
-	ret = inv_init(inv);
+	ret = iod_inv_core_init(&inv->core);
 	if (ret) {
 		inv_free(inv);
 		return ret;
@@ -165,55 +246,12 @@ int iod_smmuv3_inv_destroy(struct iod_smmuv3_inv *inv)
 {
 	if (!inv)
 		return -EINVAL;
-	pthread_cond_destroy(&inv->done);
-	pthread_mutex_destroy(&inv->lock);
+	iod_inv_core_fini(&inv->core);
 	inv_free(inv);
 	return 0;
 }
 
 /* ---- devices ---- */
-
-/* Takes the lock; nobody uses the array of devices then. */
-static void inv_lock_devices(struct iod_smmuv3_inv *inv)
-{
-	pthread_mutex_lock(&inv->lock);
-	while (inv->flushing)
-		pthread_cond_wait(&inv->done, &inv->lock);
-}
-
-static struct inv_device *inv_find(struct iod_smmuv3_inv *inv, uint32_t sid, uint32_t ssid,
-				   bool ssv)
-{
-	uint64_t i;
-
-	for (i = 0; i < inv->nr_devices; i++) {
-		struct inv_device *dev = &inv->device[i];
-
-		if (dev->sid == sid && dev->ssv == ssv && (!ssv || dev->ssid == ssid))
-			return dev;
-	}
-	return NULL;
-}
-
-/* Room for one more. */
-static int inv_grow(struct iod_smmuv3_inv *inv)
-{
-	size_t max = inv->max_devices ? 2 * inv->max_devices : 8;
-	struct inv_device *bigger;
-	uint64_t i;
-
-	if (inv->nr_devices < inv->max_devices)
-		return 0;
-	bigger = iod_zalloc(&inv->allocator, max * sizeof(*bigger));
-	if (!bigger)
-		return -ENOMEM;
-	for (i = 0; i < inv->nr_devices; i++)
-		bigger[i] = inv->device[i];
-	iod_zfree(&inv->allocator, inv->device, inv->max_devices * sizeof(*bigger));
-	inv->device = bigger;
-	inv->max_devices = max;
-	return 0;
-}
 
 static bool inv_device_ok(const struct iod_smmuv3_inv *inv, const struct iod_smmuv3_ats_device *dev)
 {
@@ -240,38 +278,58 @@ int iod_smmuv3_inv_add_device(struct iod_smmuv3_inv *inv, const struct iod_smmuv
 		return -EOPNOTSUPP;
 	if (!inv_device_ok(inv, &dev))
 		return -EINVAL;
-	inv_lock_devices(inv);
-	ret = inv_find(inv, dev.sid, dev.ssid, dev.ssv) ? -EEXIST : inv_grow(inv);
-	if (!ret) {
-		inv->device[inv->nr_devices] = (struct inv_device){
-			.sid = dev.sid,
-			.ssid = dev.ssid,
-			.ssv = dev.ssv,
-			.stu = dev.stu,
-			/* What was invalidated before it was here was not recorded for it. */
-			.fresh = true,
-		};
-		inv->recorded++;
-		word_add(&inv->nr_devices, 1);
-	}
-	pthread_mutex_unlock(&inv->lock);
-	return ret;
+	return iod_inv_core_add_device(&inv->core, &(struct inv_device){ .id = dev.sid,
+									 .pasid = dev.ssid,
+									 .has_pasid = dev.ssv,
+									 .stu = dev.stu });
 }
 
 int iod_smmuv3_inv_remove_device(struct iod_smmuv3_inv *inv, uint32_t sid, uint32_t ssid, bool ssv)
 {
-	struct inv_device *dev;
+	return inv ? iod_inv_core_remove_device(&inv->core, sid, ssid, ssv) : -EINVAL;
+}
 
+/* ---- a gather's ops, and the same for those who have a queue of their own ---- */
+
+static int smmu_invalidate(void *cookie, const struct iod_inv *items, size_t nr)
+{
+	struct iod_smmuv3_inv *inv = cookie;
+
+	return inv ? iod_inv_core_invalidate(&inv->core, items, nr) : -EINVAL;
+}
+
+static int smmu_sync(void *cookie)
+{
+	struct iod_smmuv3_inv *inv = cookie;
+
+	return inv ? iod_inv_core_sync(&inv->core) : -EINVAL;
+}
+
+const struct iod_inv_ops *iod_smmuv3_inv_ops(void)
+{
+	static const struct iod_inv_ops ops = {
+		.size = sizeof(ops),
+		.invalidate = smmu_invalidate,
+		.sync = smmu_sync,
+	};
+
+	return &ops;
+}
+
+int iod_smmuv3_inv_encode(const struct iod_smmuv3_inv *inv, const struct iod_inv *items, size_t nr,
+			  struct iod_smmuv3_raw_cmd *out, size_t max, size_t *n)
+{
 	if (!inv)
 		return -EINVAL;
-	inv_lock_devices(inv);
-	dev = inv_find(inv, sid, ssid, ssv);
-	if (dev) {
-		*dev = inv->device[inv->nr_devices - 1];
-		word_sub(&inv->nr_devices, 1);
-	}
-	pthread_mutex_unlock(&inv->lock);
-	return dev ? 0 : -ENOENT;
+	return iod_inv_core_encode(&inv->core, items, nr, (uint64_t *)out, max, n);
+}
+
+int iod_smmuv3_inv_encode_atc(const struct iod_smmuv3_inv *inv, const struct iod_inv *items,
+			      size_t nr, struct iod_smmuv3_raw_cmd *out, size_t max, size_t *n)
+{
+	if (!inv)
+		return -EINVAL;
+	return iod_inv_core_encode_atc(&inv->core, items, nr, (uint64_t *)out, max, n);
 }
 
 int iod_smmuv3_inv_get_stats(const struct iod_smmuv3_inv *inv, struct iod_smmuv3_inv_stats *stats)
@@ -280,10 +338,10 @@ int iod_smmuv3_inv_get_stats(const struct iod_smmuv3_inv *inv, struct iod_smmuv3
 
 	if (!inv)
 		return -EINVAL;
-	now.items = word_load(&inv->items);
-	now.tlbi = word_load(&inv->tlbi);
-	now.wide = word_load(&inv->wides);
-	now.atc = word_load(&inv->atc);
-	now.syncs = word_load(&inv->syncs);
+	now.items = word_load(&inv->core.items);
+	now.tlbi = word_load(&inv->core.tlbi);
+	now.wide = word_load(&inv->core.wides);
+	now.atc = word_load(&inv->core.atc);
+	now.syncs = word_load(&inv->core.syncs);
 	return iod_struct_out(stats, &now, sizeof(now), sizeof(now));
 }

@@ -12,7 +12,7 @@
  */
 #include "smmuv3/inv.h"
 
-#include "inv_cost.h"
+#include "inv_sort.h"
 
 #define INV_HALF    BIT64(63)
 #define INV_IPA_MAX MASK64(51, 0)
@@ -44,28 +44,6 @@ struct inv_parts {
 #define KEY_STRIDE_SHIFT 58
 #define KEY_CLASS	 (~UINT64_C(0) << KEY_LEAF_SHIFT)
 
-static bool inv_valid(const struct iod_inv *inv)
-{
-	if ((inv->flags & ~IOD_INV_LEAF_ONLY) || inv->domain_ignore)
-		return false;
-	if (inv->kind != IOD_INV_RANGE)
-		return inv->kind == IOD_INV_DOMAIN || inv->kind == IOD_INV_ALL;
-	return inv->iova <= inv->last && inv->granule_lg2 >= 12 && inv->granule_lg2 <= 16 &&
-	       !(inv->granule_lg2 & 1);
-}
-
-bool iod_smmuv3_inv_valid(const struct iod_inv *items, size_t nr)
-{
-	size_t i;
-
-	if (nr && !items)
-		return false;
-	for (i = 0; i < nr; i++)
-		if (!inv_valid(&items[i]))
-			return false;
-	return true;
-}
-
 /* ---- the order of parts ---- */
 
 static inline const struct inv_part *part_at(const struct inv_parts *p, size_t i)
@@ -83,43 +61,9 @@ static inline uint64_t part_key(const struct inv_part *part, size_t which, bool 
 	return key;
 }
 
-static inline void key_exchange(uint64_t *a, uint64_t *b)
-{
-	uint64_t x = *a, y = *b;
-
-	*a = x < y ? x : y;
-	*b = x < y ? y : x;
-}
-
-/*
- * Keys mostly come in order. Where they do not, merge exchange (Knuth 5.2.2, M) compares the same places
- * whatever is there: no branch that would be guessed wrong half of the time.
- */
 static void parts_sort(struct inv_parts *p)
 {
-	size_t n = p->nr, half, q, r, d, at, end, i;
-
-	for (i = 1; i < n && p->key[i - 1] < p->key[i]; i++)
-		;
-	if (i >= n)
-		return;
-	for (half = INV_BATCH / 2; half; half /= 2) {
-		q = INV_BATCH / 2;
-		r = 0;
-		d = half;
-		for (;;) {
-			for (at = r; at + d < n; at += 2 * half) {
-				end = at + half < n - d ? at + half : n - d;
-				for (i = at; i < end; i++)
-					key_exchange(&p->key[i], &p->key[i + d]);
-			}
-			if (q == half)
-				break;
-			d = q - half;
-			q /= 2;
-			r = half;
-		}
-	}
+	inv_sort(p->key, p->nr);
 }
 
 static inline bool part_touches(const struct inv_part *a, const struct inv_part *b)
@@ -178,7 +122,7 @@ static inline void put_range(struct inv_out *o, const struct inv_parts *p,
 			     unsigned scale)
 {
 	unsigned ttl = part_ttl(p, part, first);
-	uint64_t w0 = o->inv->narrow, w1 = first << p->granule_lg2 | part->leaf;
+	uint64_t w0 = inv_of(o->inv)->narrow, w1 = first << p->granule_lg2 | part->leaf;
 
 	if (n > 1 || ttl) {
 		w0 |= CMD_PUT(CMD0_NUM, (n >> scale) - 1) | CMD_PUT(CMD0_SCALE, scale);
@@ -303,10 +247,12 @@ static void put_ranges(struct inv_out *o, struct inv_parts *p)
 static unsigned inv_stride(const struct iod_inv *inv)
 {
 	bool leaf = inv->flags & IOD_INV_LEAF_ONLY;
+	bool known = (inv->leaf_levels || (inv->flags & IOD_INV_NO_LEAVES)) &&
+		     (leaf || inv->table_levels);
 	uint32_t levels = inv->leaf_levels | (leaf ? 0 : inv->table_levels);
 	unsigned stride;
 
-	if (!inv->leaf_levels || (!leaf && !inv->table_levels))
+	if (!known)
 		return 0;
 	stride = ctz64(levels) * (inv->granule_lg2 - 3);
 	return stride < 52 ? stride : 52;
@@ -344,7 +290,7 @@ static void put_slots(struct inv_out *o, const struct inv_parts *p, size_t i, si
 			continue;
 		if (first < part->address)
 			first = part->address;
-		inv_out_put(o, o->inv->narrow, first << p->granule_lg2 | part->leaf);
+		inv_out_put(o, inv_of(o->inv)->narrow, first << p->granule_lg2 | part->leaf);
 	}
 }
 
@@ -420,34 +366,27 @@ static bool parts_add(const struct iod_smmuv3_inv *inv, struct inv_parts *p,
 	return !inv->ranges || part->last - part->first < 2 * SPAN_SCALED_MAX;
 }
 
-static void put_wide(struct inv_out *o)
+/* Commands that fit into the budget. */
+static uint64_t narrow_limit(const struct inv_core *core, uint64_t budget)
 {
-	if (inv_out_room(o, 1))
-		inv_out_put(o, o->inv->wide, 0);
-	o->wides++;
+	uint64_t limit = budget / core->cost.command;
+
+	return core->repeat ? limit / 2 : limit;
 }
 
-/* Most narrow commands that are not dearer than the wide one. */
-static uint64_t narrow_limit(const struct iod_smmuv3_inv *inv)
+/* Parts of one granule; *left are what may be put. @return false: they take the wide command */
+static bool put_narrow(struct inv_out *o, struct inv_parts *p, uint64_t *left)
 {
-	/* Combined translations take a sync of their own, unless the wide command takes them along. */
-	uint64_t sync = inv->flags & IOD_SMMUV3_INV_NESTED ? inv->cost.sync : 0;
-	uint64_t limit = iod_inv_narrow_limit(&inv->cost, inv->wide_cost, sync);
-
-	return inv->flags & IOD_SMMUV3_INV_REPEAT ? limit / 2 : limit;
-}
-
-/* Parts of one granule. @return false: they take the wide command */
-static bool put_narrow(struct inv_out *o, struct inv_parts *p)
-{
-	uint64_t limit = narrow_limit(o->inv);
 	struct inv_parts joined;
+	uint64_t slots;
 	size_t n;
 
-	if (!o->inv->ranges) {
+	if (!inv_of(o->inv)->ranges) {
 		parts_join(&joined, p);
-		if (slots_count(&joined) > limit || slots_count(&joined) > INV_MAX_SINGLES)
+		slots = slots_count(&joined);
+		if (slots > *left || slots > INV_MAX_SINGLES)
 			return false;
+		*left -= slots;
 		put_addresses(o, &joined);
 		return true;
 	}
@@ -455,45 +394,39 @@ static bool put_narrow(struct inv_out *o, struct inv_parts *p)
 		return true;
 	n = o->n;
 	put_ranges(o, p);
-	if (o->n - n <= limit)
-		return true;
-	o->n = n;
-	return false;
+	if (o->n - n > *left) {
+		o->n = n;
+		return false;
+	}
+	*left -= o->n - n;
+	return true;
 }
 
-/* IOD_INV_ALL, beyond this table. */
-static void put_all(struct inv_out *o)
+bool iod_smmuv3_inv_narrow(struct inv_out *o, const struct iod_inv *items, size_t nr,
+			   uint64_t *budget)
 {
-	if (!inv_out_room(o, 2))
-		return;
-	inv_out_put(o, IOD_SMMUV3_TLBI_NSNH_ALL, 0);
-	if (o->inv->el2_too)
-		inv_out_put(o, IOD_SMMUV3_TLBI_EL2_ALL, 0);
-	o->wides += 1 + o->inv->el2_too;
-}
-
-bool iod_smmuv3_inv_tlbi(struct inv_out *o, const struct iod_inv *items, size_t nr)
-{
+	const struct inv_core *core = o->inv;
+	uint64_t limit = narrow_limit(core, *budget), left = limit;
 	struct inv_parts p;
-	bool wide = false;
 	size_t i, n;
 
-	for (i = 0; i < nr; i++) {
-		wide |= items[i].kind == IOD_INV_DOMAIN;
-		if (items[i].kind == IOD_INV_ALL) {
-			put_all(o);
-			return false;
-		}
-	}
-	for (i = 0; i < nr && !wide; i += n) {
+	for (i = 0; i < nr; i += n) {
 		p.nr = 0;
 		p.granule_lg2 = items[i].granule_lg2;
-		while (i + p.nr < nr && items[i + p.nr].granule_lg2 == p.granule_lg2 && !wide)
-			wide = !parts_add(o->inv, &p, &items[i + p.nr]);
+		while (i + p.nr < nr && items[i + p.nr].granule_lg2 == p.granule_lg2)
+			if (!parts_add(inv_of(core), &p, &items[i + p.nr]))
+				return false;
 		n = p.nr;
-		wide = wide || !put_narrow(o, &p);
+		if (!put_narrow(o, &p, &left))
+			return false;
 	}
-	if (wide)
-		put_wide(o);
-	return !wide && (o->inv->flags & IOD_SMMUV3_INV_NESTED);
+	*budget -= (limit - left) * core->cost.command * (core->repeat ? 2 : 1);
+	return true;
+}
+
+uint64_t iod_smmuv3_inv_most(const struct inv_core *core, const struct iod_inv *item)
+{
+	if (inv_of(core)->ranges)
+		return 2;
+	return ((item->last - item->iova) >> item->granule_lg2 >> inv_stride(item)) + 2;
 }

@@ -51,7 +51,7 @@ static bool narrowed(const struct ix *x, struct iod_inv *inv)
 		inv->table_levels |= inv->table_levels ? 0 : 1u << 15;
 		return true;
 	case LEAF_ONLY:
-		inv->flags |= IOD_INV_LEAF_ONLY;
+		inv->flags = IOD_INV_LEAF_ONLY;
 		return true;
 	case NO_FIRST:
 		if (!first_page(x, inv, false, &end) || end >= inv->last)

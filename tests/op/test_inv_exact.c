@@ -21,6 +21,8 @@ static void ix_page(struct ix *x, uint64_t iova, uint64_t size)
 static void ix_want(struct ix *x, uint64_t iova, uint64_t len, uint32_t flags, uint32_t leaf_levels,
 		    uint32_t table_levels)
 {
+	if (!leaf_levels)
+		flags |= IOD_INV_NO_LEAVES;
 	x->want[x->nr_want++] =
 		(struct want){ iova, iova + (len - 1), flags, leaf_levels, table_levels };
 	x->syncs = 1;

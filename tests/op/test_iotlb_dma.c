@@ -532,7 +532,7 @@ static void inv_args(void **state)
 	assert_int_equal(iod_iotlb_invalidate(tlb, inv, 2), -EINVAL); /* kind 0 */
 	inv[1].kind = 4;
 	assert_int_equal(iod_iotlb_invalidate(tlb, inv, 2), -EINVAL);
-	inv[1] = (struct iod_inv){ .kind = IOD_INV_DOMAIN, .flags = 8 };
+	inv[1] = (struct iod_inv){ .kind = IOD_INV_DOMAIN, .flags = 16 };
 	assert_int_equal(iod_iotlb_invalidate(tlb, inv, 2), -EINVAL);
 	inv[1] = (struct iod_inv){ .kind = IOD_INV_RANGE, .iova = 1 };
 	assert_int_equal(iod_iotlb_invalidate(tlb, inv, 2), -EINVAL);

@@ -102,6 +102,27 @@ static void levels_not_looked_at(void **state)
 	}
 }
 
+/* No leaf changed: translations stay, in an ATC too, unless levels are not looked at; tables go. */
+static void tables_alone(void **state)
+{
+	static const uint32_t flags[] = { IOD_IOTLB_EXACT_LEVELS,
+					  IOD_IOTLB_EXACT_LEVELS | IOD_IOTLB_ATC, 0 };
+	struct hand_cfg cfg = exact_cfg;
+	struct hand h;
+	uint32_t level;
+	size_t i;
+
+	for (i = 0; i < IODT_ARRAY_SIZE(flags); i++) {
+		cfg.iotlb = flags[i];
+		hand_open(&h, &cfg);
+		leaves_reset(&h);
+		inv_levels(&h, IOD_INV_NO_LEAVES, 0, 1u << 1 | 1u << 2);
+		for (level = 0; level < 3; level++)
+			assert_int_equal(leaf_cached(&h, level), flags[i] != 0);
+		hand_close(&h);
+	}
+}
+
 /* Whether a walk for the page begins at a cached table; the translation is out of the way. */
 static bool walk_hit(struct hand *h, uint64_t iova)
 {
@@ -285,6 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(leaves_by_level),
 		cmocka_unit_test(levels_not_looked_at),
+		cmocka_unit_test(tables_alone),
 		cmocka_unit_test(tables_by_level),
 		cmocka_unit_test(tables_without_the_flag),
 		cmocka_unit_test(kept_over_walks_from_the_cache),

@@ -238,8 +238,12 @@ static void refused(void **state)
 	for (flags = 0; flags < 64; flags++) {
 		inv.flags = flags;
 		assert_int_equal(iod_iotlb_invalidate(tlb, &inv, 1),
-				 flags < 6 && (flags & 6) != 6 ? 0 : -EINVAL);
+				 flags < 16 && (flags & 6) != 6 && (flags & 9) != 9 ? 0 : -EINVAL);
 	}
+	inv.flags = IOD_INV_NO_LEAVES;
+	inv.leaf_levels = 1;
+	assert_int_equal(iod_iotlb_invalidate(tlb, &inv, 1), -EINVAL);
+	inv.leaf_levels = 0;
 	inv.flags = UINT32_C(1) << 31;
 	assert_int_equal(iod_iotlb_invalidate(tlb, &inv, 1), -EINVAL);
 	iodt_assert_ok(iod_iotlb_destroy(tlb));

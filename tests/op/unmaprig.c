@@ -161,7 +161,8 @@ static void check_invalidations(struct unm_ref *r)
 		if (!log->inv[i].table_levels)
 			assert_int_equal(log->inv[i].flags, IOD_INV_LEAF_ONLY);
 		else
-			assert_int_equal(log->inv[i].flags, 0);
+			assert_int_equal(log->inv[i].flags,
+					 log->inv[i].leaf_levels ? 0 : IOD_INV_NO_LEAVES);
 	}
 	assert_int_equal(log->unsynced, 0);
 }

@@ -46,7 +46,7 @@ static void malformed(void **state)
 		bad[i] = good;
 	bad[0].kind = 0;
 	bad[1].kind = 4;
-	bad[2].flags = 8;
+	bad[2].flags = 16;
 	bad[3].flags = IOD_INV_ONLY_GLOBAL;
 	bad[4].domain_ignore = 0xffff;
 	bad[5].iova = IODT_4K;
