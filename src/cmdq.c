@@ -255,11 +255,12 @@ static void own(struct cmdq *q, struct submission *sub, uint64_t pos, size_t ind
 
 static bool write_commands(struct cmdq *q, const struct submission *sub, uint64_t n)
 {
-	const unsigned char *at = sub->cmds + sub->placed * q->cfg.ops->raw_size;
+	size_t raw_size = q->cfg.ops->raw_size;
 	uint64_t i;
 
-	for (i = 0; i < n; i++, at += q->cfg.ops->raw_size)
-		if (ring_write(&q->cfg.ring, (uint32_t)(q->head + i), at, 1) != 1)
+	for (i = 0; i < n; i++)
+		if (ring_write(&q->cfg.ring, (uint32_t)(q->head + i),
+			       sub->cmds + (sub->placed + i) * raw_size, 1) != 1)
 			return false;
 	return true;
 }
@@ -425,7 +426,7 @@ static bool finished(const struct cmdq *q, const struct submission *sub)
 /* One look at the queue. @return 1: done; 0: something happened; -EAGAIN: nothing did; -EIO, -EFAULT */
 static int step(struct cmdq *q, struct submission *sub)
 {
-	bool bell, moved, done, dead;
+	bool bell, moved, done, dead, resent;
 	int64_t put = 0;
 	uint64_t now;
 
@@ -445,6 +446,7 @@ static int step(struct cmdq *q, struct submission *sub)
 	}
 	done = finished(q, sub);
 	dead = q->dead;
+	resent = sub->resent; /* others write that, too */
 	pthread_mutex_unlock(&q->lock);
 	if ((bell || put > 0) && q->cfg.doorbell)
 		q->cfg.doorbell(q->cfg.cookie);
@@ -454,7 +456,7 @@ static int step(struct cmdq *q, struct submission *sub)
 		return 1;
 	if (dead)
 		return -EIO;
-	return moved || (put && !sub->resent) ? 0 : -EAGAIN;
+	return moved || (put && !resent) ? 0 : -EAGAIN;
 }
 
 /* Until it is done. @return 0; -EIO, -EFAULT; what wait returned */
