@@ -185,7 +185,100 @@ static const struct gold_dte gold_dtes[] = {
 static const uint64_t gold_dte_unknown[4] = { 0x800000000000007c, 0, 0x0830000000000000,
 					      0x003f00000000ffff };
 
-#define GOLD_NR_DTES (sizeof(gold_dtes) / sizeof(gold_dtes[0]))
-#define GOLD_NR_CMDS (sizeof(gold_cmds) / sizeof(gold_cmds[0]))
+struct gold_event {
+	struct iod_amdvi_event event;
+	uint64_t word[2];
+	uint64_t field[2]; /* bits of fields of such a record, without the type */
+};
+
+#define GOLD_TYPE(name) .type = IOD_AMDVI_##name
+#define GOLD_ALL	~UINT64_C(0)
+
+static const struct gold_event gold_events[] = {
+	/* PASID abcde: bcde at 47:32, a at 19:16; GN 48, RW 53, RZ 55; 10h << 27 */
+	{ { GOLD_TYPE(ILLEGAL_DEV_TABLE_ENTRY), .devid = 0x1234, .gn = true, .pasid = 0xabcde,
+	    .rw = true, .rz = true, .virt = 0x10, .addr = 0xfee00004 },
+	  { 0x10a1bcde800a1234, 0xfee00004 },
+	  { 0x01a9fffff80fffff, ~UINT64_C(3) } },
+	/* PR 52, RW 53, PE 54 */
+	{ { GOLD_TYPE(IO_PAGE_FAULT), .devid = 0x100, .domain = 0xbeef, .pr = true, .rw = true,
+	    .pe = true, .addr = 0xdeadbeef123 },
+	  { 0x2070beef00000100, 0xdeadbeef123 },
+	  { 0x01fffffff800ffff, GOLD_ALL } },
+	/* NX 49, US 50, TR 56 */
+	{ { GOLD_TYPE(IO_PAGE_FAULT), .devid = 0x100, .gn = true, .pasid = 5, .nx = true,
+	    .us = true, .tr = true, .addr = 0x1000 },
+	  { 0x2107000500000100, 0x1000 },
+	  { 0x01fffffff80fffff, GOLD_ALL } },
+	/* Type 2 << 57 */
+	{ { GOLD_TYPE(DEV_TAB_HARDWARE_ERROR), .devid = 0x1111, .rw = true, .errtype = 2,
+	    .addr = 0x123456789ab0 },
+	  { 0x3420000000001111, 0x123456789ab0 },
+	  { 0x072800000000ffff, 0x000ffffffffffff0 } },
+	/* I 51, Type 1 << 57 */
+	{ { GOLD_TYPE(PAGE_TAB_HARDWARE_ERROR), .devid = 8, .domain = 2, .irq = true, .errtype = 1,
+	    .addr = 0x7000 },
+	  { 0x4208000200000008, 0x7000 },
+	  { 0x0729ffff0000ffff, GOLD_ALL } },
+	{ { GOLD_TYPE(ILLEGAL_COMMAND_ERROR), .addr = 0x4560 },
+	  { 0x5000000000000000, 0x4560 },
+	  { 0, GOLD_ALL } },
+	{ { GOLD_TYPE(COMMAND_HARDWARE_ERROR), .addr = 0x4570 },
+	  { 0x6000000000000000, 0x4570 },
+	  { 0, GOLD_ALL } },
+	{ { GOLD_TYPE(IOTLB_INV_TIMEOUT), .devid = 0x77, .addr = 0x4580 },
+	  { 0x7000000000000077, 0x4580 },
+	  { 0xffff, GOLD_ALL } },
+	/* Type 5 << 57 */
+	{ { GOLD_TYPE(INVALID_DEVICE_REQUEST), .devid = 0x42, .domain = 9, .us = true, .tr = true,
+	    .errtype = 5, .addr = 0xfee01000 },
+	  { 0x8b04000900000042, 0xfee01000 },
+	  { 0x0f05ffff0000ffff, GOLD_ALL } },
+	/* as a page request: bcde at 31:16, a at 45:42, tag at 41:32 */
+	{ { GOLD_TYPE(INVALID_PPR_REQUEST), .devid = 0x10, .pasid = 0xabcde, .gn = true,
+	    .tag = 0x155, .addr = 0xabc000 },
+	  { 0x90012955bcde0010, 0xabc000 },
+	  { 0x00013fffffffffff, GOLD_ALL } },
+	{ { GOLD_TYPE(EVENT_COUNTER_ZERO) }, { 0xa000000000000000, 0 }, { 0 } },
+	{ { GOLD_TYPE(GUEST_EVENT_FAULT) }, { 0xb000000000000000, 0 }, { 0 } },
+	{ { GOLD_TYPE(VIOMMU_HARDWARE_ERROR) }, { 0xc000000000000000, 0 }, { 0 } },
+	{ { GOLD_TYPE(RMP_PAGE_FAULT), .devid = 1, .domain = 2, .addr = 3 },
+	  { 0xd000000200000001, 3 },
+	  { 0x0000ffff0000ffff, GOLD_ALL } },
+	{ { GOLD_TYPE(RMP_HARDWARE_ERROR), .devid = 1, .domain = 2, .addr = 3 },
+	  { 0xe000000200000001, 3 },
+	  { 0x0000ffff0000ffff, GOLD_ALL } },
+};
+
+struct gold_ppr {
+	struct iod_amdvi_ppr ppr;
+	uint64_t word[2];
+	uint64_t field[2]; /* without the type */
+};
+
+static const struct gold_ppr gold_pprs[] = {
+	/* bcde at 31:16; tag 1ff, last 1 << 41, a << 42; exec 49, read 50, write 53, user 54, GN 56 */
+	{ { .devid = 0x1234,
+	    .pasid = 0xabcde,
+	    .gn = true,
+	    .tag = 0x1ff,
+	    .last = true,
+	    .exec = true,
+	    .read = true,
+	    .write = true,
+	    .user = true,
+	    .type = 1,
+	    .addr = 0xabc000 },
+	  { 0x11662bffbcde1234, 0xabc000 },
+	  { 0x01e63fffffffffff, GOLD_ADDR } },
+	{ { .devid = 2, .tag = 3, .read = true, .last = true, .type = 1, .addr = 0x1000 },
+	  { 0x1004020300000002, 0x1000 },
+	  { 0x01e603ff0000ffff, GOLD_ADDR } },
+};
+
+#define GOLD_NR_EVENTS (sizeof(gold_events) / sizeof(gold_events[0]))
+#define GOLD_NR_PPRS   (sizeof(gold_pprs) / sizeof(gold_pprs[0]))
+#define GOLD_NR_DTES   (sizeof(gold_dtes) / sizeof(gold_dtes[0]))
+#define GOLD_NR_CMDS   (sizeof(gold_cmds) / sizeof(gold_cmds[0]))
 
 #endif
