@@ -300,7 +300,7 @@ static void test_every_bit(void **state)
 
 static void test_random(void **state)
 {
-	struct iodt *t = iodt_open(iodt_variant("vtd_ss"));
+	struct iodt *t = iodt_open(NULL);
 
 	for (unsigned n = 0; n < iodt_scale(2000); n++) {
 		uint64_t word[WORDS_MAX];
