@@ -55,6 +55,33 @@ static inline unsigned span_cover_lg2(uint64_t first, uint64_t last)
 	return first == last ? 0 : fls64(first ^ last) + 1;
 }
 
+/* lg2 of the largest aligned piece, up to most, that [first, last] begins with. Covered by these, exactly, it takes the
+ * fewest. */
+static inline unsigned span_piece_lg2(uint64_t first, uint64_t last, unsigned most)
+{
+	unsigned lg2 = first ? ctz64(first) : 63,
+		 fits = last - first == UINT64_MAX ? 63 : fls64(last - first + 1);
+
+	if (fits < lg2)
+		lg2 = fits;
+	return lg2 < most ? lg2 : most;
+}
+
+/* How many they are; when it is more than enough: enough + 1. */
+static inline uint64_t span_count_pieces(uint64_t first, uint64_t last, unsigned most,
+					 uint64_t enough)
+{
+	uint64_t n = 0;
+
+	for (;;) {
+		uint64_t len = BIT64(span_piece_lg2(first, last, most));
+
+		if (++n > enough || last - first < len)
+			return n;
+		first += len;
+	}
+}
+
 /* What to cover, and with what. */
 struct span_cover {
 	const struct span *span; /* in order, neither touching nor overlapping */

@@ -7,6 +7,7 @@
 #define IODIRTY_IODIRTY_H
 
 #include <iodirty/amdvi_queue.h>
+#include <iodirty/amdvi_viommu.h>
 #include <iodirty/amdvi.h>
 #include <iodirty/amdvi_cmd.h>
 #include <iodirty/amdvi_dte.h>
@@ -42,6 +43,7 @@
 #include <iodirty/version.h>
 #include <iodirty/viommu.h>
 #include <iodirty/vtd_queue.h>
+#include <iodirty/vtd_shadow.h>
 #include <iodirty/vtd_viommu.h>
 #include <iodirty/vtd.h>
 #include <iodirty/vtd_desc.h>

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "spans.h"
+
 /* The quirk hook is given the descriptors for one at a time, and room for as many again. */
 #define QUIRK_ROOM 4u
 
@@ -118,35 +120,12 @@ static struct iod_vtd_raw_desc p_iotlb(const struct vtd_run *run, unsigned int g
 					    iod_le64(low), 0, 0 } };
 }
 
-/* The largest aligned block that begins the stretch and is no longer. */
-static unsigned int piece_lg2(const struct vtd_run *run, uint64_t first, unsigned int most)
-{
-	unsigned int lg2 = first ? ctz64(first) : 63, fits = fls64(run->last - first + 1);
-
-	if (fits < lg2)
-		lg2 = fits;
-	return lg2 < most ? lg2 : most;
-}
-
-static uint64_t count_pieces(const struct vtd_run *run, unsigned int most, uint64_t enough)
-{
-	uint64_t n = 0, at = run->first;
-
-	for (;;) {
-		uint64_t len = BIT64(piece_lg2(run, at, most));
-
-		if (++n > enough || run->last - at < len)
-			return n;
-		at += len;
-	}
-}
-
 static int emit_pieces(struct vtd_batch *b, const struct vtd_run *run, uint32_t after)
 {
 	uint64_t at = run->first;
 
 	for (;;) {
-		unsigned int lg2 = piece_lg2(run, at, b->v->mamv);
+		unsigned int lg2 = span_piece_lg2(at, run->last, b->v->mamv);
 		bool last = run->last - at < BIT64(lg2);
 		struct iod_vtd_raw_desc raw = p_iotlb(
 			run, IOD_VTD_P_IOTLB_PAGE, at << PAGE_LG2 | (uint64_t)run->ih << 6 | lg2);
@@ -168,7 +147,7 @@ static int run_end(struct guest_batch *g)
 
 	if (!g->run_nr)
 		return 0;
-	n = count_pieces(&b->run, b->v->mamv, b->v->expand);
+	n = span_count_pieces(b->run.first, b->run.last, b->v->mamv, b->v->expand);
 	if (n > b->v->expand ||
 	    (n > g->run_nr && n - g->run_nr > IOD_VTD_VIOMMU_MAX_EXPAND - g->expanded)) {
 		raw = p_iotlb(&b->run, IOD_VTD_P_IOTLB_PASID, 0);
