@@ -306,6 +306,7 @@ static int map_locked(struct iod_gpa_join *join, uint64_t iova, uint64_t last, u
 
 	if (is_mapped(join, iova, last))
 		return -EEXIST;
+	join->changes++;
 	r = predecessor(join, iova, gpa);
 	if (r) {
 		range_end_at(r, last);
@@ -340,6 +341,7 @@ static void unmap_locked(struct iod_gpa_join *join, uint64_t iova, uint64_t last
 	struct join_range *r;
 	uint64_t from, to;
 
+	join->changes++;
 	make_room(join, 3); /* both ends may be cut off, or a hole made */
 	for (n = iod_itree_first(&join->iovas, iova, last); n; n = next) {
 		r = join_by_iova(n);

@@ -47,6 +47,7 @@ struct iod_gpa_join {
 	struct join_user *users;
 	struct join_range *buried, **buried_end; /* in order of death */
 	uint64_t now, max_ranges;
+	uint64_t changes; /* calls that changed what anything stands for */
 	uint64_t nr_live, nr_buried, nr_loose;
 	uint64_t unknown, given_up;
 };
@@ -71,6 +72,16 @@ static inline uint64_t join_gpa_of(const struct join_range *r, uint64_t iova)
 /* @return 0; -EBUSY it belongs to another log */
 int iod_join_attach(struct iod_gpa_join *join, struct join_user *user);
 void iod_join_detach(struct iod_gpa_join *join, struct join_user *user);
+
+static inline uint64_t iod_join_changes(struct iod_gpa_join *join)
+{
+	uint64_t changes;
+
+	pthread_mutex_lock(&join->lock);
+	changes = join->changes;
+	pthread_mutex_unlock(&join->lock);
+	return changes;
+}
 
 /* From now on nothing is forgotten, until the end of it. */
 void iod_join_begin(struct iod_gpa_join *join, struct join_user *user, enum join_hold hold);

@@ -241,6 +241,12 @@ void iod_log_join_load(const struct log_pass *p, struct log_table *t, uint64_t f
 /* Whether all of them may be cleaned. */
 bool iod_log_join_all_set(const struct log_pass *p, struct log_table *t, uint64_t first,
 			  uint64_t last);
+/*
+ * The bits [first, last] of the window were cleaned where they are set in src, whose bit 0 is bit0 (NULL: all).
+ * What came to stand for other memory after they were loaded may have been written there: that is pending now.
+ */
+void iod_log_join_recheck(const struct log_pass *p, struct log_table *t, uint64_t first,
+			  uint64_t last, uint64_t bit0, const uint64_t *src);
 /* The first bit at or after `bit` that stands for something; false: none in the window. */
 bool iod_log_join_next(struct log_table *t, uint64_t *bit);
 /* Whether the bitmap covers what [iova, last] of the table stands for in the log. */

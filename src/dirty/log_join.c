@@ -224,6 +224,46 @@ bool iod_log_join_all_set(const struct log_pass *p, struct log_table *t, uint64_
 	}
 }
 
+/*
+ * What was cleaned, once more: an IOVA may have become that of other memory after its bit was loaded, and have been
+ * written there before it was cleaned.
+ */
+struct join_recheck {
+	const struct log_pass *p;
+	uint64_t bit0;
+	const uint64_t *src;
+};
+
+static int recheck_part(void *cookie, uint64_t iova, uint64_t last, uint64_t gpa)
+{
+	const struct join_recheck *r = cookie;
+	unsigned g = r->p->log->granule_lg2;
+	struct join_found f = { .log = r->p->log };
+	uint64_t b, from, to, bit;
+
+	for (b = iova >> g; b <= last >> g; b++) {
+		bit = b - r->bit0;
+		if (r->src && !(iod_le64(r->src[bit / 64]) >> bit % 64 & 1))
+			continue;
+		from = b << g > iova ? b << g : iova;
+		to = ((b << g) | low_mask(g)) < last ? (b << g) | low_mask(g) : last;
+		if (!may_clean(r->p, gpa + (from - iova), gpa + (to - iova)))
+			found_part(&f, from, to, gpa + (from - iova));
+	}
+	return 0;
+}
+
+void iod_log_join_recheck(const struct log_pass *p, struct log_table *t, uint64_t first,
+			  uint64_t last, uint64_t bit0, const uint64_t *src)
+{
+	struct join_recheck r = { p, bit0, src };
+	unsigned g = p->log->granule_lg2;
+
+	pthread_mutex_lock(&t->join->lock);
+	iod_join_parts(t->join, first << g, (last << g) | low_mask(g), recheck_part, &r);
+	pthread_mutex_unlock(&t->join->lock);
+}
+
 /* ---- where to look ---- */
 
 bool iod_log_join_next(struct log_table *t, uint64_t *bit)
@@ -294,7 +334,7 @@ static bool next_called(struct log_table *t, uint64_t *first, uint64_t *last)
 static int join_chunk(const struct log_pass *p, struct log_table *t, const struct log_chunk *c)
 {
 	struct iod_dirty_log *log = p->log;
-	uint64_t n = c->last / 64 - c->word + 1;
+	uint64_t n = c->last / 64 - c->word + 1, changes = iod_join_changes(t->join);
 	int ret;
 
 	if (p->clear) {
@@ -303,10 +343,13 @@ static int join_chunk(const struct log_pass *p, struct log_table *t, const struc
 			return 0;
 	}
 	ret = iod_log_sweep_chunk(p, c);
-	if (p->clear)
+	if (p->clear) {
+		if (changes != iod_join_changes(t->join))
+			iod_log_join_recheck(p, t, c->first, c->last, c->word * 64, log->stage);
 		iod_log_stage_zero(log, c);
-	else
+	} else {
 		iod_log_join_keep(t, c);
+	}
 	return ret;
 }
 

@@ -160,6 +160,8 @@ static int sweep_straddler(const struct log_pass *p, struct log_table *t, const 
 	}
 	one.flags &= ~IOD_SWEEP_PRUNE;
 	ret = sweep(&one, t, m.iova, m.len, &bm, &large);
+	if (p->clear && t->join)
+		iod_log_join_recheck(p, t, first, last, 0, NULL);
 	if (p->clear || !word)
 		return ret;
 	if (t->join)

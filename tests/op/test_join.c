@@ -218,6 +218,30 @@ static void test_remap_in_sync(struct iodt *t)
 	joinrig_close(&r);
 }
 
+/* What the caller's bits named is somebody else's, and written, when it is cleaned. */
+static void test_remap_in_clear(struct iodt *t)
+{
+	struct joinrig r;
+	unsigned int i;
+
+	open_started(&r, t);
+	joinrig_map(&r, 0, 4, 20);
+	joinrig_map(&r, 8, 1, 100);
+	joinrig_dma(&r, 2);
+	joinrig_dma(&r, 8);
+	/* So that hardware is waited for between the look at the bits and the sweep. */
+	r.fail = 1;
+	assert_int_equal(joinrig_unmap(&r, 8, 1, false), -ETIMEDOUT);
+	iodt_bits_zero(&r.bits);
+	for (i = 0; i < 4; i++)
+		iod_bitmap_set(&r.bits.bm, r.base + (20 + i) * t->page, t->page);
+	r.during = remap;
+	iodt_assert_ok(joinrig_clear(&r, 20, 4));
+	iodt_assert_ok(joinrig_sync(&r, 0, JOINRIG_FRAMES, 0));
+	assert_int_equal(joinrig_stale(&r), 0);
+	joinrig_close(&r);
+}
+
 /* What a failed sync took is not handed out unanswered, though nothing stands for that memory any more. */
 static void test_unanswered_and_gone(struct iodt *t)
 {
@@ -678,6 +702,7 @@ int main(int argc, char **argv)
 		{ "remap", IODT_DIRTY | IODT_MIDDLING, 0, test_remap },
 		{ "remap_unanswered", IODT_DIRTY | IODT_MIDDLING, 0, test_remap_unanswered },
 		{ "remap_in_sync", IODT_DIRTY | IODT_MIDDLING, 0, test_remap_in_sync },
+		{ "remap_in_clear", IODT_DIRTY | IODT_MIDDLING, 0, test_remap_in_clear },
 		{ "unanswered_and_gone", IODT_DIRTY | IODT_MIDDLING, 0, test_unanswered_and_gone },
 		{ "twin_no_journal", IODT_DIRTY | IODT_MIDDLING, 0, twin_no_journal },
 		{ "twin_no_journal_unanswered", IODT_DIRTY | IODT_MIDDLING, 0,
