@@ -166,6 +166,7 @@ extern const struct bench_ops bench_unmap_dirty_call_ops;
 extern const struct bench_ops bench_split_ops, bench_merge_ops;
 extern const struct bench_ops bench_beside_ops, bench_pause_ops;
 extern const struct bench_ops bench_translate_ops;
+extern const struct bench_ops bench_join_ops;
 extern const struct bench_ops bench_smmu_inv_ops;
 extern const struct bench_ops bench_smmu_guest_ops;
 extern const struct bench_ops bench_smmu_encode_ops, bench_smmu_decode_ops;
@@ -182,6 +183,7 @@ extern const struct bench_limit bench_limit_traffic;	 /* the sweep beside plain 
 extern const struct bench_limit bench_limit_alone;	 /* the same calls without a sweep */
 extern const struct bench_limit bench_limit_plain;	 /* the same sweep of plain tables */
 extern const struct bench_limit bench_limit_full;	 /* the same sweep without pruning */
+extern const struct bench_limit bench_limit_unjoined;	 /* the same sync without a join */
 extern const struct bench_limit bench_limit_one_thread;	 /* the same sweep without shares */
 extern const struct bench_limit bench_limit_copy_guest;	 /* as many commands */
 extern const struct bench_limit bench_limit_bitmap_read; /* of one bitmap */
@@ -226,10 +228,11 @@ double bench_both(void (*fn)(void *arg), void *here, void *there);
 bool bench_noise_goes_on(void);
 double bench_beside(void (*work)(void *arg), void *arg, void (*noise)(void *arg), void *noise_arg);
 
-/* bench_shares.c, bench_beside.c, bench_pause.c, bench_bitmap.c */
+/* bench_shares.c, bench_beside.c, bench_pause.c, bench_join.c, bench_bitmap.c */
 void bench_shares_end(void);
 void bench_beside_end(void);
 void bench_pause_end(void);
+void bench_join_end(void);
 void bench_bitmaps_free(struct bench_rig *rig);
 
 /* bench_report.c */

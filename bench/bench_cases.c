@@ -61,6 +61,10 @@
 	.bench = "pause", .formats = ALL, .ops = &bench_pause_ops, .page = "4K", \
 	.limit = &bench_limit_alone, .items = 1, .warm = true, .threads = true
 #define BITMAP .bench = "bitmap", .page = "-"
+/* A log's sync; mode: what the guest's memory is shuffled in. */
+#define JOIN                                                                   \
+	.bench = "join", .formats = ALL, .ops = &bench_join_ops, .page = "4K", \
+	.limit = &bench_limit_unjoined, .span = GIB
 /* Commands one by one: 50 million a second. */
 #define SMMU_CMD                                                                             \
 	.bench = "smmu_cmd", .page = "-", .limit = &bench_limit_copy_cmds, .items = 4 * MIB, \
@@ -99,6 +103,12 @@ const struct bench_case bench_cases[] = {
 	{ SHARES, .state = "clean", KEEP },
 	{ SHARES, .state = "attached_dirty100", CLEAR, .pattern = BENCH_DIRTY_100,
 	  .attached = true },
+	{ JOIN, .state = "clean", .mode = "4K", RATIO(1.1) },
+	{ JOIN, .state = "dirty0.1", .mode = "4K", .pattern = BENCH_DIRTY_0_1 },
+	{ JOIN, .state = "dirty100", .mode = "4K", .pattern = BENCH_DIRTY_100 },
+	{ JOIN, .state = "clean", .mode = "2M", RATIO(1.1) },
+	{ JOIN, .state = "dirty0.1", .mode = "2M", RATIO(2.5), .pattern = BENCH_DIRTY_0_1 },
+	{ JOIN, .state = "dirty100", .mode = "2M", RATIO(2.5), .pattern = BENCH_DIRTY_100 },
 	{ TRANSLATE, .state = "all", NS(35) },
 	{ TRANSLATE, .state = "256M", .span = 256 * MIB },
 	{ SCATTERED, .state = "clean", KEEP, RATIO(1.15) },

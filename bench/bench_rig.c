@@ -23,6 +23,7 @@ void bench_rig_exit(struct bench_rig *rig)
 {
 	bench_beside_end();
 	bench_pause_end();
+	bench_join_end();
 	bench_shares_end();
 	bench_destroy_pt(&rig->aux_pt, &rig->aux_gather);
 	if (rig->aux_mem)
