@@ -134,6 +134,19 @@ static void node_add(struct cover *c, uint64_t first, uint64_t nr, unsigned lg2)
 	c->node[c->depth++] = node;
 }
 
+/* How many of nr largest blocks are needed, or are not, like the first. */
+static uint64_t run_length(struct cover *c, uint64_t first, uint64_t nr)
+{
+	uint64_t alike;
+
+	if (!c->need || !is_needed(c, first, first + ((nr << c->max_lg2) - 1)))
+		return nr;
+	if (c->need->first > first && (c->need->first - first) >> c->max_lg2)
+		return (c->need->first - first) >> c->max_lg2;
+	alike = ((c->need->last - first) >> c->max_lg2) + 1;
+	return alike < nr ? alike : nr;
+}
+
 /* The aligned blocks that a span is made of. */
 static void cover_span(struct cover *c, uint64_t first, uint64_t last)
 {
@@ -147,7 +160,7 @@ static void cover_span(struct cover *c, uint64_t first, uint64_t last)
 			lg2 = ctz64(first);
 		if (lg2 >= c->max_lg2) {
 			lg2 = c->max_lg2;
-			nr = (last - first + 1) >> lg2;
+			nr = run_length(c, first, (last - first + 1) >> lg2);
 		}
 		node_add(c, first, nr, lg2);
 	}

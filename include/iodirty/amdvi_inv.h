@@ -26,6 +26,8 @@
 #ifndef IODIRTY_AMDVI_INV_H
 #define IODIRTY_AMDVI_INV_H
 
+#include <iodirty/amdvi_cmd.h>
+#include <iodirty/amdvi_queue.h>
 #include <iodirty/gather.h>
 #include <iodirty/inv_cost.h>
 #include <iodirty/types.h>
@@ -35,9 +37,6 @@ extern "C" {
 #endif
 
 struct iod_amdvi_inv;
-struct iod_amdvi_id;
-struct iod_amdvi_raw_cmd;
-struct iod_amdvi_sink;
 
 /** @name What the page table is, and what the IOMMU bears @{ */
 /** Host table that guests' tables are nested on (DTE.GV with a Mode). Name the domains of all of them,
@@ -125,7 +124,7 @@ struct iod_amdvi_ats_device {
 /**
  * Add a device, before ATS is enabled in it. The next sync makes it forget everything.
  * Not to be called by the sink or the quirk hook.
- * @return 0; -EEXIST; -EOPNOTSUPP no ATS or no PASIDs in the feature registers; -ENOMEM; -EINVAL, also a PASID with
+ * @return 0; -EEXIST; -EOPNOTSUPP no PASIDs in the feature registers; -ENOMEM; -EINVAL, also a PASID with
  *         NESTED where cfg.pasids is 0: no command takes all; -E2BIG
  */
 IOD_API int iod_amdvi_inv_add_device(struct iod_amdvi_inv *inv,

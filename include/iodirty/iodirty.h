@@ -13,6 +13,7 @@
 #include <iodirty/amdvi_dte.h>
 #include <iodirty/amdvi_emu.h>
 #include <iodirty/amdvi_event.h>
+#include <iodirty/amdvi_inv.h>
 #include <iodirty/bitmap.h>
 #include <iodirty/command.h>
 #include <iodirty/devices.h>
@@ -50,5 +51,6 @@
 #include <iodirty/vtd_emu.h>
 #include <iodirty/vtd_entry.h>
 #include <iodirty/vtd_event.h>
+#include <iodirty/vtd_inv.h>
 
 #endif

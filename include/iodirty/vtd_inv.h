@@ -28,15 +28,14 @@
 #include <iodirty/gather.h>
 #include <iodirty/inv_cost.h>
 #include <iodirty/types.h>
+#include <iodirty/vtd_desc.h>
+#include <iodirty/vtd_queue.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 struct iod_vtd_inv;
-struct iod_vtd_id;
-struct iod_vtd_raw_desc;
-struct iod_vtd_sink;
 
 /** @name What the page table is, and what the IOMMU bears @{ */
 /** Second stage that guests' first stages are nested on (PGTT 3). An invalidation by domain id takes the nested
