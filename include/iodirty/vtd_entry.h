@@ -169,7 +169,7 @@ IOD_API int iod_vtd_pasid_decode(struct iod_vtd_pasid *pasid, const struct iod_v
  * What hardware with these capabilities says of an entry that it uses (7.1.3): first that it is not present, then
  * reserved bits, then values.
  *
- * Address bits above the host address width are not looked at: no register says it. What lies there is no memory.
+ * Addresses above 2^52 are reserved; how many bits fewer a host has no register says, and what lies there is no memory.
  * @param id    NULL: one that has everything
  * @param flags IOD_VTD_CHECK_*
  * @param why   receives a constant string that names the field and the rule ("AW: not in SAGAW"), NULL when it is

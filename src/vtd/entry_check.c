@@ -18,6 +18,9 @@
 #define NOT_PRESENT "P: not present"
 #define RESERVED    "reserved bits are set"
 
+/* No host address is wider. */
+#define BEYOND_HAW MASK64(63, 52)
+
 static int refuse(enum iod_vtd_fault_reason reason, const char *text, const char **why)
 {
 	if (why)
@@ -64,9 +67,11 @@ int iod_vtd_root_check(const struct iod_vtd_root *root, bool upper, const struct
 		return refuse(scalable ? IOD_VTD_F_SM_ROOT_NOT_PRESENT : IOD_VTD_F_ROOT_NOT_PRESENT,
 			      NOT_PRESENT, why);
 	if (scalable)
-		reserved = root->unknown.word[upper];
+		reserved =
+			root->unknown.word[upper] || (upper ? root->uctp : root->lctp) & BEYOND_HAW;
 	else
-		reserved = root->up || root->uctp || any_word(root->unknown.word, 2);
+		reserved = root->up || root->uctp || any_word(root->unknown.word, 2) ||
+			   root->lctp & BEYOND_HAW;
 	if (reserved && !lenient)
 		return refuse(scalable ? IOD_VTD_F_SM_ROOT_RESERVED : IOD_VTD_F_ROOT_RESERVED,
 			      RESERVED, why);
@@ -82,7 +87,8 @@ int iod_vtd_context_check(const struct iod_vtd_context *context, const struct io
 		return -EINVAL;
 	if (!context->present)
 		return refuse(IOD_VTD_F_CONTEXT_NOT_PRESENT, NOT_PRESENT, why);
-	if (any_word(context->unknown.word, 2) && !(flags & IOD_VTD_CHECK_LENIENT))
+	if ((any_word(context->unknown.word, 2) || context->ssptptr & BEYOND_HAW) &&
+	    !(flags & IOD_VTD_CHECK_LENIENT))
 		return refuse(IOD_VTD_F_CONTEXT_RESERVED, RESERVED, why);
 	if (context->tt > IOD_VTD_TT_PASS_THROUGH)
 		text = "TT: reserved translation type";
@@ -99,7 +105,7 @@ int iod_vtd_context_check(const struct iod_vtd_context *context, const struct io
 static const char *sm_context_reserved(const struct iod_vtd_sm_context *context,
 				       const struct iod_vtd_id *id)
 {
-	if (any_word(context->unknown.word, 4))
+	if (any_word(context->unknown.word, 4) || context->pasiddirptr & BEYOND_HAW)
 		return RESERVED;
 	if (context->dte && !vtd_ecap(id, IOD_VTD_ECAP_DT))
 		return "DTE: no device TLBs (ECAP.DT)";
@@ -147,7 +153,8 @@ int iod_vtd_pasid_dir_check(const struct iod_vtd_pasid_dir *dir, const struct io
 		return -EINVAL;
 	if (!dir->present)
 		return refuse(IOD_VTD_F_PASID_DIR_NOT_PRESENT, NOT_PRESENT, why);
-	if (dir->unknown.word[0] && !(flags & IOD_VTD_CHECK_LENIENT))
+	if ((dir->unknown.word[0] || dir->smptblptr & BEYOND_HAW) &&
+	    !(flags & IOD_VTD_CHECK_LENIENT))
 		return refuse(IOD_VTD_F_PASID_DIR_RESERVED, RESERVED, why);
 	return accept(why);
 }
@@ -159,7 +166,7 @@ int iod_vtd_pasid_dir_check(const struct iod_vtd_pasid_dir *dir, const struct io
 static const char *pasid_reserved(const struct iod_vtd_pasid *pasid, const struct iod_vtd_id *id,
 				  uint32_t flags)
 {
-	if (any_word(pasid->unknown.word, 8))
+	if (any_word(pasid->unknown.word, 8) || (pasid->ssptptr | pasid->fsptptr) & BEYOND_HAW)
 		return RESERVED;
 	if (pasid->hptsz || pasid->hptpfd || pasid->hptptr || pasid->hptdid)
 		return "HPT: hardware protection tables are not modelled";

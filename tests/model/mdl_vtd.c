@@ -60,7 +60,7 @@ static bool root(struct find *f, bool sm, uint64_t *table)
 		return false;
 	if (!(w[upper] & 1))
 		return refuse(f, sm ? 0x39 : 1);
-	if ((w[upper] & mdl_bits(11, 1)) || (!sm && w[1]))
+	if ((w[upper] & (mdl_bits(11, 1) | mdl_bits(63, 52))) || (!sm && w[1]))
 		return refuse(f, sm ? 0x3a : 0xa);
 	*table = w[upper] & mdl_bits(63, 12);
 	return true;
@@ -74,7 +74,7 @@ static bool aw_ok(const struct mdl_vtd_id *id, uint64_t aw)
 
 static bool legacy(struct find *f, uint64_t table)
 {
-	static const uint64_t mask[2] = { 0xfffffffffffff00f, 0x0000000000ffff7f };
+	static const uint64_t mask[2] = { 0x000ffffffffff00f, 0x0000000000ffff7f };
 	const uint64_t *w = f->res->word;
 	uint64_t tt;
 
@@ -103,7 +103,7 @@ static unsigned pasid_bits(const struct mdl_vtd_id *id)
 
 static bool sm_context(struct find *f, uint64_t table, uint64_t ctx[4])
 {
-	static const uint64_t mask[4] = { 0xfffffffffffffe7f, 0x00000000001fffff };
+	static const uint64_t mask[4] = { 0x000ffffffffffe7f, 0x00000000001fffff };
 	const uint64_t *w = f->res->word;
 
 	if (!read_words(f, table + (f->req->sid & 0x7f) * 32, 4, 0x40))
@@ -169,7 +169,7 @@ static bool pasid_values(struct find *f)
 static bool pasid_entry(struct find *f, uint64_t dir, const uint64_t ctx[4])
 {
 	/* 5.10, hardware protection tables not supported; and what older ones had */
-	uint64_t mask[8] = { 0xfffffffffffff3df, 0xffffffff0780ffff, 0xfffffffffffff09d };
+	uint64_t mask[8] = { 0x000ffffffffff3df, 0xffffffff0780ffff, 0x000ffffffffff09d };
 	const uint64_t *w = f->res->word;
 	bool priv = f->req->has_pasid ? f->req->priv : mdl_bit(ctx[1], 20);
 
@@ -209,7 +209,7 @@ static bool scalable(struct find *f, uint64_t table)
 	f->res->fpd |= dir >> 1 & 1;
 	if (!(dir & 1))
 		return refuse(f, 0x51);
-	if (dir & mdl_bits(11, 2))
+	if (dir & (mdl_bits(11, 2) | mdl_bits(63, 52)))
 		return refuse(f, 0x52);
 	return pasid_entry(f, dir, ctx);
 }
