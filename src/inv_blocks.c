@@ -48,6 +48,7 @@ struct cover {
 	struct blocks *to;
 	uint64_t block_cost, page_cost;
 	unsigned max_lg2;
+	bool all_tables;
 	bool leaf;
 	/* What must be covered; no blocks are made of the rest. NULL: everything must. */
 	const struct span *need;
@@ -295,7 +296,7 @@ static uint64_t cover_as_tables(struct cover *c, const struct spans *leaves,
 
 /* ---- a batch ---- */
 
-static void sort_out(const struct iod_inv *items, size_t nr, struct spans *leaves,
+static void sort_out(const struct iod_inv *items, size_t nr, bool all_tables, struct spans *leaves,
 		     struct spans *tables)
 {
 	uint64_t key[INV_SORT_MAX];
@@ -308,8 +309,8 @@ static void sort_out(const struct iod_inv *items, size_t nr, struct spans *leave
 	for (i = 0; i < nr; i++) {
 		const struct iod_inv *item = &items[key[i] & (INV_SORT_MAX - 1)];
 
-		spans_add(item->flags & IOD_INV_LEAF_ONLY ? leaves : tables, key[i] >> INV_SORT_LG2,
-			  item->last >> INV_PAGE_LG2);
+		spans_add((item->flags & IOD_INV_LEAF_ONLY) && !all_tables ? leaves : tables,
+			  key[i] >> INV_SORT_LG2, item->last >> INV_PAGE_LG2);
 	}
 }
 
@@ -318,7 +319,7 @@ static uint64_t cheapest(struct cover *c, const struct iod_inv *items, size_t nr
 	struct spans leaves, tables;
 	uint64_t as_tables, apart;
 
-	sort_out(items, nr, &leaves, &tables);
+	sort_out(items, nr, c->all_tables, &leaves, &tables);
 	c->to->n = 0;
 	c->need = NULL;
 	if (!leaves.nr || !tables.nr) {
@@ -362,6 +363,7 @@ bool iod_inv_blocks(struct inv_out *o, const struct inv_block_form *form,
 	c.block_cost = inv->cost.command << inv->repeat;
 	c.page_cost = inv->cost.page;
 	c.max_lg2 = form->max_lg2;
+	c.all_tables = form->all_tables;
 	cost = cheapest(&c, items, nr);
 	if (blocks.full && nr > 1)
 		return iod_inv_blocks(o, form, items, nr / 2, budget) &&

@@ -11,6 +11,7 @@
 /* How a vendor puts one. */
 struct inv_block_form {
 	unsigned max_lg2; /* pages of the largest */
+	bool all_tables;  /* always as if table entries had changed */
 	/* leaf: no table entry changed */
 	void (*put)(struct inv_out *o, uint16_t domain, uint64_t page, unsigned lg2, bool leaf);
 };

@@ -39,12 +39,10 @@ struct iod_vtd_inv;
 
 /** @name What the page table is, and what the IOMMU bears @{ */
 /** Second stage that guests' first stages are nested on (PGTT 3). An invalidation by domain id takes the nested
- *  translations of that id along (6.5.2.3): name the ids of all of them, iod_vtd_inv_add_domain(). Devices, which
- *  ask by addresses of the first stage, forget everything. */
+ *  translations of that id along (6.5.2.3): name the ids of all of them, iod_vtd_inv_add_domain(). What is cached of
+ *  first-stage tables was found through the second stage; that IH = 1 does not keep it is not confirmed, so IH is 0.
+ *  Devices, which ask by addresses of the first stage, forget everything. */
 #define IOD_VTD_INV_NESTED (1u << 0)
-/** First stage: no mapping was ever made with IOD_PROT_GLOBAL. Then everything of the table can be invalidated by
- *  its PASID, which spares others' of the same domain id. */
-#define IOD_VTD_INV_NO_GLOBAL (1u << 3)
 /** Erratum: the IOMMU must not be given more than one page at a time (as CAP.MAMV = 0). */
 #define IOD_VTD_INV_NO_RANGES (1u << 4)
 /** Erratum: each IOTLB invalidation is issued twice. */

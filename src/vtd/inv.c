@@ -6,8 +6,10 @@
  * along whatever their addresses, and what walk caches hold of both stages' tables (IH = 0); so nothing combined is
  * left. One of the first stage names a PASID as well, and leaves the second stage's walk caches alone.
  *
- * Whether global pages (G = 1 of first-stage entries) go with everything of a PASID is not certain for all revisions
- * of the specification, so that everything of the domain id goes unless there are none.
+ * Nested translations and first-stage tables in walk caches were found through second-stage leaves. Whether IH = 1
+ * keeps the latter is not confirmed, so that it is not said for a second stage that others are nested on.
+ *
+ * Scalable mode knows no global pages: everything of a PASID is everything.
  */
 #include <errno.h>
 
@@ -18,8 +20,7 @@
 #include "vtd/desc.h"
 #include "vtd/id.h"
 
-#define INV_FLAGS \
-	(IOD_VTD_INV_NESTED | IOD_VTD_INV_NO_GLOBAL | IOD_VTD_INV_NO_RANGES | IOD_VTD_INV_REPEAT)
+#define INV_FLAGS	(IOD_VTD_INV_NESTED | IOD_VTD_INV_NO_RANGES | IOD_VTD_INV_REPEAT)
 
 #define DESC0_DID_SHIFT 16
 #define DESC1_IH	BIT64(6)
@@ -175,7 +176,7 @@ static int inv_check_cfg(const struct iod_vtd_inv_cfg *cfg)
 
 	if ((cfg->stage != 1 && !s2) || cfg->reserved || (cfg->flags & ~INV_FLAGS))
 		return -EINVAL;
-	if (cfg->flags & (s2 ? IOD_VTD_INV_NO_GLOBAL : IOD_VTD_INV_NESTED))
+	if (!s2 && (cfg->flags & IOD_VTD_INV_NESTED))
 		return -EINVAL;
 	return s2 && cfg->pasid ? -EINVAL : 0;
 }
@@ -221,17 +222,10 @@ static int inv_words(struct iod_vtd_inv *inv, const struct iod_vtd_inv_cfg *cfg)
 	all.gran = IOD_VTD_IOTLB_GLOBAL;
 	inv->core.budget = inv->core.cost.domain;
 	if (cfg->stage == 1) {
-		const struct iod_vtd_desc by_pasid = { .type = IOD_VTD_P_IOTLB_INV,
-						       .pasid = cfg->pasid };
-
-		narrow = by_pasid;
+		narrow = wide =
+			(struct iod_vtd_desc){ .type = IOD_VTD_P_IOTLB_INV, .pasid = cfg->pasid };
 		narrow.gran = IOD_VTD_P_IOTLB_PAGE;
-		inv->core.budget = inv->core.cost.global;
-		if (cfg->flags & IOD_VTD_INV_NO_GLOBAL) {
-			wide = by_pasid;
-			wide.gran = IOD_VTD_P_IOTLB_PASID;
-			inv->core.budget = inv->core.cost.domain;
-		}
+		wide.gran = IOD_VTD_P_IOTLB_PASID;
 	}
 	ret = inv_word(&inv->narrow, &narrow);
 	if (!ret)
@@ -263,6 +257,7 @@ static int inv_fill(struct iod_vtd_inv *inv, const struct iod_vtd_inv_cfg *cfg)
 	inv->flags = cfg->flags;
 	inv->by_page = inv->id.cap & IOD_VTD_CAP_PSI;
 	inv->form.put = vtd_put;
+	inv->form.all_tables = cfg->flags & IOD_VTD_INV_NESTED;
 	inv->form.max_lg2 = cfg->flags & IOD_VTD_INV_NO_RANGES ? 0 : vtd_mamv(&inv->id);
 	core->vendor = &vtd;
 	core->domain = cfg->did;

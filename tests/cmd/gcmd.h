@@ -50,7 +50,6 @@ struct gc_cfg {
 
 #define GC_NESTED      (1u << 0)
 #define GC_NO_COMBINED (1u << 1) /* AMD */
-#define GC_NO_GLOBAL   (1u << 3) /* VT-d */
 #define GC_NO_RANGES   (1u << 4)
 #define GC_REPEAT      (1u << 5)
 

@@ -239,7 +239,7 @@ static int amd_create(struct gc *gc, const struct gc_cfg *cfg)
 	struct iod_amdvi_inv_cfg icfg = { .size = sizeof(icfg),
 					  .sink = cfg->no_sink ? NULL : &sink,
 					  .stage = cfg->stage ? cfg->stage : 2,
-					  .flags = cfg->flags & ~GC_NO_GLOBAL,
+					  .flags = cfg->flags,
 					  .domain = cfg->domain,
 					  .pasid = cfg->pasid,
 					  .pasids = cfg->pasids,

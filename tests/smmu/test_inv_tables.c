@@ -4,121 +4,35 @@
  * literally: whatever it held, it sees afterwards what is in memory, and writes are seen there. Twins that say
  * less lose. R103, R105, R107, R110.
  */
+#include "cmd/steps.h"
 #include "invhw.h"
 
 #define NEED (IODT_ARM | IODT_TABLES)
-
-/* Somewhere with four leaf tables, in a level-2 entry of its own if there are two such. */
-struct region {
-	uint64_t page, s1, s2, base, len;
-	bool deep;
-};
-
-static bool region(struct iodt *t, struct region *r)
-{
-	uint64_t granule = t->v->granule ? t->v->granule : 4096;
-
-	r->page = t->page;
-	r->s1 = iodt_table_span(t->v);
-	r->s2 = r->s1 * (granule / 8);
-	r->deep = t->v->walk_levels > 2 && t->v->last - t->v->first >= 4 * r->s2 - 1;
-	if (t->v->last - t->v->first < 8 * r->s1 - 1)
-		return false;
-	r->base = t->v->first + (r->deep ? 2 * r->s2 : 4 * r->s1);
-	r->len = 4 * r->s1;
-	return true;
-}
 
 static bool has(const struct iodt *t, uint64_t size)
 {
 	return t->v->sizes & size && size <= IODT_1G;
 }
 
-/* ---- everything in random order ---- */
-
-static void map_something(struct iodt *t, const struct region *r)
-{
-	uint64_t size, iova;
-
-	do
-		size = IODT_BIT(iodt_below(t, 40));
-	while (!(t->v->sizes & size) || size > r->len / 2);
-	iova = r->base + iodt_below(t, r->len / size) * size;
-	if (!iodt_expected_any(t, iova, size))
-		iodt_map(t, iova, iodt_pa(t->v, size, iodt_below(t, 16)), size, IODT_RW);
-}
-
-/* What a merge made of two things is not cut. */
-static void unmap(struct iodt *t, uint64_t iova, uint64_t len)
-{
-	int ret = iod_unmap(t->pt, iova, len, 0, t->gather, NULL);
-
-	if (ret == -EINVAL)
-		return;
-	assert_int_equal(ret, iodt_expected_any(t, iova, len) ? 0 : -ENOENT);
-	iodt_expect_unmap(t, iova, len);
-}
-
-/* What is mapped in whole tables, or one thing that is mapped. */
-static void unmap_something(struct iodt *t, const struct region *r)
-{
-	uint64_t n = iodt_below(t, 8), i;
-
-	if (n < 2) {
-		unmap(t, r->base + n * (r->len / 2), r->len / 2);
-	} else if (n == 2) {
-		unmap(t, r->base, r->len);
-	} else if (t->nr_segs) {
-		i = iodt_below(t, t->nr_segs);
-		unmap(t, t->seg[i].iova, t->seg[i].last - t->seg[i].iova + 1);
-	}
-}
-
-static void sweep_something(struct iodt *t, const struct region *r)
-{
-	struct iodt_bits b;
-	struct iod_sweep s;
-
-	iodt_bits_init(&b, r->base, r->len, t->page);
-	s = iodt_sweep_arg(t, IOD_SWEEP_CLEAR, r->base, r->len, &b);
-	iodt_assert_ok(iod_sweep(t->pt, &s));
-	iodt_bits_free(&b);
-}
-
-static void resize_something(struct iodt *t, const struct region *r)
-{
-	struct iod_resize z = {
-		.size = sizeof(z), .iova = r->base, .len = r->len, .gather = t->gather
-	};
-
-	if (!(t->caps & IODT_HITLESS))
-		z.flags = IOD_RESIZE_ALLOW_FAULTS;
-
-	if (iodt_below(t, 2))
-		iodt_assert_ok(iod_split_range(t->pt, &z));
-	else
-		iodt_assert_ok(iod_merge_range(t->pt, &z));
-}
-
-static void warm_up(struct invhw *hw, const struct region *r)
+static void warm_up(struct invhw *hw, const struct step_region *r)
 {
 	struct iodt *t = hw->t;
 	unsigned i;
 
 	for (i = 0; i < 40; i++)
-		invhw_warm(hw, r->base + iodt_below(t, r->len / t->page) * t->page,
+		invhw_warm(hw, step_address(t, r),
 			   iodt_below(t, 2) ? IOD_ACCESS_WRITE : IOD_ACCESS_READ);
 	for (i = 0; i < t->nr_segs && i < 40; i++)
 		invhw_warm(hw, t->seg[i].iova, IOD_ACCESS_WRITE);
 }
 
-static unsigned look(struct invhw *hw, const struct region *r)
+static unsigned look(struct invhw *hw, const struct step_region *r)
 {
 	struct iodt *t = hw->t;
 	unsigned i, n = 0;
 
 	for (i = 0; i < 20; i++) {
-		uint64_t iova = r->base + iodt_below(t, r->len / t->page) * t->page;
+		uint64_t iova = step_address(t, r);
 
 		n += invhw_stale(hw, iova) + invhw_unseen(hw, iova);
 	}
@@ -130,35 +44,9 @@ static unsigned look(struct invhw *hw, const struct region *r)
 	return n;
 }
 
-static void step(struct invhw *hw, const struct region *r)
+static void finish(struct invhw *hw, const struct step_region *r)
 {
-	struct iodt *t = hw->t;
-
-	warm_up(hw, r);
-	switch (iodt_below(t, 6)) {
-	case 0:
-		unmap_something(t, r);
-		break;
-	case 1:
-		if (t->caps & IODT_DIRTY)
-			sweep_something(t, r);
-		break;
-	case 2:
-		resize_something(t, r);
-		break;
-	default:
-		map_something(t, r);
-		break;
-	}
-	if (iodt_below(t, 2))
-		iodt_sync(t);
-	else
-		iodt_assert_ok(iod_gather_flush(t->gather));
-}
-
-static void finish(struct invhw *hw, const struct region *r)
-{
-	unmap(hw->t, r->base, r->len);
+	step_unmap(hw->t, r->base, r->len);
 	invhw_close(hw);
 }
 
@@ -178,9 +66,9 @@ static void configure(struct iodt *t, struct invhw_cfg *cfg, unsigned round)
 static void nothing_stale(struct iodt *t)
 {
 	unsigned round, i;
-	struct region r;
+	struct step_region r;
 
-	if (!region(t, &r))
+	if (!step_region(t, &r))
 		return;
 	for (round = 0; round < 8; round++) {
 		struct invhw_cfg cfg = { 0 };
@@ -189,7 +77,8 @@ static void nothing_stale(struct iodt *t)
 		configure(t, &cfg, round);
 		hw = invhw_open(t, &cfg);
 		for (i = 0; i < iodt_scale(60); i++) {
-			step(hw, &r);
+			warm_up(hw, &r);
+			step_change(t, &r);
 			if (look(hw, &r))
 				fail_msg("round %u step %u: stale", round, i);
 			sink_reset(&hw->sink);
@@ -223,9 +112,9 @@ static void twins(struct iodt *t)
 	struct leave_out atc = { .op = 0x40 };
 	struct leave_out *which[2] = { &tlbi, &atc };
 	unsigned i, k, found;
-	struct region r;
+	struct step_region r;
 
-	if (!region(t, &r))
+	if (!step_region(t, &r))
 		return;
 	for (i = 0; i < 2; i++) {
 		struct invhw_cfg cfg = { .cost = &never,
@@ -234,7 +123,8 @@ static void twins(struct iodt *t)
 		struct invhw *hw = invhw_open(t, &cfg);
 
 		for (found = k = 0; k < 300 && !found; k++) {
-			step(hw, &r);
+			warm_up(hw, &r);
+			step_change(t, &r);
 			found = look(hw, &r);
 			sink_reset(&hw->sink);
 		}
@@ -261,7 +151,8 @@ static int leaf_table_hint(void *cookie, struct iod_smmuv3_raw_cmd *cmds, size_t
 }
 
 /* Pages and blocks under one level-1 table (Arm's count), all held; then a block over it all. */
-static unsigned replace_a_table(struct iodt *t, const struct region *r, const struct invhw_cfg *cfg)
+static unsigned replace_a_table(struct iodt *t, const struct step_region *r,
+				const struct invhw_cfg *cfg)
 {
 	const uint64_t probe[] = { r->base, r->base + r->s1, r->base + r->s2 - r->page };
 	struct invhw *hw = invhw_open(t, cfg);
@@ -288,9 +179,9 @@ static unsigned replace_a_table(struct iodt *t, const struct region *r, const st
 static void removed_table_then_block(struct iodt *t)
 {
 	struct invhw_cfg cfg = { .no_atc = true, .cost = &never }, twin = cfg;
-	struct region r;
+	struct step_region r;
 
-	if (!region(t, &r) || !r.deep || !has(t, r.s1) || !has(t, r.s2))
+	if (!step_region(t, &r) || !r.deep || !has(t, r.s1) || !has(t, r.s2))
 		return;
 	assert_int_equal(replace_a_table(t, &r, &cfg), 0);
 	cfg.cost = NULL;
