@@ -161,6 +161,67 @@ static void kicked(void **state)
 	rig_fini(&r);
 }
 
+/* A device that is asked to forget, in the middle of commands, and what the guest does meanwhile. */
+struct disabler {
+	struct amdrig *r;
+	unsigned int calls;
+	uint64_t status, head;
+	bool again;
+};
+
+static int disable_there(void *cookie, uint32_t devid, bool pasid_valid, uint32_t pasid,
+			 uint64_t first, uint64_t last)
+{
+	struct disabler *d = cookie;
+
+	(void)devid;
+	(void)pasid_valid;
+	(void)pasid;
+	(void)first;
+	(void)last;
+	d->calls++;
+	rig_reg(d->r, R_CONTROL, CTRL_ALL & ~CTRL_CMD);
+	d->status = rig_get(d->r, R_STATUS);
+	if (d->again)
+		rig_reg(d->r, R_CONTROL, CTRL_ALL);
+	return 0;
+}
+
+/* Disabled while a thread consumes: that one stops behind the command that it is at, and CmdRun says so. */
+static void disabled_inside(void **state)
+{
+	struct iod_amdvi_emu_ops ops = { .size = sizeof(ops), .atc_inv = disable_there };
+	struct disabler d = { .calls = 0 };
+	struct iod_amdvi_emu_cfg cfg = { .ops = &ops, .cookie = &d };
+	struct amdrig r;
+	unsigned int i;
+
+	(void)state;
+	rig_init(&r, &cfg);
+	d.r = &r;
+	for (d.again = false;; d.again = true) {
+		d.calls = 0;
+		rig_enable(&r, CTRL_ALL & ~CTRL_CMD);
+		for (i = 0; i < 3; i++) {
+			rig_w64(&r, RIG_CMD + i * 16, CMD(4) | DEV);
+			rig_w64(&r, RIG_CMD + i * 16 + 8, 0x1000);
+		}
+		rig_reg(&r, R_CMD_TAIL, 48);
+		rig_reg(&r, R_CONTROL, CTRL_ALL);
+		assert_int_equal(d.status & ST_CMDRUN, ST_CMDRUN);
+		if (d.again)
+			break;
+		assert_int_equal(d.calls, 1);
+		assert_int_equal(rig_get(&r, R_STATUS) & ST_CMDRUN, 0);
+		assert_int_equal(rig_get(&r, R_CMD_HEAD), 16);
+	}
+	/* enabled again at once: nothing was lost */
+	assert_int_equal(d.calls, 3);
+	assert_int_equal(rig_get(&r, R_CMD_HEAD), 48);
+	assert_int_equal(rig_get(&r, R_STATUS) & ST_CMDRUN, ST_CMDRUN);
+	rig_fini(&r);
+}
+
 /* ---- the event log ---- */
 
 /* Interrupts come when the bit becomes set; a full log stops, the accesses are as ever. */
@@ -327,6 +388,48 @@ static void ppr_refused(void **state)
 	assert_int_equal(iod_amdvi_emu_page_request(r->emu, &p), -EINVAL);
 }
 
+/* ---- allocations ---- */
+
+/* Each fails once. */
+static void allocations(void **state)
+{
+	struct amdrig *r = *state;
+	struct iod_amdvi_emu_cfg cfg = { .size = sizeof(cfg), .mem = r->m };
+	uint64_t root = rig_page(r), at, before = r->alloc.live;
+	struct iod_amdvi_emu *emu;
+	int ret;
+
+	cfg.allocator = &r->alloc.ops;
+	for (at = 1;; at++) {
+		r->alloc.fail_at = r->alloc.calls + at;
+		ret = iod_amdvi_emu_create(&emu, &cfg);
+		r->alloc.fail_at = 0;
+		if (!ret)
+			break;
+		assert_int_equal(ret, -ENOMEM);
+		assert_int_equal(r->alloc.live, before);
+	}
+	assert_true(at > 5);
+	assert_int_equal(iod_amdvi_emu_destroy(emu), 0);
+	/* A context that cannot be made: the access is -ENOMEM, no event, and fine the next time. */
+	rig_host(r, V1_RW);
+	rig_map_guest(r, root, 0x5000, (RIG_DATA + RIG_GPA) | V2_RW, RIG_GPA);
+	rig_nested(r, 4, 0, DOM, 5, root);
+	before = r->alloc.live;
+	for (at = 1;; at++) {
+		r->alloc.fail_at = r->alloc.calls + at;
+		ret = rig_access(r, 4, 5, 0x5000, R);
+		r->alloc.fail_at = 0;
+		if (!ret)
+			break;
+		assert_int_equal(ret, -ENOMEM);
+		assert_int_equal(r->alloc.live, before);
+	}
+	assert_true(at > 3);
+	rig_ok(r, 4, 5, 0x5000, R, RIG_DATA);
+	rig_no_event(r);
+}
+
 /* ---- reset ---- */
 
 static void reset(void **state)
@@ -369,6 +472,8 @@ int main(void)
 		TEST(atc),
 		TEST(ppr),
 		TEST(ppr_refused),
+		TEST(allocations),
+		cmocka_unit_test(disabled_inside),
 		TEST(reset),
 	};
 
