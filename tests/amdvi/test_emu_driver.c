@@ -7,7 +7,7 @@
  * the memory is. Unmapping: when a gather is synced, no DMA reaches the page. Twins that drop commands on
  * their way to the buffer lose pages, and reach what was unmapped.
  *
- * The driver's way from a gather to commands is the test's own, and the plainest that is right.
+ * From a gather to commands there are two ways: the library's, and the test's own, the plainest that is right.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -15,6 +15,7 @@
 
 #include <iodirty/amdvi_dte.h>
 #include <iodirty/amdvi_emu.h>
+#include <iodirty/amdvi_inv.h>
 #include <iodirty/amdvi_queue.h>
 #include <iodirty/sweep.h>
 
@@ -34,9 +35,11 @@
 #define CTRL_ON (IODT_BIT(0) | IODT_BIT(12) | IODT_BIT(16) | IODT_BIT(58))
 
 enum kind { HOST, GUEST, NESTED, KINDS };
+enum way { PLAIN, LIBRARY, WAYS };
 
 struct world {
 	enum kind kind;
+	enum way way;
 	struct iod_mem *mem;
 	struct iod_amdvi_emu *emu;
 	struct iod_amdvi_cmdq *cmdq;
@@ -44,6 +47,7 @@ struct world {
 	struct iod_pgtable *pt,
 		*pt1; /* what is tracked; nested: the host's, and the guest's table */
 	struct iod_gather *gather;
+	struct iod_amdvi_inv *inv; /* LIBRARY */
 	uint64_t devtab;
 	bool off;	   /* HAD is not on yet */
 	bool drop;	   /* the twin: no invalidation goes out */
@@ -162,6 +166,46 @@ static const struct iod_inv_ops inv_ops = {
 	.sync = sync_all,
 };
 
+/* The library's way. */
+static int quirk(void *cookie, struct iod_amdvi_raw_cmd *cmds, size_t *nr, size_t max)
+{
+	const struct world *w = cookie;
+
+	(void)cmds;
+	(void)max;
+	if (w->drop)
+		*nr = 0;
+	return 0;
+}
+
+static void open_inv(struct world *w)
+{
+	struct iod_amdvi_inv_cfg cfg = { .size = sizeof(cfg), .sink = &w->sink, .domain = DOMAIN };
+
+	cfg.stage = w->kind == GUEST ? 1 : 2;
+	cfg.pasid = w->kind == GUEST ? PASID : 0;
+	if (w->kind == NESTED) {
+		cfg.flags = IOD_AMDVI_INV_NESTED;
+		cfg.pasids = PASID + 1;
+	}
+	cfg.quirk = quirk;
+	cfg.quirk_cookie = w;
+	assert_int_equal(iod_amdvi_inv_create(&w->inv, &cfg), 0);
+}
+
+static void add_ats(struct world *w)
+{
+	struct iod_amdvi_ats_device dev = { .size = sizeof(dev),
+					    .devid = DMA_DEV,
+					    .queue = DMA_DEV };
+
+	w->ats = true;
+	dev.pasid_valid = w->kind != HOST;
+	dev.pasid = w->kind == GUEST ? PASID : 0;
+	if (w->inv)
+		assert_int_equal(iod_amdvi_inv_add_device(w->inv, &dev), 0);
+}
+
 /* ---- the world ---- */
 
 static uint64_t table_of(struct iod_mem *mem, uint64_t len)
@@ -256,7 +300,7 @@ static void open_iommu(struct world *w)
 	assert_int_equal(iod_amdvi_cmdq_sink(w->cmdq, &w->sink), 0);
 }
 
-static void open_world(struct world *w, enum kind kind, bool drop, bool off)
+static void open_world(struct world *w, enum kind kind, enum way way, bool drop, bool off)
 {
 	struct iod_mem_arena_cfg arena = { .size = sizeof(arena), .window = IODT_BIT(26) };
 	struct iod_gather_cfg gather = { .size = sizeof(gather), .ops = &inv_ops };
@@ -264,6 +308,7 @@ static void open_world(struct world *w, enum kind kind, bool drop, bool off)
 
 	memset(w, 0, sizeof(*w));
 	w->kind = kind;
+	w->way = way;
 	w->drop = drop;
 	w->off = off;
 	assert_int_equal(iod_mem_create_arena(&w->mem, &arena), 0);
@@ -280,6 +325,11 @@ static void open_world(struct world *w, enum kind kind, bool drop, bool off)
 	assert_int_equal(iod_map(w->pt, IOVA, DATA, PAGES * 4096, prot, NULL, NULL), 0);
 	open_iommu(w);
 	gather.cookie = w;
+	if (way == LIBRARY) {
+		open_inv(w);
+		gather.ops = iod_amdvi_inv_ops();
+		gather.cookie = w->inv;
+	}
 	assert_int_equal(iod_gather_create(&w->gather, w->pt, &gather), 0);
 }
 
@@ -288,6 +338,8 @@ static void close_world(struct world *w)
 	w->drop = false;
 	assert_int_equal(iod_gather_sync(w->gather), 0);
 	assert_int_equal(iod_gather_destroy(w->gather), 0);
+	if (w->inv)
+		assert_int_equal(iod_amdvi_inv_destroy(w->inv), 0);
 	assert_int_equal(iod_amdvi_cmdq_destroy(w->cmdq), 0);
 	assert_int_equal(iod_amdvi_emu_destroy(w->emu), 0);
 	if (w->pt1)
@@ -423,29 +475,37 @@ static void rounds(struct world *w, uint64_t dmas)
 	}
 }
 
-static void nothing_lost(void **state)
+static void lose_nothing(struct world *w, enum kind kind, enum way way)
 {
 	struct iod_amdvi_cmdq_stats stats = { .size = sizeof(stats) };
-	struct world *w = calloc(1, sizeof(*w));
 	pthread_t thread[DMAS];
+
+	open_world(w, kind, way, false, false);
+	start(w, thread);
+	rounds(w, iodt_scale(100000));
+	stop(w, thread);
+	round_of(w, IOD_SWEEP_FINAL);
+	assert_int_equal(lost(w), 0);
+	assert_int_equal(w->bad, 0);
+	assert_int_equal(iod_amdvi_cmdq_get_stats(w->cmdq, &stats), 0);
+	assert_int_equal(stats.errors, 0);
+	print_message("kind %d, way %d: %llu DMAs, %llu commands, %llu syncs\n", (int)kind,
+		      (int)way, (unsigned long long)w->writes, (unsigned long long)stats.commands,
+		      (unsigned long long)stats.syncs);
+	close_world(w);
+}
+
+static void nothing_lost(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
 	enum kind kind;
+	enum way way;
 
 	(void)state;
 	assert_non_null(w);
 	for (kind = HOST; kind < KINDS; kind++) {
-		open_world(w, kind, false, false);
-		start(w, thread);
-		rounds(w, iodt_scale(100000));
-		stop(w, thread);
-		round_of(w, IOD_SWEEP_FINAL);
-		assert_int_equal(lost(w), 0);
-		assert_int_equal(w->bad, 0);
-		assert_int_equal(iod_amdvi_cmdq_get_stats(w->cmdq, &stats), 0);
-		assert_int_equal(stats.errors, 0);
-		print_message("kind %d: %llu DMAs, %llu commands, %llu syncs\n", (int)kind,
-			      (unsigned long long)w->writes, (unsigned long long)stats.commands,
-			      (unsigned long long)stats.syncs);
-		close_world(w);
+		for (way = PLAIN; way < WAYS; way++)
+			lose_nothing(w, kind, way);
 	}
 	free(w);
 }
@@ -461,7 +521,7 @@ static void switched_on(void **state)
 
 	(void)state;
 	assert_non_null(w);
-	open_world(w, HOST, false, true);
+	open_world(w, HOST, PLAIN, false, true);
 	start(w, thread);
 	while (__atomic_load_n(&w->writes, __ATOMIC_RELAXED) < iodt_scale(1000))
 		sched_yield();
@@ -514,16 +574,19 @@ static void twin(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	unsigned int drop;
 	enum kind kind;
+	enum way way;
 
 	(void)state;
 	assert_non_null(w);
 	for (kind = HOST; kind < KINDS; kind++) {
-		for (drop = 0; drop < 2; drop++) {
-			open_world(w, kind, drop, false);
-			steps(w);
-			assert_int_equal(lost(w), drop);
-			assert_int_equal(w->bad, drop);
-			close_world(w);
+		for (way = PLAIN; way < WAYS; way++) {
+			for (drop = 0; drop < 2; drop++) {
+				open_world(w, kind, way, drop, false);
+				steps(w);
+				assert_int_equal(lost(w), drop);
+				assert_int_equal(w->bad, drop);
+				close_world(w);
+			}
 		}
 	}
 	free(w);
@@ -550,27 +613,33 @@ static void ats_write(struct world *w)
 	assert_int_equal(iod_amdvi_emu_dma(w->emu, &req, 64, move, w, NULL, NULL, NULL), 0);
 }
 
+static void ats_steps(struct world *w, enum kind kind, enum way way, bool deaf)
+{
+	open_world(w, kind, way, false, false);
+	add_ats(w);
+	round_of(w, 0);
+	w->deaf = deaf;
+	ats_write(w);
+	round_of(w, 0);
+	assert_int_equal(!w->atc, !deaf);
+	ats_write(w); /* deaf: marks nothing */
+	round_of(w, 0);
+	assert_int_equal(lost(w), deaf);
+	close_world(w);
+}
+
 static void ats(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	unsigned int deaf;
 	enum kind kind;
+	enum way way;
 
 	(void)state;
 	assert_non_null(w);
 	for (kind = HOST; kind < KINDS; kind++) {
-		for (deaf = 0; deaf < 2; deaf++) {
-			open_world(w, kind, false, false);
-			w->ats = true;
-			round_of(w, 0);
-			w->deaf = deaf;
-			ats_write(w);
-			round_of(w, 0);
-			assert_int_equal(!w->atc, !deaf);
-			ats_write(w); /* deaf: marks nothing */
-			round_of(w, 0);
-			assert_int_equal(lost(w), deaf);
-			close_world(w);
+		for (way = PLAIN; way < WAYS; way++) {
+			ats_steps(w, kind, way, false);
+			ats_steps(w, kind, way, true);
 		}
 	}
 	free(w);
@@ -626,7 +695,7 @@ static void wait_waits(void **state)
 
 	(void)state;
 	assert_non_null(w);
-	open_world(w, HOST, false, false);
+	open_world(w, HOST, PLAIN, false, false);
 	assert_int_equal(pthread_create(&thread[0], NULL, slow_device, &s), 0);
 	while (!__atomic_load_n(&s.inside, __ATOMIC_ACQUIRE))
 		sched_yield();
@@ -650,7 +719,7 @@ static void illegal(void **state)
 
 	(void)state;
 	assert_non_null(w);
-	open_world(w, HOST, false, false);
+	open_world(w, HOST, PLAIN, false, false);
 	assert_int_equal(iod_amdvi_cmd_encode(&raw[0], &cmd, NULL, NULL), 0);
 	raw[2] = raw[0];
 	dma(w, IOVA);
@@ -677,7 +746,7 @@ static void everything(void **state)
 
 	(void)state;
 	assert_non_null(w);
-	open_world(w, NESTED, false, false);
+	open_world(w, NESTED, LIBRARY, false, false);
 	ring = table_of(w->mem, 4096) | UINT64_C(8) << 56;
 	start(w, thread);
 	for (n = 0; n < iodt_scale(3000); n++) {
