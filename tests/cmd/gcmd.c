@@ -42,7 +42,7 @@ static void words_of(const uint64_t *raw, size_t words, uint64_t *out)
 	}
 }
 
-static struct gc_cmd decode(const struct gc *gc, const uint64_t *raw)
+struct gc_cmd gc_decode(const struct gc *gc, const uint64_t *raw)
 {
 	uint64_t words[GC_WORDS];
 
@@ -54,12 +54,14 @@ int gc_issue(struct gc *gc, const uint64_t *raw, size_t nr, bool sync, size_t *i
 {
 	size_t i;
 
-	*issued = 0;
+	*issued = gc->issue ? nr : 0;
+	if (gc->issue)
+		return gc->issue(gc, raw, nr, sync);
 	if (++gc->calls == gc->fail_at)
 		return gc->error;
 	assert_true(gc->nr + nr < GC_MAX);
 	for (i = 0; i < nr; i++) {
-		gc->cmd[gc->nr] = decode(gc, &raw[i * gc->v->words]);
+		gc->cmd[gc->nr] = gc_decode(gc, &raw[i * gc->v->words]);
 		assert_int_not_equal(gc->cmd[gc->nr].kind, GC_SYNC);
 		gc->nr++;
 		if (gc->each)
@@ -76,9 +78,8 @@ int gc_quirk(struct gc *gc, uint64_t *raw, size_t *nr, size_t max)
 	size_t words = gc->v->words, i, n = 0;
 
 	assert_true(*nr && max >= 2 * *nr);
-	gc->chunk = *nr;
 	for (i = 0; i < *nr; i++) {
-		struct gc_cmd cmd = decode(gc, &raw[i * words]);
+		struct gc_cmd cmd = gc_decode(gc, &raw[i * words]);
 
 		assert_int_not_equal(cmd.kind, GC_SYNC);
 		if (!gc->quirk_fn(gc, &cmd, &raw[i * words]))

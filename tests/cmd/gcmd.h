@@ -95,7 +95,8 @@ struct gc {
 	int error;
 	void (*each)(struct gc *gc, const uint64_t *raw); /* no syncs */
 	void *priv;
-	size_t chunk; /* commands that the quirk hook saw last */
+	/* In place of remembering. */
+	int (*issue)(struct gc *gc, const uint64_t *raw, size_t nr, bool sync);
 };
 
 /* Allocates it; fails the test if there is no such object. */
@@ -104,6 +105,7 @@ struct gc *gc_open(const struct gc_vendor *v, const struct gc_cfg *cfg);
 int gc_try(const struct gc_vendor *v, const struct gc_cfg *cfg, struct gc **out);
 void gc_close(struct gc *gc);
 void gc_reset(struct gc *gc);
+struct gc_cmd gc_decode(const struct gc *gc, const uint64_t *raw);
 
 int gc_invalidate(struct gc *gc, const struct iod_inv *items, size_t nr);
 int gc_sync(struct gc *gc);
