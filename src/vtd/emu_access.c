@@ -279,6 +279,9 @@ static int emu_dma_run(struct emu_op *op, struct emu_dma *dma)
 {
 	int ret = 0;
 
+	if (!op->interrupt && !op->req.pasid_valid && !op->req.flags &&
+	    emu_hits_interrupts(op->req.iova, dma->len))
+		return -EFAULT; /* DMA in part, interrupts in part */
 	if (!op->way.pt)
 		ret = emu_check_pass(op, dma->len);
 	if (ret)

@@ -390,6 +390,13 @@ static void dma(void **state)
 	m.nr = 0;
 	assert_int_equal(iod_vtd_emu_dma(r->emu, &req, 4, move, &m, NULL, NULL, &fault), 0);
 	assert_true(m.pa[0] == 0xfee00000);
+	/* neither one nor the other */
+	req.iova = 0xfedffffc;
+	assert_int_equal(iod_vtd_emu_dma(r->emu, &req, 8, move, &m, NULL, NULL, &fault), -EFAULT);
+	req.iova = 0xfeeffffc;
+	assert_int_equal(iod_vtd_emu_dma(r->emu, &req, 8, move, &m, NULL, NULL, &fault), -EFAULT);
+	assert_int_equal(m.nr, 1);
+	rig_no_fault(r);
 }
 
 #define BARE(f)	    cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
