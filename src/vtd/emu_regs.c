@@ -56,6 +56,11 @@ static const struct emu_reg emu_regs[] = {
 
 void iod_vemu_reset_regs(struct iod_vtd_emu *emu)
 {
+	_Static_assert(offsetof(struct iod_vtd_regs, rtaddr) % 8 == 0 &&
+			       offsetof(struct iod_vtd_regs, iqh) % 8 == 0 &&
+			       offsetof(struct iod_vtd_regs, fault) % 8 == 0,
+		       "read and written whole");
+
 	memset(&emu->regs, 0, sizeof(emu->regs));
 	emu->regs.id = emu->id;
 	emu->regs.fault_irq.ctl = IOD_VTD_IRQ_MASK;

@@ -42,14 +42,20 @@ static const struct iod_vtd_emu_ops rig_ops = {
 void rig_init(struct emurig *r, const struct iod_vtd_emu_cfg *user)
 {
 	struct iod_vtd_emu_cfg cfg = { 0 };
-	struct iod_mem_region region = { .pa = RIG_BASE, .len = RIG_BYTES };
-	struct iod_mem_vm_cfg vm = { .size = sizeof(vm), .regions = &region, .nr_regions = 1 };
+	struct iod_mem_region region[] = {
+		{ .pa = RIG_BASE, .len = RIG_RO - RIG_BASE },
+		{ .pa = RIG_RO,
+		  .len = RIG_BASE + RIG_BYTES - RIG_RO,
+		  .flags = IOD_REGION_READONLY },
+	};
+	struct iod_mem_vm_cfg vm = { .size = sizeof(vm), .regions = region, .nr_regions = 2 };
 
 	memset(r, 0, sizeof(*r));
 	r->mem = calloc(1, RIG_BYTES);
 	assert_non_null(r->mem);
 	r->next = RIG_TABLES;
-	region.host = r->mem;
+	region[0].host = r->mem;
+	region[1].host = r->mem + (RIG_RO - RIG_BASE);
 	iodt_alloc_init(&r->alloc);
 	vm.allocator = &r->alloc.ops;
 	assert_int_equal(iod_mem_create_vm(&r->m, &vm), 0);

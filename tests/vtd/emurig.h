@@ -22,7 +22,8 @@
 #define RIG_MSI	   (RIG_BASE + 0x40000) /* FEADDR; IEADDR 0x100, PEADDR 0x200 behind it */
 #define RIG_TABLES (RIG_BASE + 0x100000)
 #define RIG_DATA   (RIG_BASE + 0x800000)
-#define RIG_AWAY   UINT64_C(0x40000000) /* no memory */
+#define RIG_RO	   (RIG_BASE + 0xf00000) /* the last MiB: hardware cannot write there */
+#define RIG_AWAY   UINT64_C(0x40000000)	 /* no memory */
 /* Where nested PASIDs see memory: IPA = PA + this, under the tables of rig_second_stage(). */
 #define RIG_IPA_OFF UINT64_C(0x100000000)
 

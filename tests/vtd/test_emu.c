@@ -3,6 +3,8 @@
  * The emulated VT-d, by hand: life, every way to translate, Accessed and Dirty at every level of both stages, and
  * what is cached until it is invalidated.
  */
+#include <errno.h>
+
 #include "emurig.h"
 
 #define R   IOD_ACCESS_READ
@@ -76,6 +78,28 @@ static void no_memory(void **state)
 	assert_true(n > 4);
 	assert_int_equal(iod_vtd_emu_destroy(emu), 0);
 	r->alloc.fail_at = 0;
+}
+
+/* ... and in the first access of each kind, which is made again then. */
+static void no_memory_later(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t ss = rig_second_stage(r, SS_RW), root, n;
+	int ret;
+
+	root = rig_scalable(r, SID, 1, PGTT_NESTED, 5, PE_SSADE);
+	rig_map(r, root, 4, VA, 0, (PG + RIG_IPA_OFF) | FS_USER, FS_USER, RIG_IPA_OFF);
+	for (n = 1;; n++) {
+		r->alloc.fail_at = r->alloc.calls + n;
+		ret = rig_access(r, SID, 1, VA, W);
+		if (!ret)
+			break;
+		assert_int_equal(ret, -ENOMEM);
+		rig_no_fault(r);
+	}
+	r->alloc.fail_at = 0;
+	assert_true(n > 3 && ss);
+	assert_true(r->res.pa == PG);
 }
 
 static void disabled(void **state)
@@ -362,6 +386,53 @@ static void root_table(void **state)
 	rig_refused(r, SID, -1, VA, R, 1);
 }
 
+static void root_table_drops(void **state)
+{
+	struct iod_vtd_emu_cfg cfg = { .size = sizeof(cfg) };
+	struct iod_vtd_id id;
+	struct emurig r;
+	uint64_t root;
+
+	(void)state;
+	assert_int_equal(iod_vtd_id_full(&id), 0);
+	id.cap |= IOD_VTD_CAP_ESRTPS;
+	cfg.id = &id;
+	rig_init(&r, &cfg);
+	rig_enable(&r, false);
+	root = rig_legacy(&r, SID, 5, 0);
+	rig_map(&r, root, 4, VA, 0, PG | SS_RW, SS_RW, 0);
+	rig_ok(&r, SID, -1, VA, R, PG);
+	rig_map(&r, root, 4, VA, 0, (PG + 4096) | SS_RW, SS_RW, 0);
+	rig_reg(&r, R_GCMD, TE | QIE | SRTP);
+	rig_ok(&r, SID, -1, VA, R, PG + 4096);
+	rig_fini(&r);
+}
+
+/* Entries of scalable mode have no domain: any takes them. PASID entries stay. */
+static void sm_contexts(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_scalable(r, SID, 9, PGTT_FS, 5, 0);
+
+	rig_map(r, root, 4, VA, 0, PG | FS_USER, FS_USER, 0);
+	rig_ok(r, SID, 9, VA, R, PG);
+	rig_sm_context(r, SID, 0, 0);
+	rig_ok(r, SID, 9, VA, R, PG);
+	rig_desc(r, D_CONTEXT(3) | D_SID(SID + 4), 0);
+	rig_wait(r);
+	rig_ok(r, SID, 9, VA, R, PG);
+	rig_desc(r, D_CONTEXT(3) | D_SID(SID + 4) | (uint64_t)1 << 48, 0); /* FM: bit 2 */
+	rig_wait(r);
+	rig_refused(r, SID, 9, VA, R, 0x41);
+	rig_sm_context(r, SID, r->dir | CTX_P | SM_PASIDE, 0);
+	rig_w64(r, rig_pasid_at(r, 9), 0);
+	rig_ok(r, SID, 9, VA, R, PG);
+	rig_sm_context(r, SID, 0, 0);
+	rig_desc(r, D_CONTEXT(2) | D_DID(77), 0);
+	rig_wait(r);
+	rig_refused(r, SID, 9, VA, R, 0x41);
+}
+
 static void reset(void **state)
 {
 	struct emurig *r = *state;
@@ -413,6 +484,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BARE(life),
 		BARE(no_memory),
+		SCALABLE(no_memory_later),
 		BARE(disabled),
 		LEGACY(legacy),
 		SCALABLE(first_stage),
@@ -427,6 +499,8 @@ int main(void)
 		SCALABLE(iotlb),
 		cmocka_unit_test(caching_mode),
 		LEGACY(root_table),
+		cmocka_unit_test(root_table_drops),
+		SCALABLE(sm_contexts),
 		LEGACY(reset),
 		cmocka_unit_test(many),
 	};

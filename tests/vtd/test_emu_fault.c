@@ -250,6 +250,33 @@ static void nested_update(void **state)
 	rig_refused(r, SID, -1, VA, R, 0x70);
 }
 
+/* Tables that can be read and not be marked (rule 11). */
+static void unwritable(void **state)
+{
+	struct emurig *r = *state;
+	uint64_t root = rig_scalable(r, SID, 0, PGTT_FS, 5, 0), at;
+
+	at = RIG_RO + (VA >> 12 & 511) * 8;
+	rig_map(r, root, 4, VA, 1, RIG_RO | FS_USER, FS_USER, 0);
+	rig_w64(r, at, PG | FS_USER);
+	rig_refused(r, SID, -1, VA, R, 0x91);
+	rig_w64(r, at, PG | FS_USER | FS_A);
+	rig_ok(r, SID, -1, VA, R, PG);
+	rig_refused(r, SID, -1, VA, W, 0x91);
+
+	root = rig_scalable(r, SID, 1, PGTT_SS, 6, PE_SSADE);
+	rig_map(r, root, 4, VA, 1, (RIG_RO + 4096) | SS_RW, SS_RW, 0);
+	rig_w64(r, at + 4096, PG | SS_RW);
+	rig_refused(r, SID, 1, VA, R, 0x7d);
+	rig_w64(r, at + 4096, PG | SS_RW | SS_A);
+	rig_ok(r, SID, 1, VA, R, PG);
+	rig_refused(r, SID, 1, VA, W, 0x7d);
+	/* without SSADE nothing is marked */
+	root = rig_scalable(r, SID, 2, PGTT_SS, 7, 0);
+	rig_map(r, root, 4, VA, 1, (RIG_RO + 4096) | SS_RW, SS_RW, 0);
+	rig_ok(r, SID, 2, VA, W, PG);
+}
+
 /* A2.3 rule 10: PWSNP = 0. */
 static void unsnooped(void **state)
 {
@@ -418,12 +445,12 @@ static void ats_nw(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LEGACY(root_and_mode),	  LEGACY(contexts),	      LEGACY(legacy_tables),
-		SCALABLE(sm_structures),  SCALABLE(pasid_structures), cmocka_unit_test(pss),
-		SCALABLE(first_stage),	  SCALABLE(second_stage),     SCALABLE(nested),
-		SCALABLE(nested_update),  SCALABLE(unsnooped),	      SCALABLE(fpd),
-		LEGACY(overflow),	  LEGACY(interrupt),	      SCALABLE(ats),
-		cmocka_unit_test(ats_nw),
+		LEGACY(root_and_mode),	 LEGACY(contexts),	     LEGACY(legacy_tables),
+		SCALABLE(sm_structures), SCALABLE(pasid_structures), cmocka_unit_test(pss),
+		SCALABLE(first_stage),	 SCALABLE(second_stage),     SCALABLE(nested),
+		SCALABLE(nested_update), SCALABLE(unwritable),	     SCALABLE(unsnooped),
+		SCALABLE(fpd),		 LEGACY(overflow),	     LEGACY(interrupt),
+		SCALABLE(ats),		 cmocka_unit_test(ats_nw),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
