@@ -5,13 +5,14 @@
  * unmapping alone is looked at. Twins that drop descriptors on their way to the queue lose pages, and reach what was
  * unmapped.
  *
- * The driver's way from a gather to descriptors is the test's own, and the plainest that is right.
+ * From a gather to descriptors there are two ways: the library's, and the test's own, the plainest that is right.
  */
 #include <errno.h>
 #include <sched.h>
 
 #include <iodirty/vtd_emu.h>
 #include <iodirty/vtd_entry.h>
+#include <iodirty/vtd_inv.h>
 #include <iodirty/vtd_queue.h>
 
 #include "op/emuworld.h"
@@ -23,6 +24,7 @@
 #define ON    (1u << 31 | 1u << 26)
 
 enum kind { LEGACY, SECOND, FIRST, NESTED, KINDS };
+enum way { PLAIN, LIBRARY, WAYS };
 
 struct world {
 	struct emuworld w; /* first */
@@ -31,6 +33,7 @@ struct world {
 	struct iod_vtd_emu *emu;
 	struct iod_vtd_iq *iq;
 	struct iod_vtd_sink sink;
+	struct iod_vtd_inv *inv; /* LIBRARY */
 	struct iod_pgtable *pt1; /* nested: the guest's table */
 	uint64_t dir;		 /* PASID table entry */
 	bool drop;		 /* the twin: no invalidation goes out */
@@ -145,6 +148,41 @@ static const struct iod_inv_ops inv_ops = {
 	.invalidate = invalidate,
 	.sync = sync_all,
 };
+
+/* The library's way. */
+static int quirk(void *cookie, struct iod_vtd_raw_desc *descs, size_t *nr, size_t max)
+{
+	const struct world *w = cookie;
+
+	(void)descs;
+	(void)max;
+	if (w->drop)
+		*nr = 0;
+	return 0;
+}
+
+static void open_inv(struct world *w)
+{
+	struct iod_vtd_inv_cfg cfg = { .size = sizeof(cfg), .sink = &w->sink, .did = DID };
+
+	cfg.stage = w->kind == FIRST ? 1 : 2;
+	cfg.pasid = w->kind == FIRST ? PASID : 0;
+	cfg.flags = w->kind == NESTED ? IOD_VTD_INV_NESTED : 0;
+	cfg.quirk = quirk;
+	cfg.quirk_cookie = w;
+	assert_int_equal(iod_vtd_inv_create(&w->inv, &cfg), 0);
+}
+
+static void add_ats(struct world *w)
+{
+	struct iod_vtd_ats_device dev = { .size = sizeof(dev), .sid = SID, .pfsid = SID };
+
+	w->ats = true;
+	dev.pasid_valid = w->kind == FIRST || w->kind == SECOND;
+	dev.pasid = dev.pasid_valid ? PASID : 0;
+	if (w->inv)
+		assert_int_equal(iod_vtd_inv_add_device(w->inv, &dev), 0);
+}
 
 /* ---- the world ---- */
 
@@ -281,7 +319,7 @@ static void open_unit(struct world *w)
 	assert_int_equal(iod_vtd_iq_sink(w->iq, &w->sink), 0);
 }
 
-static void open_world(struct world *w, enum kind kind, bool drop, bool off)
+static void open_world(struct world *w, enum kind kind, enum way way, bool drop, bool off)
 {
 	struct iod_mem_arena_cfg arena = { .size = sizeof(arena), .window = IODT_BIT(26) };
 	struct iod_gather_cfg gather = { .size = sizeof(gather), .ops = &inv_ops };
@@ -303,6 +341,11 @@ static void open_world(struct world *w, enum kind kind, bool drop, bool off)
 	open_unit(w);
 	w->w.emu = w->emu;
 	gather.cookie = w;
+	if (way == LIBRARY) {
+		open_inv(w);
+		gather.ops = iod_vtd_inv_ops();
+		gather.cookie = w->inv;
+	}
 	assert_int_equal(iod_gather_create(&w->w.gather, w->w.pt, &gather), 0);
 }
 
@@ -311,6 +354,8 @@ static void close_world(struct world *w)
 	w->drop = false;
 	assert_int_equal(iod_gather_sync(w->w.gather), 0);
 	assert_int_equal(iod_gather_destroy(w->w.gather), 0);
+	if (w->inv)
+		assert_int_equal(iod_vtd_inv_destroy(w->inv), 0);
 	assert_int_equal(iod_vtd_iq_destroy(w->iq), 0);
 	assert_int_equal(iod_vtd_emu_destroy(w->emu), 0);
 	if (w->pt1)
@@ -321,28 +366,36 @@ static void close_world(struct world *w)
 
 /* ---- tests ---- */
 
-static void nothing_lost(void **state)
+static void lose_nothing(struct world *w, enum kind kind, enum way way)
 {
 	struct iod_vtd_iq_stats stats = { .size = sizeof(stats) };
+
+	open_world(w, kind, way, false, false);
+	ew_start(&w->w);
+	ew_rounds(&w->w, iodt_scale(100000));
+	ew_stop(&w->w);
+	ew_round(&w->w, IOD_SWEEP_FINAL);
+	assert_int_equal(ew_lost(&w->w), 0);
+	assert_int_equal(w->w.bad, 0);
+	assert_int_equal(iod_vtd_iq_get_stats(w->iq, &stats), 0);
+	assert_int_equal(stats.errors, 0);
+	print_message("kind %d, way %d: %llu DMAs, %llu descriptors, %llu waits\n", (int)kind,
+		      (int)way, (unsigned long long)w->w.writes, (unsigned long long)stats.commands,
+		      (unsigned long long)stats.syncs);
+	close_world(w);
+}
+
+static void nothing_lost(void **state)
+{
 	struct world *w = calloc(1, sizeof(*w));
 	enum kind kind;
+	enum way way;
 
 	(void)state;
 	assert_non_null(w);
 	for (kind = LEGACY; kind < KINDS; kind++) {
-		open_world(w, kind, false, false);
-		ew_start(&w->w);
-		ew_rounds(&w->w, iodt_scale(100000));
-		ew_stop(&w->w);
-		ew_round(&w->w, IOD_SWEEP_FINAL);
-		assert_int_equal(ew_lost(&w->w), 0);
-		assert_int_equal(w->w.bad, 0);
-		assert_int_equal(iod_vtd_iq_get_stats(w->iq, &stats), 0);
-		assert_int_equal(stats.errors, 0);
-		print_message("kind %d: %llu DMAs, %llu descriptors, %llu waits\n", (int)kind,
-			      (unsigned long long)w->w.writes, (unsigned long long)stats.commands,
-			      (unsigned long long)stats.syncs);
-		close_world(w);
+		for (way = PLAIN; way < WAYS; way++)
+			lose_nothing(w, kind, way);
 	}
 	free(w);
 }
@@ -358,7 +411,7 @@ static void switched_on(void **state)
 
 	(void)state;
 	assert_non_null(w);
-	open_world(w, SECOND, false, true);
+	open_world(w, SECOND, PLAIN, false, true);
 	ew_start(&w->w);
 	while (__atomic_load_n(&w->w.writes, __ATOMIC_RELAXED) < iodt_scale(1000))
 		sched_yield();
@@ -385,14 +438,15 @@ static void switched_on(void **state)
 static void twin(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	unsigned int drop;
+	unsigned int i, drop;
 	enum kind kind;
 
 	(void)state;
 	assert_non_null(w);
 	for (kind = LEGACY; kind < KINDS; kind++) {
-		for (drop = 0; drop < 2; drop++) {
-			open_world(w, kind, drop, false);
+		for (i = 0; i < 2 * WAYS; i++) {
+			drop = i & 1;
+			open_world(w, kind, i / 2 ? LIBRARY : PLAIN, drop, false);
 			ew_steps(&w->w);
 			assert_int_equal(ew_lost(&w->w), kind == LEGACY ? 0 : drop);
 			assert_int_equal(w->w.bad, drop);
@@ -405,15 +459,16 @@ static void twin(void **state)
 static void ats(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	unsigned int deaf;
+	unsigned int i, deaf;
 	enum kind kind;
 
 	(void)state;
 	assert_non_null(w);
 	for (kind = SECOND; kind < KINDS; kind++) {
-		for (deaf = 0; deaf < 2; deaf++) {
-			open_world(w, kind, false, false);
-			w->ats = true;
+		for (i = 0; i < 2 * WAYS; i++) {
+			deaf = i & 1;
+			open_world(w, kind, i / 2 ? LIBRARY : PLAIN, false, false);
+			add_ats(w);
 			ew_round(&w->w, 0);
 			w->deaf = deaf;
 			ew_ats_write(&w->w);
@@ -443,7 +498,7 @@ static void wait_waits(void **state)
 
 	(void)state;
 	assert_non_null(w);
-	open_world(w, SECOND, false, false);
+	open_world(w, SECOND, PLAIN, false, false);
 	ew_slow_dma(&w->w, forget, w);
 	close_world(w);
 	free(w);
@@ -461,7 +516,7 @@ static void illegal(void **state)
 
 	(void)state;
 	assert_non_null(w);
-	open_world(w, SECOND, false, false);
+	open_world(w, SECOND, PLAIN, false, false);
 	assert_int_equal(iod_vtd_desc_encode(&raw[0], &desc, NULL, 0, NULL), 0);
 	raw[2] = raw[0];
 	ew_dma(&w->w, EW_IOVA);
@@ -490,7 +545,7 @@ static void everything(void **state)
 
 	(void)state;
 	assert_non_null(w);
-	open_world(w, NESTED, false, false);
+	open_world(w, NESTED, PLAIN, false, false);
 	reg(w, 0xd0, 8, table_of(w));
 	ew_start(&w->w);
 	for (n = 0; n < iodt_scale(3000); n++) {
