@@ -31,7 +31,8 @@ struct shadow_side {
 struct shadow_unmap {
 	uint64_t first, last;
 	uint32_t lg2;
-	uint32_t word; /* its bits begin there */
+	uint32_t word;	      /* its bits begin there */
+	struct iod_bitmap bm; /* the gather records there until it is synced */
 };
 
 struct shadow_map {

@@ -13,17 +13,6 @@
 #include "dirty/bitmap.h"
 #include "pgtable/pt_defs.h"
 
-/* Bits of one range. */
-static struct iod_bitmap bitmap_of(struct iod_shadow *s, const struct shadow_unmap *u)
-{
-	return (struct iod_bitmap){
-		.base_iova = u->first,
-		.nbits = ((u->last - u->first) >> u->lg2) + 1,
-		.words = &s->bits[u->word],
-		.granule_lg2 = u->lg2,
-	};
-}
-
 /* ---- telling ---- */
 
 struct telling {
@@ -58,10 +47,9 @@ static void tell_all(struct iod_shadow *s, struct iod_shadow_work *work)
 
 	for (uint32_t i = 0; s->track && i < s->nr_unmap; i++) {
 		const struct shadow_unmap *u = &s->unmap[i];
-		struct iod_bitmap bm = bitmap_of(s, u);
 
 		iova = u->first;
-		while (!iod_bitmap_next(&bm, &iova, &len)) {
+		while (!iod_bitmap_next(&u->bm, &iova, &len)) {
 			tell(&t, iova, iova + (len - 1));
 			iova += len;
 			if (!iova)
@@ -102,19 +90,24 @@ int iod_shadow_settle(struct iod_shadow *s, struct iod_shadow_work *work)
 
 /* ---- unmapping ---- */
 
-static int unmap_one(struct iod_shadow *s, const struct shadow_unmap *u, uint64_t *bytes)
+static int unmap_one(struct iod_shadow *s, struct shadow_unmap *u, uint64_t *bytes)
 {
 	uint32_t flags = IOD_UNMAP_SPLIT;
-	struct iod_bitmap bm = bitmap_of(s, u);
 	struct iod_unmap_dirty arg = {
 		.size = sizeof(arg),
 		.iova = u->first,
 		.len = u->last - u->first + 1,
 		.gather = s->cfg.gather,
-		.bitmap = &bm,
+		.bitmap = &u->bm,
 	};
 	int ret;
 
+	u->bm = (struct iod_bitmap){
+		.base_iova = u->first,
+		.nbits = ((u->last - u->first) >> u->lg2) + 1,
+		.words = &s->bits[u->word],
+		.granule_lg2 = u->lg2,
+	};
 	if (s->cfg.flags & IOD_SHADOW_ALLOW_FAULTS)
 		flags |= IOD_UNMAP_ALLOW_FAULTS;
 	arg.flags = flags;

@@ -5,11 +5,11 @@
 void __real_iod_gather_harvest(struct iod_gather *gather);
 void __wrap_iod_gather_harvest(struct iod_gather *gather);
 
-static bool no_harvest;
+bool dsi_no_harvest;
 
 void __wrap_iod_gather_harvest(struct iod_gather *gather)
 {
-	if (!no_harvest)
+	if (!dsi_no_harvest)
 		__real_iod_gather_harvest(gather);
 }
 
@@ -236,9 +236,9 @@ static void sync_unmaps(struct dsi *d, bool late)
 	struct iod_gather_info before = iodt_gather_info(d->vmm.gather), after;
 
 	d->vmm.late = late;
-	no_harvest = d->cfg->how == DSI_NO_HARVEST;
+	dsi_no_harvest = d->cfg->how == DSI_NO_HARVEST;
 	iodt_assert_ok(iod_gather_sync(d->vmm.gather));
-	no_harvest = d->vmm.late = false;
+	dsi_no_harvest = d->vmm.late = false;
 	after = iodt_gather_info(d->vmm.gather);
 	assert_int_equal(after.syncs, before.syncs + 1);
 	d->res->syncs++;

@@ -7,8 +7,7 @@ uint64_t dsi_iova(const struct dsi *d, int window, uint64_t page)
 	return d->guest.base[window] + page * DSI_PAGE;
 }
 
-/* Page number in its window; -1: in none. */
-static int window_of(const struct dsi *d, uint64_t iova, uint64_t *page)
+int dsi_window_of(const struct dsi *d, uint64_t iova, uint64_t *page)
 {
 	int w;
 
@@ -111,6 +110,8 @@ void dsi_vmm_open(struct dsi *d)
 	m->copy = zeroed(frames, sizeof(uint32_t));
 	m->pending = zeroed(frames, 1);
 	m->dirty = zeroed(frames, 1);
+	if (dsi_how_shadow(d->cfg->how))
+		dsi_shadow_open(d);
 }
 
 void dsi_vmm_close(struct dsi *d)
@@ -118,6 +119,8 @@ void dsi_vmm_close(struct dsi *d)
 	struct dsi_vmm *m = &d->vmm;
 	unsigned int i;
 
+	if (m->shadow)
+		dsi_shadow_close(d);
 	iodt_assert_ok(iod_gather_sync(m->round));
 	iodt_assert_ok(iod_gather_sync(m->gather));
 	iodt_assert_ok(iod_gather_destroy(m->round));
@@ -148,7 +151,7 @@ static int shadow_one(void *cookie, const struct iod_visit_event *e)
 	struct dsi *d = cookie;
 	struct dsi_vmm *m = &d->vmm;
 	uint64_t page;
-	int w = window_of(d, e->iova, &page);
+	int w = dsi_window_of(d, e->iova, &page);
 
 	assert_int_equal(e->kind, IOD_VISIT_MAPPING);
 	assert_int_equal(e->mapping.len, DSI_PAGE);
@@ -170,7 +173,10 @@ void dsi_vmm_mapped(struct dsi *d, uint64_t iova, uint64_t len)
 		.cookie = d,
 	};
 
-	iodt_assert_ok(iod_visit(d->guest.pt, &visit));
+	if (d->vmm.shadow)
+		dsi_shadow_mapped(d, iova, len);
+	else
+		iodt_assert_ok(iod_visit(d->guest.pt, &visit));
 	if (d->vmm.nr_mapped > d->res->most_mapped)
 		d->res->most_mapped = d->vmm.nr_mapped;
 }
@@ -184,7 +190,7 @@ static int compare_one(void *cookie, const struct iod_visit_event *e)
 	int w;
 
 	if (e->kind == IOD_VISIT_MAPPING) {
-		w = window_of(d, e->iova, &page);
+		w = dsi_window_of(d, e->iova, &page);
 		assert_true(w >= 0 && m->mapped[w][page / 64] >> page % 64 & 1);
 		assert_int_equal(m->frame[w][page], e->mapping.pa / DSI_PAGE);
 		return 0;
@@ -233,8 +239,12 @@ static void walk_guest(struct dsi *d)
 
 void dsi_vmm_invalidate(struct dsi *d)
 {
-	walk_guest(d);
-	dsi_vmm_unmap_holes(d);
+	if (d->vmm.shadow) {
+		dsi_shadow_invalidate(d);
+	} else {
+		walk_guest(d);
+		dsi_vmm_unmap_holes(d);
+	}
 	d->res->flushes++;
 	dsi_guest_flushed(d);
 }
