@@ -31,7 +31,8 @@ enum adv_twin {
 	ADV_NO_HARVEST_LIVE, /* nor those that a merge did */
 	ADV_BORN_CLEAN,	     /* the parts of a dirty page are clean after a split */
 	ADV_CLEAN_PARTIAL,   /* a page partly inside the range is cleaned */
-	ADV_LEAF_TTL, /* commands for tables that were cut off carry the level of a leaf table */
+	ADV_LEAF_LEVEL, /* commands for tables that were cut off say that only leaves changed (Arm: carry the
+			   level of leaves) */
 	ADV_TWINS,
 };
 
@@ -69,6 +70,7 @@ void adv_threads(const struct adv_cfg *cfg, struct adv_result *res);
 
 struct adv_world;
 struct adv_actor;
+struct adv_iommu;
 
 /* One page of IOVA. */
 struct adv_page {
@@ -110,6 +112,8 @@ struct adv_queue {
 	size_t nr;
 	bool lazy;  /* obeyed when the sync waits for them, not before */
 	bool merge; /* of a merge that is under way */
+	struct adv_iommu
+		*iommu; /* where w->commands is set: the way through an IOMMU, once it was needed */
 };
 
 /* A range of pages. */
@@ -210,7 +214,7 @@ struct adv_world {
 	int spare;			   /* atomic: no writes there, only reads */
 	uint64_t silent;		   /* from this step on devices do nothing */
 	int stop;			   /* atomic */
-	struct iod_smmuv3_inv *smmu;	   /* invalidations go as its commands; NULL: as they are */
+	bool commands;			   /* invalidations go through an IOMMU's queue */
 	pthread_mutex_t lock;		   /* of the result */
 	/* of the runner: what happens between two steps inside the library */
 	void (*point)(struct adv_world *w, const char *where);
@@ -274,14 +278,13 @@ void adv_settle(struct adv_actor *a, bool flush);
 /* Whether an error is to be expected in this world. */
 bool adv_excused(const struct adv_world *w, int ret);
 
-/* adv_smmu.c: invalidations as SMMUv3 commands, where w->smmu is set */
+/* adv_iommu.c: invalidations as an IOMMU's commands, where w->commands is set */
 typedef void (*adv_obey_fn)(struct adv_world *w, struct adv_agent *agent, const struct iod_inv *inv,
 			    size_t nr);
-bool adv_smmu_open(struct adv_world *w, uint64_t *rng);
-void adv_smmu_close(struct adv_world *w);
-/* What the TLBIs or the ATC_INVs of a batch do to the agents' caches. */
-void adv_smmu_deliver(struct adv_world *w, const struct iod_inv *inv, size_t nr, bool atc,
-		      adv_obey_fn obey);
+bool adv_iommu_wanted(const struct adv_world *w, uint64_t *rng);
+/* A batch into the queue, out of it, and to the agents' caches. */
+void adv_iommu_deliver(struct adv_queue *q, const struct iod_inv *inv, size_t nr, adv_obey_fn obey);
+void adv_iommu_close(struct adv_queue *q);
 
 /* adv_actors.c and adv_mutators.c: one step; and, after the last, to where nothing is half done */
 bool adv_actors_open(struct adv_world *w);

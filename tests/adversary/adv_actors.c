@@ -309,6 +309,7 @@ void adv_actors_close(struct adv_world *w)
 		if ((a->gather && iod_gather_destroy(a->gather)) ||
 		    (a->other && iod_gather_destroy(a->other)))
 			adv_fail(w, false, "a gather of %s is not empty", a->name);
+		adv_iommu_close(&a->queue);
 		if (a->role == ADV_MIGRATOR)
 			adv_bits_free(&a->u.migration.bits);
 		if (a->role == ADV_RESIZER)

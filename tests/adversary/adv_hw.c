@@ -268,12 +268,14 @@ static void deliver(struct adv_queue *q, const struct iod_inv *inv, size_t nr)
 		if (broken && w->cfg.twin == ADV_LEAF_ONLY && q->merge)
 			local[k].flags |= IOD_INV_LEAF_ONLY;
 	}
+	if (w->commands) {
+		adv_iommu_deliver(q, local, nr, obey);
+		return;
+	}
 	for (atc = 0; atc < 2; atc++) {
 		if (atc && broken && w->cfg.twin == ADV_NO_ATC)
 			continue;
-		if (w->smmu)
-			adv_smmu_deliver(w, local, nr, atc, obey);
-		for (i = 0; i < ADV_AGENTS && !w->smmu; i++) {
+		for (i = 0; i < ADV_AGENTS; i++) {
 			if (!(w->agent[i].flags & IOD_IOTLB_ATC) == !atc)
 				obey(w, &w->agent[i], local, nr);
 		}
@@ -378,13 +380,12 @@ bool adv_hw_open(struct adv_world *w)
 		IOD_IOTLB_ATC,
 		IOD_IOTLB_ATC | IOD_IOTLB_SPECULATE,
 	};
-	uint64_t rng = adv_mix(w->seed + 2), smmu_rng = adv_mix(w->seed + 3);
+	uint64_t rng = adv_mix(w->seed + 2), commands_rng = adv_mix(w->seed + 4);
 	unsigned int i;
 
 	for (i = 0; i < ADV_AGENTS; i++)
 		w->agent[i].flags = flags[i];
-	if (!adv_smmu_open(w, &smmu_rng))
-		return false;
+	w->commands = adv_iommu_wanted(w, &commands_rng);
 	for (i = 0; i < ADV_AGENTS; i++) {
 		struct adv_agent *a = &w->agent[i];
 		struct iod_iotlb_cfg cfg = {
@@ -398,7 +399,7 @@ bool adv_hw_open(struct adv_world *w)
 		a->rng = adv_random(&rng);
 		cfg.flags = a->flags =
 			flags[i] | (adv_chance(&rng, 30) ? IOD_IOTLB_NO_TABLE_ACCESS : 0);
-		cfg.flags |= w->smmu ? IOD_IOTLB_EXACT_LEVELS : 0;
+		cfg.flags |= w->commands ? IOD_IOTLB_EXACT_LEVELS : 0;
 		if (iod_iotlb_create(&a->tlb, &cfg))
 			return false;
 	}
@@ -409,7 +410,6 @@ void adv_hw_close(struct adv_world *w)
 {
 	unsigned int i;
 
-	adv_smmu_close(w);
 	for (i = 0; i < ADV_AGENTS; i++)
 		if (w->agent[i].tlb)
 			iod_iotlb_destroy(w->agent[i].tlb);

@@ -1,138 +1,174 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Invalidations as an SMMU gets them: in some worlds of Arm formats what a gather asks for becomes SMMUv3
- * commands by the library's encoder, and reaches the caches as those commands, decoded, say. These caches take
- * levels literally. Queues have tests of their own.
- */
-#include "adv.h"
+/* Arm formats: invalidations by way of an SMMUv3's command queue. */
+#include "adv_iommu.h"
 
-#define RAW_MAX 4096
+#define RING_LG2 8u /* commands */
 
-static struct iod_smmuv3_inv_cfg random_cfg(const struct adv_world *w, struct iod_smmuv3_id *id,
-					    struct iod_inv_cost *cost, uint64_t *rng)
+struct smmu {
+	struct iod_smmuv3_id id;
+	uint32_t prod, cons, gerror, gerrorn;
+	struct iod_smmuv3_cmdq *cmdq;
+	struct iod_smmuv3_consume consume;
+};
+
+/* Requirement row 103: what is cut off is named by the level that its leaves would be at. */
+static void break_level(const struct adv_iommu *u, struct iod_smmuv3_cmd *cmd)
 {
-	bool stage1 = w->cfg.v->format == IOD_ARM_LPAE_S1, levels = w->cfg.twin == ADV_LEAF_TTL;
+	if (adv_iommu_breaks(u) && !cmd->leaf && cmd->tg)
+		cmd->ttl = 3;
+}
+
+static int obey(struct adv_iommu *u, struct iod_smmuv3_cmd *cmd)
+{
+	struct iod_cmd_effect effect;
+	uint64_t first, last;
+	int ret;
+
+	if (cmd->op == IOD_SMMUV3_ATC_INV) {
+		ret = iod_smmuv3_cmd_atc_range(cmd, &first, &last);
+		if (!ret)
+			adv_iommu_obey_device(u, cmd->sid, first, last);
+		return ret;
+	}
+	break_level(u, cmd);
+	ret = iod_smmuv3_cmd_effect(&effect, cmd);
+	if (!ret && u->w->cfg.v->format == IOD_ARM_LPAE_S1)
+		adv_iommu_obey(u, effect.s1, effect.nr_s1);
+	else if (!ret)
+		adv_iommu_obey(u, effect.s2, effect.nr_s2);
+	return ret;
+}
+
+static int consume(void *cookie, const struct iod_smmuv3_raw_cmd *cmds, size_t nr, size_t *handled)
+{
+	struct adv_iommu *u = cookie;
+	const struct smmu *s = u->own;
+	struct iod_smmuv3_cmd cmd;
+	int ret = 0;
+
+	for (*handled = 0; *handled < nr; ++*handled) {
+		ret = iod_smmuv3_cmd_decode(&cmd, &cmds[*handled], &s->id, NULL);
+		if (!ret)
+			ret = obey(u, &cmd);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
+static int consume_sync(void *cookie, const struct iod_smmuv3_cmd *sync)
+{
+	(void)sync;
+	adv_iommu_obey_wait(cookie);
+	return 0;
+}
+
+static void doorbell(void *cookie)
+{
+	struct adv_iommu *u = cookie;
+	struct smmu *s = u->own;
+
+	iod_smmuv3_cmdq_consume(&s->consume); /* an error is in the registers */
+}
+
+static int open_queue(struct adv_iommu *u, struct smmu *s)
+{
+	static const struct iod_smmuv3_consumer_ops ops = { sizeof(ops), consume, consume_sync };
+	struct iod_smmuv3_cmdq_cfg cfg = {
+		.size = sizeof(cfg),
+		.mem = u->mem,
+		.base = u->ring | RING_LG2,
+		.prod = &s->prod,
+		.cons = &s->cons,
+		.gerror = &s->gerror,
+		.gerrorn = &s->gerrorn,
+		.doorbell = doorbell,
+		.cookie = u,
+	};
+
+	s->consume = (struct iod_smmuv3_consume){
+		.size = sizeof(s->consume),
+		.queue = { .size = sizeof(s->consume.queue),
+			   .kind = IOD_SMMUV3_CMDQ,
+			   .mem = cfg.mem,
+			   .base = cfg.base,
+			   .prod = cfg.prod,
+			   .cons = cfg.cons },
+		.gerror = cfg.gerror,
+		.gerrorn = cfg.gerrorn,
+		.id = &s->id,
+		.ops = &ops,
+		.cookie = u,
+	};
+	return iod_smmuv3_cmdq_create(&s->cmdq, &cfg);
+}
+
+static int open_inv(struct adv_iommu *u, struct smmu *s, uint64_t *rng)
+{
+	bool stage1 = u->w->cfg.v->format == IOD_ARM_LPAE_S1;
+	struct iod_inv_cost cost = adv_iommu_cost(u, rng);
+	struct iod_smmuv3_sink sink = { .size = sizeof(sink) };
 	struct iod_smmuv3_inv_cfg cfg = {
 		.size = sizeof(cfg),
-		.id = id,
+		.id = &s->id,
+		.sink = &sink,
 		.stage = stage1 ? 1 : 2,
 		.asid = stage1 ? 7 : 0,
 		.vmid = 3,
-		.cost = cost,
+		.cost = &cost,
 	};
+	struct iod_smmuv3_inv *inv = NULL;
+	int ret = iod_smmuv3_cmdq_sink(s->cmdq, &sink);
 
-	*cost = (struct iod_inv_cost){ .size = sizeof(*cost) };
-	cost->command = 1;
-	cost->sync = 1;
-	/* What is wide now and then hides what the narrow ones forget. */
-	cost->domain = cost->global = adv_chance(rng, 20) && !levels ? 8 : 60;
-	cost->device = 1 + adv_below(rng, 20);
-	cost->device_page = 1 + adv_below(rng, 3);
-	cost->device_all = 50;
-	iod_smmuv3_id_full(id);
-	if (adv_chance(rng, 30) && !levels)
-		id->idr[3] &= ~IOD_SMMUV3_IDR3_RIL;
+	if (adv_chance(rng, 30) && u->w->cfg.twin != ADV_LEAF_LEVEL)
+		s->id.idr[3] &= ~IOD_SMMUV3_IDR3_RIL;
 	if (stage1 && adv_chance(rng, 15)) {
 		cfg.flags |= IOD_SMMUV3_INV_ALL_ASIDS;
 		cfg.asid = 0;
 	}
 	if (adv_chance(rng, 15))
 		cfg.flags |= IOD_SMMUV3_INV_REPEAT;
-	return cfg;
+	if (!ret)
+		ret = iod_smmuv3_inv_create(&inv, &cfg);
+	u->inv = inv;
+	u->ops = iod_smmuv3_inv_ops();
+	return ret;
 }
 
-bool adv_smmu_open(struct adv_world *w, uint64_t *rng)
+static int open_smmu(struct adv_iommu *u, uint64_t *rng)
 {
 	struct iod_smmuv3_ats_device dev = { .size = sizeof(dev) };
-	struct iod_smmuv3_inv_cfg cfg;
-	struct iod_inv_cost cost;
-	struct iod_smmuv3_id id;
-	int ret;
+	struct smmu *s = calloc(1, sizeof(*s));
+	unsigned int i;
+	int ret = s ? 0 : -ENOMEM;
 
-	if (!(iodt_caps(w->cfg.v) & IODT_ARM) ||
-	    (w->cfg.twin != ADV_LEAF_TTL && adv_chance(rng, 50)))
-		return true;
-	cfg = random_cfg(w, &id, &cost, rng);
-	ret = iod_smmuv3_inv_create(&w->smmu, &cfg);
-	for (; dev.sid < ADV_AGENTS && !ret; dev.sid++)
-		if (w->agent[dev.sid].flags & IOD_IOTLB_ATC)
-			ret = iod_smmuv3_inv_add_device(w->smmu, &dev);
-	return !ret;
-}
-
-void adv_smmu_close(struct adv_world *w)
-{
-	if (w->smmu)
-		iod_smmuv3_inv_destroy(w->smmu);
-}
-
-/* Requirement row 103: what is cut off is named by the level that its leaves would be at. */
-static void break_level(struct adv_world *w, struct iod_smmuv3_cmd *cmd)
-{
-	if (!w->cfg.broken || w->cfg.twin != ADV_LEAF_TTL || cmd->leaf || !cmd->tg)
-		return;
-	cmd->ttl = 3;
-}
-
-static size_t obey_tlbi(struct adv_world *w, struct iod_smmuv3_cmd *cmd, uint64_t domain,
-			adv_obey_fn obey)
-{
-	struct iod_cmd_effect effect;
-	uint32_t i, nr;
-	struct iod_inv *inv;
-
-	break_level(w, cmd);
-	if (iod_smmuv3_cmd_effect(&effect, cmd)) {
-		adv_fail(w, false, "a command without a meaning");
-		return 0;
+	u->own = s;
+	if (!ret)
+		ret = iod_smmuv3_id_full(&s->id);
+	if (!ret)
+		ret = open_queue(u, s);
+	if (!ret)
+		ret = open_inv(u, s, rng);
+	for (i = 0; !ret && adv_iommu_next_device(u, &i); i++) {
+		dev.sid = i;
+		ret = iod_smmuv3_inv_add_device(u->inv, &dev);
 	}
-	inv = w->cfg.v->format == IOD_ARM_LPAE_S1 ? effect.s1 : effect.s2;
-	nr = w->cfg.v->format == IOD_ARM_LPAE_S1 ? effect.nr_s1 : effect.nr_s2;
-	for (i = 0; i < nr; i++) {
-		inv[i].domain = domain; /* of the only table there is */
-		inv[i].domain_ignore = 0;
-	}
-	for (i = 0; i < ADV_AGENTS; i++)
-		if (!(w->agent[i].flags & IOD_IOTLB_ATC))
-			obey(w, &w->agent[i], inv, nr);
-	return nr;
+	return ret;
 }
 
-static void obey_atc(struct adv_world *w, const struct iod_smmuv3_cmd *cmd, uint64_t domain,
-		     adv_obey_fn obey)
+static void close_smmu(struct adv_iommu *u)
 {
-	struct iod_inv inv = { .kind = IOD_INV_RANGE, .domain = domain };
+	struct smmu *s = u->own;
 
-	if (cmd->sid >= ADV_AGENTS || iod_smmuv3_cmd_atc_range(cmd, &inv.iova, &inv.last)) {
-		adv_fail(w, false, "an ATC_INV to nowhere");
-		return;
-	}
-	obey(w, &w->agent[cmd->sid], &inv, 1);
+	if (u->inv)
+		iod_smmuv3_inv_destroy(u->inv);
+	if (s && s->cmdq)
+		iod_smmuv3_cmdq_destroy(s->cmdq);
+	free(s);
 }
 
-void adv_smmu_deliver(struct adv_world *w, const struct iod_inv *inv, size_t nr, bool atc,
-		      adv_obey_fn obey)
-{
-	struct iod_smmuv3_raw_cmd *raw = calloc(RAW_MAX, sizeof(*raw));
-	struct iod_smmuv3_cmd cmd;
-	uint64_t domain = inv[0].domain;
-	size_t i, n = 0, done = 0;
-	int ret;
-
-	ret = (atc ? iod_smmuv3_inv_encode_atc : iod_smmuv3_inv_encode)(w->smmu, inv, nr, raw,
-									RAW_MAX, &n);
-	if (!raw || ret)
-		adv_fail(w, false, "%zu invalidations are no commands: %d", nr, ret);
-	for (i = 0; i < n && !ret; i++) {
-		ret = iod_smmuv3_cmd_decode(&cmd, &raw[i], NULL, NULL);
-		if (ret)
-			adv_fail(w, false, "an illegal command: %d", ret);
-		else if (atc)
-			obey_atc(w, &cmd, domain, obey);
-		else
-			done += obey_tlbi(w, &cmd, domain, obey);
-	}
-	if (!atc && !ret && !done)
-		adv_fail(w, false, "%zu invalidations invalidate nothing", nr);
-	free(raw);
-}
+const struct adv_vendor adv_vendor_smmu = {
+	.formats = ADV_F(IOD_ARM_LPAE_S1) | ADV_F(IOD_ARM_LPAE_S2),
+	.open = open_smmu,
+	.close = close_smmu,
+};

@@ -336,6 +336,7 @@ void adv_last_pass(struct adv_world *w)
 	iodt_bits_free(&bits);
 	if (iod_gather_destroy(s.gather))
 		adv_fail(w, false, "the last gather is not empty");
+	adv_iommu_close(&q);
 	if (!w->res->failed)
 		compare(w);
 }

@@ -54,7 +54,7 @@ int main(int argc, char **argv)
 		{ "no_second_harvest_of_a_merge", ADV_NO_HARVEST_LIVE, IODT_PLAIN, run_twin },
 		{ "children_born_clean", ADV_BORN_CLEAN, IODT_PLAIN, run_twin },
 		{ "partial_page_cleaned", ADV_CLEAN_PARTIAL, IODT_PLAIN, run_twin },
-		{ "level_of_leaves_for_tables", ADV_LEAF_TTL, IODT_PLAIN | IODT_ARM, run_twin },
+		{ "level_of_leaves_for_tables", ADV_LEAF_LEVEL, IODT_PLAIN, run_twin },
 	};
 
 	return adv_main(argc, argv, cases, IODT_ARRAY_SIZE(cases));
