@@ -70,7 +70,7 @@ static void print_result(FILE *out, const struct precopy_result *res)
 	json_number(out, "tlbi", res->did.commands.tlbi);
 	json_number(out, "tlbi_ranges", res->did.commands.ranges);
 	json_number(out, "atc_inv", res->did.commands.atc);
-	json_number(out, "smmu_syncs", res->did.commands.syncs);
+	json_number(out, "iommu_syncs", res->did.commands.syncs);
 	json_number(out, "cache_hits", res->did.hits);
 	json_number(out, "cache_misses", res->did.misses);
 	fputs("\n      \"rounds\": [\n", out);

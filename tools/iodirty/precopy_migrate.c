@@ -425,7 +425,7 @@ enum precopy_exit precopy_migrate(const struct precopy_opts *opts, enum iod_form
 		iod_gather_sync(m.gather);
 		iod_gather_destroy(m.gather);
 	}
-	precopy_smmu_did(m.vm.smmu, &res->did.commands);
+	precopy_iommu_did(m.vm.iommu, &res->did.commands);
 	precopy_vm_destroy(&m.vm);
 	free(m.bits);
 	precopy_report_end(rep, res);

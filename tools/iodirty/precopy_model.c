@@ -346,7 +346,7 @@ static int vm_create_tables(struct precopy_vm *vm, enum iod_format format,
 		.format = format,
 		.features = vm_features(format, policy),
 		.pgsize_bitmap = vm_pgsizes(format, opts->pages),
-		.domain = precopy_smmu_tag(format),
+		.domain = precopy_iommu_tag(format),
 	};
 	int ret;
 
@@ -442,7 +442,7 @@ int precopy_vm_create(struct precopy_vm *vm, const struct precopy_opts *opts,
 	if (!ret)
 		ret = vm_create_agents(vm, format);
 	if (!ret)
-		ret = precopy_smmu_create(vm, format);
+		ret = precopy_iommu_create(vm, format);
 	if (!ret)
 		ret = precopy_plug_create(vm);
 	return ret;
@@ -458,7 +458,7 @@ void precopy_vm_destroy(struct precopy_vm *vm)
 	}
 	free(vm->agents);
 	precopy_plug_destroy(vm->plug);
-	precopy_smmu_destroy(vm->smmu);
+	precopy_iommu_destroy(vm->iommu);
 	if (vm->pt)
 		iod_pgtable_destroy(vm->pt);
 	if (vm->mem)
@@ -533,32 +533,8 @@ struct iod_iotlb *precopy_vm_atc(struct precopy_vm *vm, uint32_t device)
 	return device < vm->nr_agents && vm->agents[device].atc ? vm->agents[device].tlb : NULL;
 }
 
-/* IOTLBs before ATCs: a device must not be able to fill its cache again from a stale IOTLB. */
-static int vm_invalidate(void *cookie, const struct iod_inv *inv, size_t nr)
-{
-	struct precopy_vm *vm = cookie;
-	struct iod_iotlb *atc;
-	uint32_t i;
-	int ret;
-
-	if (vm->opts->violation == PRECOPY_BREAK_SKIP_INVALIDATE)
-		return 0;
-	ret = precopy_vm_obey(vm, inv, nr);
-	if (vm->opts->violation == PRECOPY_BREAK_SKIP_ATC)
-		return ret;
-	for (i = 0; i <= PRECOPY_MAX_AGENTS && !ret; i++) {
-		atc = precopy_vm_atc(vm, i);
-		if (atc)
-			ret = iod_iotlb_invalidate(atc, inv, nr);
-	}
-	return ret;
-}
-
 void precopy_vm_gather(struct precopy_vm *vm, struct iod_gather_cfg *cfg)
 {
-	static const struct iod_inv_ops ops = { .size = sizeof(ops), .invalidate = vm_invalidate };
-
-	*cfg = (struct iod_gather_cfg){ .size = sizeof(*cfg), .ops = &ops, .cookie = vm };
-	if (vm->smmu)
-		precopy_smmu_gather(vm->smmu, cfg);
+	*cfg = (struct iod_gather_cfg){ .size = sizeof(*cfg) };
+	precopy_iommu_gather(vm->iommu, cfg);
 }

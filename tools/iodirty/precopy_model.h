@@ -80,14 +80,19 @@ struct precopy_opts {
 
 struct precopy_agent;
 struct precopy_plug;
-struct precopy_smmu;
+struct precopy_iommu;
 
-/* What an SMMU took out of its command queue. */
+/* What an IOMMU took out of its command queue. */
 struct precopy_commands {
 	uint64_t tlbi;
 	uint64_t ranges; /* of these, by range */
 	uint64_t atc;
 	uint64_t syncs;
+};
+
+/* What a vendor calls it. */
+struct precopy_words {
+	const char *iommu, *tlbi, *atc, *sync;
 };
 
 struct precopy_vm {
@@ -102,7 +107,7 @@ struct precopy_vm {
 	unsigned nr_agents;
 	unsigned running;
 	struct precopy_plug *plug;   /* NULL: nothing is unplugged */
-	struct precopy_smmu *smmu;   /* NULL: not an Arm format */
+	struct precopy_iommu *iommu; /* how invalidations reach the caches */
 	struct iod_bitmap delivered; /* guest pages that were dirty when they were unmapped */
 	uint64_t *delivered_bits;
 	uint64_t map_ns; /* what mapping took */
@@ -150,14 +155,15 @@ int precopy_plug_start(struct precopy_plug *plug);
 void precopy_plug_stop(struct precopy_plug *plug, struct precopy_activity *did);
 struct iod_iotlb *precopy_plug_atc(struct precopy_plug *plug);
 
-/* precopy_smmu.c: an SMMU's command queue on the way to the caches. Arm formats only: else vm->smmu stays NULL. */
-int precopy_smmu_create(struct precopy_vm *vm, enum iod_format format);
-void precopy_smmu_destroy(struct precopy_smmu *smmu);
-void precopy_smmu_gather(const struct precopy_smmu *smmu, struct iod_gather_cfg *cfg);
+/* precopy_iommu.c: an IOMMU's command queue on the way to the caches. */
+int precopy_iommu_create(struct precopy_vm *vm, enum iod_format format);
+void precopy_iommu_destroy(struct precopy_iommu *iommu);
+void precopy_iommu_gather(const struct precopy_iommu *iommu, struct iod_gather_cfg *cfg);
 /* What the queue has seen; nobody may be using it. */
-void precopy_smmu_did(const struct precopy_smmu *smmu, struct precopy_commands *did);
+void precopy_iommu_did(const struct precopy_iommu *iommu, struct precopy_commands *did);
 /* The tag of the page table in the agents' caches. */
-uint64_t precopy_smmu_tag(enum iod_format format);
+uint64_t precopy_iommu_tag(enum iod_format format);
+const struct precopy_words *precopy_iommu_words(enum iod_format format);
 
 struct precopy_round {
 	uint64_t start_ns; /* since the migration began */

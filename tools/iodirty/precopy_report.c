@@ -226,6 +226,18 @@ static void print_split(struct precopy_report *rep, const struct precopy_result 
 			res->policy == PRECOPY_EAGER ? ", before the first round" : "");
 }
 
+static void print_commands(struct precopy_report *rep, const struct precopy_result *res)
+{
+	const struct precopy_words *words = precopy_iommu_words(res->format);
+	const struct precopy_commands *did = &res->did.commands;
+	char tlbi[FIGURE_LEN], atc[FIGURE_LEN], syncs[FIGURE_LEN];
+
+	fprintf(rep->term.out, "  the %s took %s %s (%.0f %% by range), %s %s and %s %s\n",
+		words->iommu, figure_count(tlbi, did->tlbi), words->tlbi,
+		100 * figure_ratio(did->ranges, did->tlbi), figure_count(atc, did->atc), words->atc,
+		figure_count(syncs, did->syncs), words->sync);
+}
+
 static void print_traffic(struct precopy_report *rep, const struct precopy_result *res)
 {
 	const struct precopy_activity *did = &res->did;
@@ -251,13 +263,7 @@ static void print_traffic(struct precopy_report *rep, const struct precopy_resul
 			"too late\n",
 			figure_count(count, did->unplugs), figure_count(rate, did->delivered),
 			figure_count(sent, did->refused));
-	if (did->commands.syncs)
-		fprintf(rep->term.out,
-			"  the SMMU took %s TLBIs (%.0f %% by range), %s ATC_INVs and %s SYNCs\n",
-			figure_count(count, did->commands.tlbi),
-			100 * figure_ratio(did->commands.ranges, did->commands.tlbi),
-			figure_count(rate, did->commands.atc),
-			figure_count(sent, did->commands.syncs));
+	print_commands(rep, res);
 	print_split(rep, res);
 	if (res->end == PRECOPY_STALLED)
 		fputs("  did not converge: in the time of a round the agents dirty more than the "
