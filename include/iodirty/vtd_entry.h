@@ -131,25 +131,36 @@ struct iod_vtd_pasid {
 	struct iod_vtd_raw_pasid unknown; /**< as in struct iod_vtd_root */
 };
 
-/** @name Encode @return 0; -EINVAL a value that does not fit its field @{ */
+/** @name Both directions
+ * Encode: 0; -EINVAL a value that does not fit its field. Decode: every bit, legal or not; 0, -EINVAL.
+ * @{ */
+
+/** Encode. */
 IOD_API int iod_vtd_root_encode(struct iod_vtd_raw_root *raw, const struct iod_vtd_root *root);
+/** Encode. */
 IOD_API int iod_vtd_context_encode(struct iod_vtd_raw_context *raw,
 				   const struct iod_vtd_context *context);
+/** Encode. */
 IOD_API int iod_vtd_sm_context_encode(struct iod_vtd_raw_sm_context *raw,
 				      const struct iod_vtd_sm_context *context);
+/** Encode. */
 IOD_API int iod_vtd_pasid_dir_encode(struct iod_vtd_raw_pasid_dir *raw,
 				     const struct iod_vtd_pasid_dir *dir);
+/** Encode. */
 IOD_API int iod_vtd_pasid_encode(struct iod_vtd_raw_pasid *raw, const struct iod_vtd_pasid *pasid);
-/** @} */
 
-/** @name Decode: every bit, legal or not @return 0, -EINVAL @{ */
+/** Decode. */
 IOD_API int iod_vtd_root_decode(struct iod_vtd_root *root, const struct iod_vtd_raw_root *raw);
+/** Decode. */
 IOD_API int iod_vtd_context_decode(struct iod_vtd_context *context,
 				   const struct iod_vtd_raw_context *raw);
+/** Decode. */
 IOD_API int iod_vtd_sm_context_decode(struct iod_vtd_sm_context *context,
 				      const struct iod_vtd_raw_sm_context *raw);
+/** Decode. */
 IOD_API int iod_vtd_pasid_dir_decode(struct iod_vtd_pasid_dir *dir,
 				     const struct iod_vtd_raw_pasid_dir *raw);
+/** Decode. */
 IOD_API int iod_vtd_pasid_decode(struct iod_vtd_pasid *pasid, const struct iod_vtd_raw_pasid *raw);
 /** @} */
 
@@ -167,28 +178,30 @@ IOD_API int iod_vtd_pasid_decode(struct iod_vtd_pasid *pasid, const struct iod_v
 
 /**
  * What hardware with these capabilities says of an entry that it uses (7.1.3): first that it is not present, then
- * reserved bits, then values.
+ * reserved bits, then values. This one: of the half of a root entry that it uses.
  *
  * Addresses above 2^52 are reserved; how many bits fewer a host has no register says, and what lies there is no memory.
+ * @param upper of scalable mode: the half asked for
  * @param id    NULL: one that has everything
  * @param flags IOD_VTD_CHECK_*
  * @param why   receives a constant string that names the field and the rule ("AW: not in SAGAW"), NULL when it is
  *              legal; may be NULL
  * @return 0 legal; the enum iod_vtd_fault_reason it raises; -EINVAL
- * @{
  */
-/** @param upper of scalable mode: the half asked for */
 IOD_API int iod_vtd_root_check(const struct iod_vtd_root *root, bool upper,
 			       const struct iod_vtd_id *id, uint32_t flags, const char **why);
+/** The same of a context entry of legacy mode. */
 IOD_API int iod_vtd_context_check(const struct iod_vtd_context *context,
 				  const struct iod_vtd_id *id, uint32_t flags, const char **why);
+/** The same of a context entry of scalable mode. */
 IOD_API int iod_vtd_sm_context_check(const struct iod_vtd_sm_context *context,
 				     const struct iod_vtd_id *id, uint32_t flags, const char **why);
+/** The same of a PASID directory entry. */
 IOD_API int iod_vtd_pasid_dir_check(const struct iod_vtd_pasid_dir *dir,
 				    const struct iod_vtd_id *id, uint32_t flags, const char **why);
+/** The same of a PASID entry. */
 IOD_API int iod_vtd_pasid_check(const struct iod_vtd_pasid *pasid, const struct iod_vtd_id *id,
 				uint32_t flags, const char **why);
-/** @} */
 
 /** @name From page tables, and back @{ */
 
@@ -206,8 +219,10 @@ IOD_API int iod_vtd_context_set_second(struct iod_vtd_context *context,
  */
 IOD_API int iod_vtd_pasid_set_first(struct iod_vtd_pasid *pasid, const struct iod_hw_info *first,
 				    uint16_t did, const struct iod_vtd_id *id);
+/** The same for the second stage. */
 IOD_API int iod_vtd_pasid_set_second(struct iod_vtd_pasid *pasid, const struct iod_hw_info *second,
 				     uint16_t did, const struct iod_vtd_id *id);
+/** The same for both. */
 IOD_API int iod_vtd_pasid_set_nested(struct iod_vtd_pasid *pasid, const struct iod_hw_info *first,
 				     const struct iod_hw_info *second, uint16_t did,
 				     const struct iod_vtd_id *id);
@@ -225,6 +240,7 @@ IOD_API int iod_vtd_context_get_second(const struct iod_vtd_context *context,
 				       const struct iod_vtd_id *id, uint32_t flags,
 				       struct iod_pgtable_cfg *cfg, uint64_t *root,
 				       const char **why);
+/** The same of a PASID entry, alone or nested. */
 IOD_API int iod_vtd_pasid_get_second(const struct iod_vtd_pasid *pasid, const struct iod_vtd_id *id,
 				     uint32_t flags, struct iod_pgtable_cfg *cfg, uint64_t *root,
 				     const char **why);
