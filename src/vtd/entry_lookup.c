@@ -12,6 +12,7 @@
 #include "pgtable/mem.h"
 #include "vtd/entry_bits.h"
 #include "vtd/id.h"
+#include "vtd/lookup.h"
 
 #define LOOKUP_SIZE_MIN sizeof(struct iod_vtd_lookup)
 #define LOOKUP_FLAGS	(IOD_VTD_CHECK_REV5 | IOD_VTD_CHECK_LENIENT)
@@ -91,24 +92,6 @@ static int find_root(struct iod_vtd_lookup *l, uint64_t *table)
 	return ret;
 }
 
-static int find_legacy(struct iod_vtd_lookup *l, uint64_t table)
-{
-	struct iod_vtd_raw_context raw;
-	const char *why;
-	int ret;
-
-	l->context_pa = table + (l->source_id & 0xff) * sizeof(raw);
-	ret = fetch(l, l->context_pa, raw.word, 2, IOD_VTD_F_CONTEXT_ACCESS);
-	if (ret)
-		return ret;
-	iod_vtd_context_decode(&l->context, &raw);
-	l->fpd = l->context.fpd; /* whether it is present or not */
-	ret = judged(l, iod_vtd_context_check(&l->context, l->id, l->flags, &why), why);
-	if (!ret && l->at != IOD_VTD_AT_UNTRANSLATED && l->context.tt != IOD_VTD_TT_SECOND_ATS)
-		ret = refuse(l, IOD_VTD_F_TT_BLOCKED, "TT: no ATS");
-	return ret;
-}
-
 static int find_scalable(struct iod_vtd_lookup *l, uint64_t table)
 {
 	struct iod_vtd_raw_sm_context raw;
@@ -124,29 +107,73 @@ static int find_scalable(struct iod_vtd_lookup *l, uint64_t table)
 	return judged(l, iod_vtd_sm_context_check(&l->sm_context, l->id, l->flags, &why), why);
 }
 
+static enum iod_vtd_fault_reason say(enum iod_vtd_fault_reason reason, const char *text,
+				     const char **why)
+{
+	if (why)
+		*why = text;
+	return reason;
+}
+
+static enum iod_vtd_fault_reason check_scalable(const struct iod_vtd_sm_context *context,
+						const struct iod_vtd_id *id,
+						const struct vtd_request *req, const char **why)
+{
+	uint64_t pasid = (uint64_t)req->pasid;
+
+	if (req->at != IOD_VTD_AT_UNTRANSLATED && !context->dte)
+		return say(IOD_VTD_F_SM_DTE, "DTE = 0", why);
+	if (req->page_request && !context->pre)
+		return say(IOD_VTD_F_SM_PRE, "PRE = 0", why);
+	if (req->pasid < 0)
+		return say(IOD_VTD_F_NONE, NULL, why);
+	if (!context->paside)
+		return say(IOD_VTD_F_SM_PASIDE, "PASIDE = 0", why);
+	if (pasid >> vtd_pasid_bits(id))
+		return say(IOD_VTD_F_PASID_PSS, "PASID is beyond ECAP.PSS", why);
+	if (pasid >> (PASID_DIR_LG2 + PASIDS_LG2 + context->pdts))
+		return say(IOD_VTD_F_SM_PDTS, "PASID is beyond the PASID directory", why);
+	if (pasid == context->rid_pasid)
+		return say(IOD_VTD_F_SM_RID_PASID, "PASID is RID_PASID", why);
+	if (req->at == IOD_VTD_AT_TRANSLATED && !context->eptr)
+		return say(IOD_VTD_F_SM_EPTR, "EPTR = 0", why);
+	return say(IOD_VTD_F_NONE, NULL, why);
+}
+
+enum iod_vtd_fault_reason iod_vtd_check_request(const struct iod_vtd_lookup *found,
+						const struct vtd_request *req, const char **why)
+{
+	if (found->scalable)
+		return check_scalable(&found->sm_context, found->id, req, why);
+	if (req->at != IOD_VTD_AT_UNTRANSLATED && found->context.tt != IOD_VTD_TT_SECOND_ATS)
+		return say(IOD_VTD_F_TT_BLOCKED, "TT: no ATS", why);
+	return say(IOD_VTD_F_NONE, NULL, why);
+}
+
 /* What the context entry allows. */
 static int check_request(struct iod_vtd_lookup *l)
 {
-	const struct iod_vtd_sm_context *context = &l->sm_context;
-	uint64_t pasid = (uint64_t)l->pasid;
+	const struct vtd_request req = { l->pasid, l->at, l->page_request };
+	const char *why;
+	int reason = (int)iod_vtd_check_request(l, &req, &why);
 
-	if (l->at != IOD_VTD_AT_UNTRANSLATED && !context->dte)
-		return refuse(l, IOD_VTD_F_SM_DTE, "DTE = 0");
-	if (l->page_request && !context->pre)
-		return refuse(l, IOD_VTD_F_SM_PRE, "PRE = 0");
-	if (l->pasid < 0)
-		return 0;
-	if (!context->paside)
-		return refuse(l, IOD_VTD_F_SM_PASIDE, "PASIDE = 0");
-	if (pasid >> vtd_pasid_bits(l->id))
-		return refuse(l, IOD_VTD_F_PASID_PSS, "PASID is beyond ECAP.PSS");
-	if (pasid >> (PASID_DIR_LG2 + PASIDS_LG2 + context->pdts))
-		return refuse(l, IOD_VTD_F_SM_PDTS, "PASID is beyond the PASID directory");
-	if (pasid == context->rid_pasid)
-		return refuse(l, IOD_VTD_F_SM_RID_PASID, "PASID is RID_PASID");
-	if (l->at == IOD_VTD_AT_TRANSLATED && !context->eptr)
-		return refuse(l, IOD_VTD_F_SM_EPTR, "EPTR = 0");
-	return 0;
+	return judged(l, reason, why);
+}
+
+static int find_legacy(struct iod_vtd_lookup *l, uint64_t table)
+{
+	struct iod_vtd_raw_context raw;
+	const char *why;
+	int ret;
+
+	l->context_pa = table + (l->source_id & 0xff) * sizeof(raw);
+	ret = fetch(l, l->context_pa, raw.word, 2, IOD_VTD_F_CONTEXT_ACCESS);
+	if (ret)
+		return ret;
+	iod_vtd_context_decode(&l->context, &raw);
+	l->fpd = l->context.fpd; /* whether it is present or not */
+	ret = judged(l, iod_vtd_context_check(&l->context, l->id, l->flags, &why), why);
+	return ret ? ret : check_request(l);
 }
 
 static int find_pasid_dir(struct iod_vtd_lookup *l)

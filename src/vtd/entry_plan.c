@@ -41,7 +41,8 @@ static unsigned words_that_differ(const struct change *c)
 {
 	unsigned i, mask = 0;
 
-	for (i = 0; i < c->nr_words; i++)
+	/* The second bound is for compilers that look into it with sanitizers on. */
+	for (i = 0; i < c->nr_words && i < WORDS_MAX; i++)
 		mask |= (unsigned)(c->from[i] != c->to[i]) << i;
 	return mask;
 }
