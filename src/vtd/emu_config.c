@@ -13,8 +13,7 @@
 #include <string.h>
 
 #include "vtd/emu.h"
-#include "vtd/entry_bits.h"
-#include "vtd/id.h"
+#include "vtd/lookup.h"
 
 static bool emu_caching_mode(const struct iod_vtd_emu *emu)
 {
@@ -153,39 +152,18 @@ static bool emu_legacy_mode(const struct emu_op *op)
 }
 
 /* What the context entry forbids of this request (7.1.3). */
-static enum iod_vtd_fault_reason emu_check_scalable(const struct emu_op *op,
-						    const struct iod_vtd_sm_context *context)
-{
-	uint64_t pasid = op->req.pasid;
-
-	if ((emu_is_ats(op) || emu_is_translated(op)) && !context->dte)
-		return IOD_VTD_F_SM_DTE;
-	if (op->page_request && !context->pre)
-		return IOD_VTD_F_SM_PRE;
-	if (!op->req.pasid_valid)
-		return IOD_VTD_F_NONE;
-	if (!context->paside)
-		return IOD_VTD_F_SM_PASIDE;
-	if (pasid >> vtd_pasid_bits(&op->emu->id))
-		return IOD_VTD_F_PASID_PSS;
-	if (pasid >> (PASID_DIR_LG2 + PASIDS_LG2 + context->pdts))
-		return IOD_VTD_F_SM_PDTS;
-	if (pasid == context->rid_pasid)
-		return IOD_VTD_F_SM_RID_PASID;
-	if (emu_is_translated(op) && !context->eptr)
-		return IOD_VTD_F_SM_EPTR;
-	return IOD_VTD_F_NONE;
-}
-
 static enum iod_vtd_fault_reason emu_check_request(const struct emu_op *op,
 						   const struct iod_vtd_lookup *context)
 {
-	if (context->scalable)
-		return emu_check_scalable(op, &context->sm_context);
-	if ((emu_is_ats(op) || emu_is_translated(op)) &&
-	    context->context.tt != IOD_VTD_TT_SECOND_ATS)
-		return IOD_VTD_F_TT_BLOCKED;
-	return IOD_VTD_F_NONE;
+	struct vtd_request req = { .pasid = op->req.pasid_valid ? (int64_t)op->req.pasid : -1,
+				   .at = IOD_VTD_AT_UNTRANSLATED,
+				   .page_request = op->page_request };
+
+	if (emu_is_ats(op))
+		req.at = IOD_VTD_AT_TRANSLATION;
+	else if (emu_is_translated(op))
+		req.at = IOD_VTD_AT_TRANSLATED;
+	return iod_vtd_check_request(context, &req, NULL);
 }
 
 /* ---- page tables ---- */
