@@ -51,6 +51,8 @@ static const char usage_text[] =
 	"touchedN    devices used so many percent of the 2 MiB regions (pruned sweep)\n"
 	"recycled    memory that was used before; fresh: it has to be faulted in\n"
 	"percall     one call a page; partial: all but one page of each leaf table\n"
+	"shadow      a shadow of a guest's table: dsi: an invalidation of the domain; page: one that\n"
+	"            stayed or went\n"
 	"join        a sync behind a virtual IOMMU, with guest memory shuffled in 4K or 2M\n"
 	"split merge so many pages into 4K, or 4K into such; break: by break-before-make\n"
 	"dirty       unmap that delivers dirty pages; untouched: no device used the tables, as their\n"

@@ -169,6 +169,7 @@ extern const struct bench_ops bench_translate_ops;
 extern const struct bench_ops bench_join_ops;
 extern const struct bench_ops bench_smmu_inv_ops;
 extern const struct bench_ops bench_smmu_guest_ops;
+extern const struct bench_ops bench_shadow_ops;
 extern const struct bench_ops bench_smmu_encode_ops, bench_smmu_decode_ops;
 extern const struct bench_ops bench_count_ops, bench_or_ops, bench_iterate_ops;
 
@@ -186,6 +187,7 @@ extern const struct bench_limit bench_limit_full;	 /* the same sweep without pru
 extern const struct bench_limit bench_limit_unjoined;	 /* the same sync without a join */
 extern const struct bench_limit bench_limit_one_thread;	 /* the same sweep without shares */
 extern const struct bench_limit bench_limit_copy_guest;	 /* as many commands */
+extern const struct bench_limit bench_limit_read_both;	 /* iod_visit() of both tables */
 extern const struct bench_limit bench_limit_bitmap_read; /* of one bitmap */
 extern const struct bench_limit bench_limit_bitmap_or;	 /* read two, write one */
 extern const struct bench_limit bench_limit_copy;	 /* as many commands */

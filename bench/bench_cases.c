@@ -78,6 +78,11 @@
 	.bench = "guest_inv", .page = "-", .ops = &bench_smmu_guest_ops, \
 	.limit = &bench_limit_copy_guest, .items = MIB, .warm = true
 
+/* A guest's table is followed by its shadow. */
+#define SHADOW                                                     \
+	.bench = "shadow", .page = "4K", .ops = &bench_shadow_ops, \
+	.limit = &bench_limit_read_both, .warm = true
+
 /* The map and unmap cases build the plain tables anew, which the sweeps before them must not see. */
 const struct bench_case bench_cases[] = {
 	/* clang-format off */
@@ -181,6 +186,10 @@ const struct bench_case bench_cases[] = {
 	{ GUEST_INV, .state = "scattered", .mode = "single", NS(20) },
 	{ GUEST_INV, .state = "mixed", .mode = "ranges", NS(20) },
 	{ GUEST_INV, .state = "mixed", .mode = "single", NS(20) },
+	{ SHADOW, .state = "nvme-fio", .mode = "dsi", RATIO(4), .items = 256 },
+	{ SHADOW, .state = "gpu", .mode = "dsi", RATIO(3), .items = 16 },
+	{ SHADOW, .state = "kept", .mode = "page", RATIO(2), .items = MIB },
+	{ SHADOW, .state = "gone", .mode = "page", RATIO(4), .items = MIB },
 	{ BITMAP, .state = "random", .mode = "count", .ops = &bench_count_ops,
 	  .limit = &bench_limit_bitmap_read, RATIO(1.3), .pattern = BENCH_DIRTY_10 },
 	{ BITMAP, .state = "random", .mode = "or", .ops = &bench_or_ops,
