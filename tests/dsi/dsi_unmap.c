@@ -245,6 +245,20 @@ static void sync_unmaps(struct dsi *d, bool late)
 	d->res->invalidations += after.invalidations - before.invalidations;
 }
 
+/* A log syncs each of them. */
+static void unmap_joined(struct dsi *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->vmm.nr; i++)
+		dsi_join_unmap(d, d->vmm.arg[i].iova, d->vmm.arg[i].len);
+	for (i = 0; i < d->vmm.nr; i++) {
+		forget(d, &d->vmm.unmap[i]);
+		free(d->vmm.unmap[i].mem);
+	}
+	d->vmm.nr = 0;
+}
+
 void dsi_vmm_unmap_holes(struct dsi *d)
 {
 	enum dsi_how how = d->cfg->how;
@@ -254,6 +268,10 @@ void dsi_vmm_unmap_holes(struct dsi *d)
 	if (!d->vmm.nr)
 		return;
 	arguments(d);
+	if (how == DSI_JOIN) {
+		unmap_joined(d);
+		return;
+	}
 	if (how == DSI_READ_QUIET || how == DSI_READ_FIRST)
 		read_first(d);
 	if (how == DSI_READ_FIRST)

@@ -110,8 +110,8 @@ void dsi_vmm_open(struct dsi *d)
 	m->copy = zeroed(frames, sizeof(uint32_t));
 	m->pending = zeroed(frames, 1);
 	m->dirty = zeroed(frames, 1);
-	if (dsi_how_shadow(d->cfg->how))
-		dsi_shadow_open(d);
+	if (d->cfg->how == DSI_JOIN)
+		dsi_join_open(d, &ops);
 }
 
 void dsi_vmm_close(struct dsi *d)
@@ -119,8 +119,8 @@ void dsi_vmm_close(struct dsi *d)
 	struct dsi_vmm *m = &d->vmm;
 	unsigned int i;
 
-	if (m->shadow)
-		dsi_shadow_close(d);
+	if (m->log)
+		dsi_join_close(d);
 	iodt_assert_ok(iod_gather_sync(m->round));
 	iodt_assert_ok(iod_gather_sync(m->gather));
 	iodt_assert_ok(iod_gather_destroy(m->round));
@@ -159,6 +159,8 @@ static int shadow_one(void *cookie, const struct iod_visit_event *e)
 	m->frame[w][page] = (uint32_t)(e->mapping.pa / DSI_PAGE);
 	m->mapped[w][page / 64] |= UINT64_C(1) << page % 64;
 	m->nr_mapped++;
+	if (m->join)
+		iodt_assert_ok(iod_gpa_join_map(m->join, e->iova, DSI_PAGE, e->mapping.pa));
 	return iod_map(m->pt, e->iova, e->mapping.pa, DSI_PAGE, IODT_RW, NULL, NULL);
 }
 
@@ -279,6 +281,10 @@ void dsi_vmm_sweep(struct dsi *d, uint32_t flags)
 	struct iod_sweep s;
 	int w;
 
+	if (m->log) {
+		dsi_join_sync(d, flags ? IOD_DIRTY_SYNC_FINAL : 0);
+		return;
+	}
 	for (w = 0; w < DSI_WINDOWS; w++) {
 		memset(m->bits[w], 0, DSI_PAGES / 8);
 		iodt_assert_ok(iod_bitmap_init(&bm, dsi_iova(d, w, 0), len, DSI_PAGE, m->bits[w],
