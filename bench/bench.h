@@ -68,7 +68,7 @@ struct bench_rig {
 	double bus;    /* shares: what two threads gain at the limit's work */
 	double work_ns; /* what the work took by its own watch, where that is not the whole; else 0 */
 	double worst, worst_alone; /* pause: the longest call, ns; and without a sweep */
-	double commands, excess;   /* smmu_inv: commands of a batch, and how many were too many */
+	double commands, excess;   /* *_inv: commands of a batch, and how many were too many */
 };
 
 /* How one case is repeated. All return 0 or a negative errno, explained by bench_fail(). */
@@ -167,7 +167,7 @@ extern const struct bench_ops bench_split_ops, bench_merge_ops;
 extern const struct bench_ops bench_beside_ops, bench_pause_ops;
 extern const struct bench_ops bench_translate_ops;
 extern const struct bench_ops bench_join_ops;
-extern const struct bench_ops bench_smmu_inv_ops;
+extern const struct bench_ops bench_inv_ops;
 extern const struct bench_ops bench_smmu_guest_ops;
 extern const struct bench_ops bench_shadow_ops;
 extern const struct bench_ops bench_smmu_encode_ops, bench_smmu_decode_ops;

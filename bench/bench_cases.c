@@ -70,9 +70,12 @@
 	.bench = "smmu_cmd", .page = "-", .limit = &bench_limit_copy_cmds, .items = 4 * MIB, \
 	.warm = true
 /* A gather becomes commands: 50 million a second. */
-#define SMMU_INV                                                                                  \
-	.bench = "smmu_inv", .page = "-", .ops = &bench_smmu_inv_ops, .limit = &bench_limit_copy, \
+#define INV(vendor)                                                                      \
+	.bench = vendor, .page = "-", .ops = &bench_inv_ops, .limit = &bench_limit_copy, \
 	.items = MIB, .warm = true
+#define SMMU_INV  INV("smmu_inv")
+#define VTD_INV	  INV("vtd_inv")
+#define AMDVI_INV INV("amdvi_inv")
 /* A guest's commands become the host's: 50 million a second. */
 #define GUEST_INV                                                        \
 	.bench = "guest_inv", .page = "-", .ops = &bench_smmu_guest_ops, \
@@ -180,6 +183,18 @@ const struct bench_case bench_cases[] = {
 	{ SMMU_INV, .state = "unmap32M", .mode = "ranges" },
 	{ SMMU_INV, .state = "unmap32M", .mode = "single", NS(20) },
 	{ SMMU_INV, .state = "issued", .mode = "ranges", NS(20) },
+	{ VTD_INV, .state = "scattered", .mode = "blocks", NS(20) },
+	{ VTD_INV, .state = "scattered", .mode = "cost", NS(20) },
+	{ VTD_INV, .state = "random", .mode = "blocks", NS(20) },
+	{ VTD_INV, .state = "random", .mode = "cost" },
+	{ VTD_INV, .state = "unmap32M", .mode = "blocks" },
+	{ VTD_INV, .state = "issued", .mode = "blocks", NS(20) },
+	{ AMDVI_INV, .state = "scattered", .mode = "blocks", NS(20) },
+	{ AMDVI_INV, .state = "scattered", .mode = "cost", NS(20) },
+	{ AMDVI_INV, .state = "random", .mode = "blocks", NS(20) },
+	{ AMDVI_INV, .state = "random", .mode = "cost" },
+	{ AMDVI_INV, .state = "unmap32M", .mode = "blocks" },
+	{ AMDVI_INV, .state = "issued", .mode = "blocks", NS(20) },
 	{ GUEST_INV, .state = "pages", .mode = "ranges", NS(20) },
 	{ GUEST_INV, .state = "pages", .mode = "single", NS(20) },
 	{ GUEST_INV, .state = "scattered", .mode = "ranges", NS(20) },

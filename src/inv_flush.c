@@ -10,6 +10,7 @@
 #include "inv_core.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* ---- invalidating ---- */
 
@@ -183,13 +184,16 @@ int iod_inv_core_sync(struct inv_core *inv)
 
 static int out_copy(struct inv_out *o, bool sync)
 {
-	size_t i, k, words = (size_t)1 << o->words_lg2;
+	size_t n;
 
 	if (o->inv->repeat)
 		iod_inv_out_repeat(o);
-	for (i = 0; i < o->n; i++, o->to_n++)
-		for (k = 0; k < words && o->to_n < o->to_max; k++)
-			o->to[o->to_n * words + k] = inv_out_cmd(o, i)[k];
+	n = o->to_n < o->to_max ? o->to_max - o->to_n : 0;
+	n = o->n < n ? o->n : n;
+	if (n)
+		memcpy(o->to + (o->to_n << o->words_lg2), o->word,
+		       (n << o->words_lg2) * sizeof(*o->word));
+	o->to_n += o->n;
 	return 0;
 }
 
