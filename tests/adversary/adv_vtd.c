@@ -121,8 +121,6 @@ static int open_inv(struct adv_iommu *u, struct vtd *v, uint64_t *rng)
 	struct iod_vtd_inv *inv = NULL;
 	int ret = iod_vtd_iq_sink(v->iq, &sink);
 
-	if (stage1 && adv_chance(rng, 50))
-		cfg.flags |= IOD_VTD_INV_NO_GLOBAL; /* nothing is mapped so */
 	if (adv_chance(rng, 15))
 		cfg.flags |= IOD_VTD_INV_REPEAT;
 	if (adv_chance(rng, 10))

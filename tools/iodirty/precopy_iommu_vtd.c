@@ -132,7 +132,6 @@ static int create_inv(struct precopy_iommu *u, struct vtd *v)
 		.sink = &sink,
 		.stage = u->stage,
 		.did = PRECOPY_ID,
-		.flags = u->stage == 1 ? IOD_VTD_INV_NO_GLOBAL : 0,
 		.quirk = u->vm->opts->violation ? leave_out : NULL,
 		.quirk_cookie = u,
 	};
