@@ -211,7 +211,7 @@ static void driver(struct fuzz_in *in, uint64_t base)
 	struct iod_amdvi_submitted result = { .size = sizeof(result) };
 	struct iod_amdvi_raw_cmd cmds[64];
 	size_t nr, i;
-	int ret;
+	int ret, sent;
 
 	FUZZ_CHECK(world);
 	memset(world, 0, sizeof(*world));
@@ -236,8 +236,8 @@ static void driver(struct fuzz_in *in, uint64_t base)
 		i = fuzz_take(in, 1);
 		result.issued = 0;
 		result.error = 0;
-		fq_check_submitted(iod_amdvi_cmdq_submit(a.q, cmds, nr, i & 1, &result),
-				   result.issued, nr, result.error);
+		sent = iod_amdvi_cmdq_submit(a.q, cmds, nr, i & 1, &result);
+		fq_check_submitted(sent, result.issued, nr, result.error);
 		if (i & 2)
 			turn(&a.d);
 		if (i & 4)

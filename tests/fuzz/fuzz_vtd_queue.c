@@ -219,7 +219,7 @@ static void driver(struct fuzz_in *in, uint64_t base)
 	struct iod_vtd_raw_desc descs[64];
 	struct iod_vtd_iq *q;
 	size_t nr, i;
-	int ret;
+	int ret, sent;
 
 	FUZZ_CHECK(world);
 	memset(world, 0, sizeof(*world));
@@ -242,8 +242,8 @@ static void driver(struct fuzz_in *in, uint64_t base)
 		i = fuzz_take(in, 1);
 		result.issued = 0;
 		result.error = 0;
-		fq_check_submitted(iod_vtd_iq_submit(q, descs, nr, i & 1, &result), result.issued,
-				   nr, result.error);
+		sent = iod_vtd_iq_submit(q, descs, nr, i & 1, &result);
+		fq_check_submitted(sent, result.issued, nr, result.error);
 		if (i & 2)
 			turn(&v.d);
 	}
