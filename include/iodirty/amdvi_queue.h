@@ -8,8 +8,8 @@
  * - struct iod_amdvi_cmdq is a driver's command buffer: any number of threads submit, one sync a batch.
  * - struct iod_amdvi_sink is where commands go: a command buffer, or what the caller likes.
  *
- * Registers are words in host byte order that the caller provides, read and written atomically. Heads and tails are
- * byte offsets into the ring; a ring of N entries holds N - 1. All entries have 16 bytes.
+ * Registers are words in host byte order that the caller provides (64-bit ones aligned to 8), read and written
+ * atomically. Heads and tails are byte offsets into the ring; a ring of N entries holds N - 1. All entries have 16 bytes.
  */
 #ifndef IODIRTY_AMDVI_QUEUE_H
 #define IODIRTY_AMDVI_QUEUE_H

@@ -9,8 +9,8 @@
  * - struct iod_vtd_iq is a driver's invalidation queue: any number of threads submit, one sync a batch.
  * - struct iod_vtd_sink is where descriptors go: an invalidation queue, or what the caller likes.
  *
- * Registers are words in host byte order that the caller provides, read and written atomically. Heads and tails are
- * byte offsets into the ring; a ring of N entries holds N - 1.
+ * Registers are words in host byte order that the caller provides (64-bit ones aligned to 8), read and written
+ * atomically. Heads and tails are byte offsets into the ring; a ring of N entries holds N - 1.
  */
 #ifndef IODIRTY_VTD_QUEUE_H
 #define IODIRTY_VTD_QUEUE_H
