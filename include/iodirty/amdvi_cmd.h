@@ -92,8 +92,8 @@ IOD_API int iod_amdvi_cmd_encode(struct iod_amdvi_raw_cmd *raw, const struct iod
  * Decode. Strict: reserved bits, and fields of features that are not there, are refused; an IOMMU logs
  * ILLEGAL_COMMAND_ERROR for what is refused, and stops. PASIDs above PASmax are refused as BAD_PASID.
  * Fields that hardware ignores, or may, are 0 in @p cmd: pasid without gn, store_addr and data without store. Where
- * sources disagree nothing is refused: bits 11:9 beside the tag of COMPLETE_PPR_REQUEST are ignored, queueid,
- * maxpend and type are taken as they are.
+ * sources disagree nothing is refused: bits 11:9 beside the tag of COMPLETE_PPR_REQUEST are ignored, queueid and
+ * maxpend are taken as they are; type is refused without InvIotlbTypeSup.
  * @return as iod_amdvi_cmd_encode(); *cmd is all zero when refused, but for op, and devid where the opcode has one
  */
 IOD_API int iod_amdvi_cmd_decode(struct iod_amdvi_cmd *cmd, const struct iod_amdvi_raw_cmd *raw,
