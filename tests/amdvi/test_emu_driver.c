@@ -1,36 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The library on both sides of one AMD IOMMU: a driver (page tables, gathers, commands, its command buffer) and the
- * emulated IOMMU, over the same memory, with threads of DMA between them.
- *
- * Migration: pages are swept, invalidated, copied, while devices write; after the final pass the copy is what
- * the memory is. Unmapping: when a gather is synced, no DMA reaches the page. Twins that drop commands on
+ * emulated IOMMU, over the same memory, with threads of DMA between them (op/emuworld.h). Twins that drop commands on
  * their way to the buffer lose pages, and reach what was unmapped.
  *
  * From a gather to commands there are two ways: the library's, and the test's own, the plainest that is right.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 
 #include <iodirty/amdvi_dte.h>
 #include <iodirty/amdvi_emu.h>
 #include <iodirty/amdvi_inv.h>
 #include <iodirty/amdvi_queue.h>
-#include <iodirty/sweep.h>
 
-#include "iodtest.h"
+#include "op/emuworld.h"
 
-#define PAGES	  128u		      /* written and migrated */
-#define WINDOW	  16u		      /* mapped and unmapped */
-#define DATA	  (UINT64_C(1) << 36) /* output address of page 0 */
-#define IOVA	  UINT64_C(0x10000000)
-#define WINDOW_AT UINT64_C(0x20000000)
-#define DMA_DEV	  3u
-#define DOMAIN	  7u
-#define PASID	  5u
-#define DMAS	  2
-#define CONTROL	  0x18
+#define DMA_DEV 3u
+#define DOMAIN	7u
+#define PASID	5u
+#define CONTROL 0x18
 /* IommuEn, CmdBufEn, GTEn, GCR3TRPMode */
 #define CTRL_ON (IODT_BIT(0) | IODT_BIT(12) | IODT_BIT(16) | IODT_BIT(58))
 
@@ -38,29 +27,35 @@ enum kind { HOST, GUEST, NESTED, KINDS };
 enum way { PLAIN, LIBRARY, WAYS };
 
 struct world {
+	struct emuworld w; /* first */
 	enum kind kind;
 	enum way way;
 	struct iod_mem *mem;
 	struct iod_amdvi_emu *emu;
 	struct iod_amdvi_cmdq *cmdq;
 	struct iod_amdvi_sink sink;
-	struct iod_pgtable *pt,
-		*pt1; /* what is tracked; nested: the host's, and the guest's table */
-	struct iod_gather *gather;
+	struct iod_pgtable *pt1;   /* nested: the guest's table */
 	struct iod_amdvi_inv *inv; /* LIBRARY */
 	uint64_t devtab;
-	bool off;	   /* HAD is not on yet */
-	bool drop;	   /* the twin: no invalidation goes out */
-	bool ats;	   /* the device caches, too */
-	unsigned int stop; /* atomic */
-	unsigned int bad;  /* atomic: DMA that reached a page after it was unmapped */
-	bool deaf;	   /* the other twin: the device does not obey */
-	uint64_t atc;	   /* the device's ATC: what page 0 translates to, writable; 0: nothing */
-	_Alignas(8) uint64_t data[PAGES],
-		copy[PAGES];	     /* atomic: what lies in the pages; word by word is enough */
-	unsigned int mapped[WINDOW]; /* atomic: the page may be reached */
-	_Alignas(8) uint64_t writes; /* atomic */
+	bool off;  /* HAD is not on yet */
+	bool drop; /* the twin: no invalidation goes out */
+	bool ats;  /* the device caches, too */
+	bool deaf; /* the other twin: the device does not obey */
 };
+
+static int emu_access(void *emu, const struct iod_emu_req *req, struct iod_emu_result *result)
+{
+	return iod_amdvi_emu_access(emu, req, result, NULL);
+}
+
+static int emu_dma(void *emu, const struct iod_emu_req *req, uint64_t len,
+		   int (*move)(void *cookie, uint64_t pa, uint64_t len, uint64_t offset),
+		   void *cookie)
+{
+	return iod_amdvi_emu_dma(emu, req, len, move, cookie, NULL, NULL, NULL);
+}
+
+static const struct emuworld_ops emu_ops = { .access = emu_access, .dma = emu_dma };
 
 static int atc_inv(void *cookie, uint32_t devid, bool pasid_valid, uint32_t pasid, uint64_t first,
 		   uint64_t last)
@@ -68,9 +63,8 @@ static int atc_inv(void *cookie, uint32_t devid, bool pasid_valid, uint32_t pasi
 	struct world *w = cookie;
 
 	(void)pasid;
-	if (devid == DMA_DEV && pasid_valid == (w->kind != HOST) && first <= IOVA && IOVA <= last &&
-	    !w->deaf)
-		w->atc = 0;
+	if (devid == DMA_DEV && pasid_valid == (w->kind != HOST) && !w->deaf)
+		ew_forget(&w->w, first, last);
 	return 0;
 }
 
@@ -232,13 +226,13 @@ static struct iod_pgtable *table(struct world *w, enum iod_format format)
 static struct iod_amdvi_raw_dte make_dte(struct world *w)
 {
 	struct iod_hw_info info = { .size = sizeof(info) };
-	struct iod_pgtable *guest = w->kind == GUEST ? w->pt : w->pt1;
+	struct iod_pgtable *guest = w->kind == GUEST ? w->w.pt : w->pt1;
 	struct iod_amdvi_dte dte = { .v = true, .i = true };
 	struct iod_amdvi_raw_dte raw;
 	uint64_t gcr3;
 
 	if (w->kind != GUEST) {
-		assert_int_equal(iod_pgtable_get_hw_info(w->pt, &info), 0);
+		assert_int_equal(iod_pgtable_get_hw_info(w->w.pt, &info), 0);
 		assert_int_equal(iod_amdvi_dte_set_host(&dte, &info, DOMAIN), 0);
 		if (w->off)
 			dte.had = IOD_AMDVI_HAD_OFF;
@@ -304,7 +298,6 @@ static void open_world(struct world *w, enum kind kind, enum way way, bool drop,
 {
 	struct iod_mem_arena_cfg arena = { .size = sizeof(arena), .window = IODT_BIT(26) };
 	struct iod_gather_cfg gather = { .size = sizeof(gather), .ops = &inv_ops };
-	uint32_t prot = IODT_RW;
 
 	memset(w, 0, sizeof(*w));
 	w->kind = kind;
@@ -312,185 +305,57 @@ static void open_world(struct world *w, enum kind kind, enum way way, bool drop,
 	w->drop = drop;
 	w->off = off;
 	assert_int_equal(iod_mem_create_arena(&w->mem, &arena), 0);
-	w->pt = table(w, kind == GUEST ? IOD_AMD_V2 : IOD_AMD_V1);
-	if (kind == NESTED) {
-		/* The guest: its addresses are IOVA + ..., its tables lie at the addresses they have. */
+	w->w.ops = &emu_ops;
+	w->w.req.source = DMA_DEV;
+	w->w.req.pasid_valid = kind != HOST;
+	w->w.req.pasid = kind != HOST ? PASID : 0;
+	w->w.pt = table(w, kind == GUEST ? IOD_AMD_V2 : IOD_AMD_V1);
+	if (kind == NESTED)
 		w->pt1 = table(w, IOD_AMD_V2);
-		assert_int_equal(iod_map(w->pt1, IOVA, IOVA, PAGES * 4096, prot, NULL, NULL), 0);
-		assert_int_equal(
-			iod_map(w->pt1, WINDOW_AT, WINDOW_AT, WINDOW * 4096, prot, NULL, NULL), 0);
-		assert_int_equal(iod_map(w->pt, IODT_2M, IODT_2M, IODT_BIT(26), prot, NULL, NULL),
-				 0);
-	}
-	assert_int_equal(iod_map(w->pt, IOVA, DATA, PAGES * 4096, prot, NULL, NULL), 0);
+	ew_map(&w->w, w->pt1);
 	open_iommu(w);
+	w->w.emu = w->emu;
 	gather.cookie = w;
 	if (way == LIBRARY) {
 		open_inv(w);
 		gather.ops = iod_amdvi_inv_ops();
 		gather.cookie = w->inv;
 	}
-	assert_int_equal(iod_gather_create(&w->gather, w->pt, &gather), 0);
+	assert_int_equal(iod_gather_create(&w->w.gather, w->w.pt, &gather), 0);
 }
 
 static void close_world(struct world *w)
 {
 	w->drop = false;
-	assert_int_equal(iod_gather_sync(w->gather), 0);
-	assert_int_equal(iod_gather_destroy(w->gather), 0);
+	assert_int_equal(iod_gather_sync(w->w.gather), 0);
+	assert_int_equal(iod_gather_destroy(w->w.gather), 0);
 	if (w->inv)
 		assert_int_equal(iod_amdvi_inv_destroy(w->inv), 0);
 	assert_int_equal(iod_amdvi_cmdq_destroy(w->cmdq), 0);
 	assert_int_equal(iod_amdvi_emu_destroy(w->emu), 0);
 	if (w->pt1)
 		assert_int_equal(iod_pgtable_destroy(w->pt1), 0);
-	assert_int_equal(iod_pgtable_destroy(w->pt), 0);
+	assert_int_equal(iod_pgtable_destroy(w->w.pt), 0);
 	assert_int_equal(iod_mem_destroy(w->mem), 0);
 }
 
-/* ---- the devices ---- */
-
-static struct iod_emu_req request(const struct world *w)
-{
-	return (struct iod_emu_req){
-		.size = sizeof(struct iod_emu_req),
-		.source = DMA_DEV,
-		.pasid = PASID,
-		.pasid_valid = w->kind != HOST,
-		.access = IOD_ACCESS_WRITE,
-		.iova = IOVA,
-	};
-}
-
-static int move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
-{
-	struct world *w = cookie;
-	uint64_t page = (pa - DATA) >> 12;
-
-	(void)len;
-	(void)offset;
-	if (page < PAGES)
-		__atomic_fetch_add(&w->data[page], 1, __ATOMIC_RELAXED);
-	else if (page - 1024 >= WINDOW)
-		__atomic_fetch_add(&w->bad, 1, __ATOMIC_RELAXED);
-	else if (!__atomic_load_n(&w->mapped[page - 1024], __ATOMIC_ACQUIRE))
-		__atomic_fetch_add(&w->bad, 1, __ATOMIC_RELAXED);
-	return 0;
-}
-
-static void *device(void *arg)
-{
-	struct world *w = arg;
-	struct iod_emu_req req = request(w);
-	uint64_t x = (uintptr_t)&req | 1, n = 0;
-
-	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
-		x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
-		/* A few pages are hot: they stay cached. */
-		req.iova = IOVA + (x >> 33) % ((x >> 60) < 12 ? 8 : PAGES) * 4096;
-		if ((x >> 56 & 3) == 0)
-			req.iova = WINDOW_AT + (x >> 33) % WINDOW * 4096;
-		iod_amdvi_emu_dma(w->emu, &req, 64, move, w, NULL, NULL, NULL);
-		if ((++n & 63) == 0) {
-			__atomic_fetch_add(&w->writes, 64, __ATOMIC_RELAXED);
-			sched_yield();
-		}
-	}
-	return NULL;
-}
-
-/* ---- the driver ---- */
-
-static void round_of(struct world *w, uint32_t flags)
-{
-	uint64_t words[PAGES / 64] = { 0 };
-	struct iod_sweep sweep = { .size = sizeof(sweep), .mode = IOD_SWEEP_CLEAR };
-	struct iod_bitmap bitmap;
-	unsigned int i;
-
-	assert_int_equal(
-		iod_bitmap_init(&bitmap, IOVA, PAGES * 4096, 4096, words, sizeof(words), 0), 0);
-	sweep.flags = flags;
-	sweep.iova = IOVA;
-	sweep.len = PAGES * 4096;
-	sweep.bitmap = &bitmap;
-	sweep.gather = w->gather;
-	assert_int_equal(iod_sweep(w->pt, &sweep), 0);
-	assert_int_equal(iod_gather_sync(w->gather), 0);
-	for (i = 0; i < PAGES; i++) {
-		if (iod_bitmap_test(&bitmap, IOVA + i * UINT64_C(4096)))
-			w->copy[i] = __atomic_load_n(&w->data[i], __ATOMIC_RELAXED);
-	}
-}
-
-static void map_and_unmap(struct world *w, unsigned int i)
-{
-	uint64_t iova = WINDOW_AT + i * UINT64_C(4096), pa = DATA + (1024 + i) * UINT64_C(4096);
-
-	__atomic_store_n(&w->mapped[i], 1, __ATOMIC_RELEASE);
-	assert_int_equal(iod_map(w->pt, iova, pa, 4096, IODT_RW, w->gather, NULL), 0);
-	sched_yield();
-	assert_int_equal(iod_unmap(w->pt, iova, 4096, 0, w->gather, NULL), 0);
-	assert_int_equal(iod_gather_sync(w->gather), 0);
-	__atomic_store_n(&w->mapped[i], 0, __ATOMIC_RELEASE);
-}
-
-static unsigned int lost(struct world *w)
-{
-	unsigned int i, n = 0;
-
-	for (i = 0; i < PAGES; i++)
-		n += w->copy[i] != w->data[i];
-	return n;
-}
-
-static void start(struct world *w, pthread_t thread[DMAS])
-{
-	unsigned int i;
-
-	for (i = 0; i < DMAS; i++)
-		assert_int_equal(pthread_create(&thread[i], NULL, device, w), 0);
-}
-
-static void stop(struct world *w, pthread_t thread[DMAS])
-{
-	unsigned int i;
-
-	__atomic_store_n(&w->stop, 1, __ATOMIC_RELEASE);
-	for (i = 0; i < DMAS; i++)
-		pthread_join(thread[i], NULL);
-}
-
-/* Until so many DMAs were made beside it. */
-static void rounds(struct world *w, uint64_t dmas)
-{
-	uint64_t end = __atomic_load_n(&w->writes, __ATOMIC_RELAXED) + dmas;
-	unsigned int n;
-
-	for (n = 0; __atomic_load_n(&w->writes, __ATOMIC_RELAXED) < end; n++) {
-		map_and_unmap(w, n % WINDOW);
-		if (n % 4 == 0)
-			round_of(w, 0);
-		sched_yield();
-	}
-}
+/* ---- tests ---- */
 
 static void lose_nothing(struct world *w, enum kind kind, enum way way)
 {
 	struct iod_amdvi_cmdq_stats stats = { .size = sizeof(stats) };
-	pthread_t thread[DMAS];
 
 	open_world(w, kind, way, false, false);
-	start(w, thread);
-	rounds(w, iodt_scale(100000));
-	stop(w, thread);
-	round_of(w, IOD_SWEEP_FINAL);
-	assert_int_equal(lost(w), 0);
-	assert_int_equal(w->bad, 0);
+	ew_start(&w->w);
+	ew_rounds(&w->w, iodt_scale(100000));
+	ew_stop(&w->w);
+	ew_round(&w->w, IOD_SWEEP_FINAL);
+	assert_int_equal(ew_lost(&w->w), 0);
+	assert_int_equal(w->w.bad, 0);
 	assert_int_equal(iod_amdvi_cmdq_get_stats(w->cmdq, &stats), 0);
 	assert_int_equal(stats.errors, 0);
 	print_message("kind %d, way %d: %llu DMAs, %llu commands, %llu syncs\n", (int)kind,
-		      (int)way, (unsigned long long)w->writes, (unsigned long long)stats.commands,
+		      (int)way, (unsigned long long)w->w.writes, (unsigned long long)stats.commands,
 		      (unsigned long long)stats.syncs);
 	close_world(w);
 }
@@ -516,59 +381,32 @@ static void switched_on(void **state)
 	const struct iod_inv all = { .kind = IOD_INV_DOMAIN };
 	struct world *w = calloc(1, sizeof(*w));
 	struct iod_amdvi_raw_dte dte;
-	pthread_t thread[DMAS];
 	unsigned int i;
 
 	(void)state;
 	assert_non_null(w);
 	open_world(w, HOST, PLAIN, false, true);
-	start(w, thread);
-	while (__atomic_load_n(&w->writes, __ATOMIC_RELAXED) < iodt_scale(1000))
+	ew_start(&w->w);
+	while (__atomic_load_n(&w->w.writes, __ATOMIC_RELAXED) < iodt_scale(1000))
 		sched_yield();
-	round_of(w, 0); /* what came before: nothing is recorded */
+	ew_round(&w->w, 0); /* what came before: nothing is recorded */
 	w->off = false;
 	dte = make_dte(w);
 	write_dte(w, &dte, &w->sink);
 	assert_int_equal(invalidate(w, &all, 1), 0);
 	assert_int_equal(sync_all(w), 0);
-	for (i = 0; i < PAGES; i++)
-		w->copy[i] = __atomic_load_n(&w->data[i], __ATOMIC_RELAXED);
-	rounds(w, iodt_scale(20000));
-	stop(w, thread);
-	round_of(w, IOD_SWEEP_FINAL);
-	assert_int_equal(lost(w), 0);
-	assert_int_equal(w->bad, 0);
+	for (i = 0; i < EW_PAGES; i++)
+		w->w.copy[i] = __atomic_load_n(&w->w.data[i], __ATOMIC_RELAXED);
+	ew_rounds(&w->w, iodt_scale(20000));
+	ew_stop(&w->w);
+	ew_round(&w->w, IOD_SWEEP_FINAL);
+	assert_int_equal(ew_lost(&w->w), 0);
+	assert_int_equal(w->w.bad, 0);
 	close_world(w);
 	free(w);
 }
 
-/* The twin: without invalidations the same loses pages, and reaches what was unmapped. One DMA at a time, by hand, so
- * that it is certain. */
-static void dma(struct world *w, uint64_t iova)
-{
-	struct iod_emu_req req = request(w);
-
-	req.iova = iova;
-	iod_amdvi_emu_dma(w->emu, &req, 64, move, w, NULL, NULL, NULL);
-}
-
-static void steps(struct world *w)
-{
-	uint64_t window = WINDOW_AT, pa = DATA + 1024 * UINT64_C(4096);
-
-	dma(w, IOVA); /* walks, marks, is cached */
-	round_of(w, 0);
-	dma(w, IOVA);
-	round_of(w, 0);
-	__atomic_store_n(&w->mapped[0], 1, __ATOMIC_RELEASE);
-	assert_int_equal(iod_map(w->pt, window, pa, 4096, IODT_RW, w->gather, NULL), 0);
-	dma(w, window);
-	assert_int_equal(iod_unmap(w->pt, window, 4096, 0, w->gather, NULL), 0);
-	assert_int_equal(iod_gather_sync(w->gather), 0);
-	__atomic_store_n(&w->mapped[0], 0, __ATOMIC_RELEASE);
-	dma(w, window);
-}
-
+/* The twin: without invalidations the same loses pages, and reaches what was unmapped. */
 static void twin(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -582,9 +420,9 @@ static void twin(void **state)
 		for (way = PLAIN; way < WAYS; way++) {
 			for (drop = 0; drop < 2; drop++) {
 				open_world(w, kind, way, drop, false);
-				steps(w);
-				assert_int_equal(lost(w), drop);
-				assert_int_equal(w->bad, drop);
+				ew_steps(&w->w);
+				assert_int_equal(ew_lost(&w->w), drop);
+				assert_int_equal(w->w.bad, drop);
 				close_world(w);
 			}
 		}
@@ -594,37 +432,18 @@ static void twin(void **state)
 
 /* ---- a device with a cache of its own ---- */
 
-/* Writes page 0 through what it has cached, or asks: a request that wants to write marks the page now. */
-static void ats_write(struct world *w)
-{
-	struct iod_emu_result res = { .size = sizeof(res) };
-	struct iod_emu_req req = request(w);
-
-	if (!w->atc) {
-		req.access = IOD_ACCESS_READ | IOD_ACCESS_WRITE;
-		req.flags = IOD_EMU_REQ_ATS;
-		assert_int_equal(iod_amdvi_emu_access(w->emu, &req, &res, NULL), 0);
-		assert_int_equal(res.prot & IODT_RW, IODT_RW);
-		w->atc = res.pa;
-	}
-	req.access = IOD_ACCESS_WRITE;
-	req.flags = IOD_EMU_REQ_TRANSLATED;
-	req.iova = w->atc;
-	assert_int_equal(iod_amdvi_emu_dma(w->emu, &req, 64, move, w, NULL, NULL, NULL), 0);
-}
-
 static void ats_steps(struct world *w, enum kind kind, enum way way, bool deaf)
 {
 	open_world(w, kind, way, false, false);
 	add_ats(w);
-	round_of(w, 0);
+	ew_round(&w->w, 0);
 	w->deaf = deaf;
-	ats_write(w);
-	round_of(w, 0);
-	assert_int_equal(!w->atc, !deaf);
-	ats_write(w); /* deaf: marks nothing */
-	round_of(w, 0);
-	assert_int_equal(lost(w), deaf);
+	ew_ats_write(&w->w);
+	ew_round(&w->w, 0);
+	assert_int_equal(!w->w.atc, !deaf);
+	ew_ats_write(&w->w); /* deaf: marks nothing */
+	ew_round(&w->w, 0);
+	assert_int_equal(ew_lost(&w->w), deaf);
 	close_world(w);
 }
 
@@ -647,63 +466,21 @@ static void ats(void **state)
 
 /* ---- COMPLETION_WAIT waits for accesses under a DTE that was forgotten ---- */
 
-struct slow {
-	struct world *w;
-	unsigned int inside, go; /* atomic */
-};
-
-static int slow_move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
+static void forget(void *cookie)
 {
-	struct slow *s = cookie;
+	struct iod_amdvi_cmd cmd = { .op = IOD_AMDVI_INVALIDATE_DEVTAB_ENTRY, .devid = DMA_DEV };
 
-	(void)pa;
-	(void)len;
-	(void)offset;
-	__atomic_store_n(&s->inside, 1, __ATOMIC_RELEASE);
-	while (!__atomic_load_n(&s->go, __ATOMIC_ACQUIRE))
-		sched_yield();
-	__atomic_store_n(&s->inside, 2, __ATOMIC_RELEASE);
-	return 0;
-}
-
-static void *slow_device(void *arg)
-{
-	struct slow *s = arg;
-	struct iod_emu_req req = request(s->w);
-
-	iod_amdvi_emu_dma(s->w->emu, &req, 64, slow_move, s, NULL, NULL, NULL);
-	return NULL;
-}
-
-static void *let_go(void *arg)
-{
-	struct slow *s = arg;
-	unsigned int i;
-
-	for (i = 0; i < 2000; i++)
-		sched_yield();
-	__atomic_store_n(&s->go, 1, __ATOMIC_RELEASE);
-	return NULL;
+	assert_int_equal(submit(cookie, &cmd, true), 0);
 }
 
 static void wait_waits(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct slow s = { .w = w };
-	struct iod_amdvi_cmd cmd = { .op = IOD_AMDVI_INVALIDATE_DEVTAB_ENTRY, .devid = DMA_DEV };
-	pthread_t thread[2];
 
 	(void)state;
 	assert_non_null(w);
 	open_world(w, HOST, PLAIN, false, false);
-	assert_int_equal(pthread_create(&thread[0], NULL, slow_device, &s), 0);
-	while (!__atomic_load_n(&s.inside, __ATOMIC_ACQUIRE))
-		sched_yield();
-	assert_int_equal(pthread_create(&thread[1], NULL, let_go, &s), 0);
-	assert_int_equal(submit(w, &cmd, true), 0);
-	assert_int_equal(__atomic_load_n(&s.inside, __ATOMIC_ACQUIRE), 2);
-	pthread_join(thread[0], NULL);
-	pthread_join(thread[1], NULL);
+	ew_slow_dma(&w->w, forget, w);
 	close_world(w);
 	free(w);
 }
@@ -722,11 +499,11 @@ static void illegal(void **state)
 	open_world(w, HOST, PLAIN, false, false);
 	assert_int_equal(iod_amdvi_cmd_encode(&raw[0], &cmd, NULL, NULL), 0);
 	raw[2] = raw[0];
-	dma(w, IOVA);
+	ew_dma(&w->w, EW_IOVA);
 	assert_int_equal(iod_amdvi_cmdq_submit(w->cmdq, raw, 3, true, &done), -EIO);
 	assert_int_equal(done.issued, 1);
 	assert_int_equal(done.error, IOD_AMDVI_CMDQ_ILLEGAL);
-	dma(w, IOVA);
+	ew_dma(&w->w, EW_IOVA);
 	assert_int_equal(iod_amdvi_emu_get_stats(w->emu, &stats), 0);
 	assert_int_equal(stats.dte_fetches, 2);
 	close_world(w);
@@ -740,7 +517,6 @@ static void everything(void **state)
 	struct iod_amdvi_emu_stats stats = { .size = sizeof(stats) };
 	struct iod_amdvi_ppr ppr = { .devid = DMA_DEV, .read = true, .last = true, .type = 1 };
 	struct world *w = calloc(1, sizeof(*w));
-	pthread_t thread[DMAS];
 	uint64_t x = 7, v, ring;
 	unsigned int n, k;
 
@@ -748,7 +524,7 @@ static void everything(void **state)
 	assert_non_null(w);
 	open_world(w, NESTED, LIBRARY, false, false);
 	ring = table_of(w->mem, 4096) | UINT64_C(8) << 56;
-	start(w, thread);
+	ew_start(&w->w);
 	for (n = 0; n < iodt_scale(3000); n++) {
 		x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
 		k = (unsigned int)((x >> 40) % IODT_ARRAY_SIZE(offset));
@@ -763,7 +539,7 @@ static void everything(void **state)
 			assert_int_equal(iod_amdvi_cmdq_submit(w->cmdq, NULL, 0, true, NULL), 0);
 		assert_int_equal(iod_amdvi_emu_get_stats(w->emu, &stats), 0);
 	}
-	stop(w, thread);
+	ew_stop(&w->w);
 	close_world(w);
 	free(w);
 }
