@@ -292,9 +292,22 @@ struct walk {
 	bool open;	     /* one is under way */
 };
 
+static uint64_t used(const struct walk *w)
+{
+	return w->work->items + w->spent + w->s->planned;
+}
+
 static bool over_budget(const struct walk *w)
 {
-	return w->budget_end && w->work->items + w->spent + w->s->planned >= w->budget_end;
+	return w->budget_end && used(w) >= w->budget_end;
+}
+
+/* No more at a time than is left. */
+static uint64_t stretch(const struct walk *w)
+{
+	uint64_t left = w->budget_end > used(w) ? w->budget_end - used(w) : 1;
+
+	return w->budget_end && left < SHADOW_STRETCH ? left : SHADOW_STRETCH;
 }
 
 static int commit(struct walk *w, uint64_t next)
@@ -324,6 +337,7 @@ static int walk_range(struct walk *w, uint64_t first, uint64_t last)
 	w->open = true;
 	iod_shadow_plan_begin(s, first);
 	for (;; at = next) {
+		s->stretch = stretch(w);
 		ret = iod_shadow_plan(s, at, last, &next, w->work);
 		if (ret > 0) {
 			iod_shadow_plan_end(s, last);

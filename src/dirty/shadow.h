@@ -18,6 +18,9 @@ struct shadow_run {
 	uint32_t lg2; /* of each leaf; in the shadow only */
 };
 
+/* Entries looked at in one go, at most: readers hold up who waits for a grace period. */
+#define SHADOW_STRETCH UINT64_C(65536)
+
 /* What one of the two tables maps in a stretch. */
 struct shadow_side {
 	struct shadow_run *run;
@@ -69,6 +72,7 @@ struct iod_shadow {
 	uint32_t nr_words, max_words;
 	uint64_t hole; /* nothing is to be mapped from here on, up to where planning is */
 	bool in_hole, hole_used;
+	uint64_t stretch; /* entries looked at in one go, in one table */
 	uint64_t planned; /* entries to unmap and map, about */
 
 	uint64_t invalidations, unmapped, mapped, dirty, syncs;

@@ -13,8 +13,6 @@
 
 #include "pgtable/pt_defs.h"
 
-/* Entries looked at in one go, in one table: readers hold up who waits for a grace period. */
-#define STRETCH_ITEMS UINT64_C(65536)
 /* Ranges to unmap are joined over so many pages that are not mapped: eight words of bits. */
 #define CLUB_PAGES 512u
 /* Mapped in one go where it takes small pages. */
@@ -81,14 +79,14 @@ static int take_mapping(void *cookie, const struct iod_visit_event *e)
 
 /* Reads [first, last] of a table, or its beginning: side->last says how far. */
 static int read_side(const struct iod_pgtable *pt, struct reading *reading, uint64_t first,
-		     uint64_t last, struct iod_shadow_work *work)
+		     uint64_t last, uint64_t budget, struct iod_shadow_work *work)
 {
 	struct shadow_side *side = reading->side;
 	struct iod_visit v = { .size = sizeof(v),
 			       .iova = first,
 			       .len = last - first + 1,
 			       .flags = IOD_VISIT_MAPPINGS_ONLY,
-			       .budget = STRETCH_ITEMS,
+			       .budget = budget,
 			       .fn = take_mapping,
 			       .cookie = reading };
 	int ret;
@@ -432,7 +430,7 @@ static int read_guest(struct iod_shadow *s, uint64_t first, uint64_t last,
 	s->want.last = last;
 	if (!there)
 		return 0;
-	ret = read_side(s->guest, &reading, first, last, work);
+	ret = read_side(s->guest, &reading, first, last, s->stretch, work);
 	/* A root that cannot be read maps nothing: hardware would refuse everything. */
 	if (ret == -EFAULT) {
 		reading.bad++;
@@ -454,7 +452,7 @@ int iod_shadow_plan(struct iod_shadow *s, uint64_t first, uint64_t last, uint64_
 	*next = first;
 	ret = read_guest(s, first, last, work);
 	if (!ret)
-		ret = read_side(s->cfg.pt, &reading, first, s->want.last, work);
+		ret = read_side(s->cfg.pt, &reading, first, s->want.last, s->stretch, work);
 	if (ret)
 		return ret;
 	common = common_last(s);
