@@ -2,9 +2,9 @@
 /*
  * The emulated AMD IOMMU: the event and PPR logs, and interrupts (AMD 48882, 2.5, 2.6, 2.8).
  *
- * An interrupt is raised when its status bit is set and was not before, or when the log overflows: a driver that
- * clears the bit before it takes entries out is told of each that comes later. That hardware is as sparing is
- * UNCONFIRMED; drivers that live with this live with more.
+ * An interrupt is raised when its status bit is set and was not before, when the log was empty, or when it overflows: a
+ * driver that clears the bit before it takes entries out is told of each that comes later. That hardware is as
+ * sparing is UNCONFIRMED; drivers that live with this live with more.
  */
 #include <errno.h>
 
@@ -75,6 +75,7 @@ bool iod_amd_emu_put(struct iod_amdvi_emu *emu, enum iod_amdvi_queue_kind kind, 
 	const struct emu_log_bits *bits = emu_log_bits(kind);
 	struct iod_amdvi_queue queue = iod_amd_emu_queue(emu, kind);
 	uint32_t status = emu_load(&emu->regs.status);
+	bool tell;
 	int ret;
 
 	if (!(status & bits->run))
@@ -85,7 +86,10 @@ bool iod_amd_emu_put(struct iod_amdvi_emu *emu, enum iod_amdvi_queue_kind kind, 
 	/* A length that is none: the guest's registers were written behind our back. */
 	if (ret == -EINVAL)
 		emu_clear(&emu->regs.status, bits->run);
-	if ((ret || !(status & bits->pending)) && emu_enabled(emu, bits->enable))
+	/* Looked at afterwards, so that who clears the bit behind our back sees this entry or is told. */
+	full_fence();
+	tell = ret || !(status & bits->pending) || iod_amdvi_queue_used(&queue) <= 1;
+	if (tell && emu_enabled(emu, bits->enable))
 		*irqs |= 1u << bits->irq;
 	return !ret;
 }
