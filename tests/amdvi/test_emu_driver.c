@@ -29,19 +29,20 @@ enum way { PLAIN, LIBRARY, WAYS };
 struct world {
 	struct emuworld w; /* first */
 	enum kind kind;
-	enum way way;
 	struct iod_mem *mem;
 	struct iod_amdvi_emu *emu;
 	struct iod_amdvi_cmdq *cmdq;
 	struct iod_amdvi_sink sink;
-	struct iod_pgtable *pt1;   /* nested: the guest's table */
 	struct iod_amdvi_inv *inv; /* LIBRARY */
+	struct iod_pgtable *pt1;   /* nested: the guest's table */
 	uint64_t devtab;
-	bool off;  /* HAD is not on yet */
 	bool drop; /* the twin: no invalidation goes out */
 	bool ats;  /* the device caches, too */
 	bool deaf; /* the other twin: the device does not obey */
+	bool off;  /* HAD is not on yet */
 };
+
+/* ---- the emulated IOMMU ---- */
 
 static int emu_access(void *emu, const struct iod_emu_req *req, struct iod_emu_result *result)
 {
@@ -301,17 +302,15 @@ static void open_world(struct world *w, enum kind kind, enum way way, bool drop,
 
 	memset(w, 0, sizeof(*w));
 	w->kind = kind;
-	w->way = way;
 	w->drop = drop;
 	w->off = off;
-	assert_int_equal(iod_mem_create_arena(&w->mem, &arena), 0);
 	w->w.ops = &emu_ops;
-	w->w.req.source = DMA_DEV;
+	w->w.req = (struct iod_emu_req){ .source = DMA_DEV };
+	w->w.req.pasid = kind == HOST ? 0 : PASID;
 	w->w.req.pasid_valid = kind != HOST;
-	w->w.req.pasid = kind != HOST ? PASID : 0;
+	assert_int_equal(iod_mem_create_arena(&w->mem, &arena), 0);
 	w->w.pt = table(w, kind == GUEST ? IOD_AMD_V2 : IOD_AMD_V1);
-	if (kind == NESTED)
-		w->pt1 = table(w, IOD_AMD_V2);
+	w->pt1 = kind == NESTED ? table(w, IOD_AMD_V2) : NULL;
 	ew_map(&w->w, w->pt1);
 	open_iommu(w);
 	w->w.emu = w->emu;
@@ -339,7 +338,29 @@ static void close_world(struct world *w)
 	assert_int_equal(iod_mem_destroy(w->mem), 0);
 }
 
-/* ---- tests ---- */
+static struct world *new_world(void)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	return w;
+}
+
+/* Each kind of table, each way. */
+static void each(void (*one)(struct world *w, enum kind kind, enum way way))
+{
+	struct world *w = new_world();
+	enum kind kind;
+	enum way way;
+
+	for (kind = HOST; kind < KINDS; kind++) {
+		for (way = PLAIN; way < WAYS; way++)
+			one(w, kind, way);
+	}
+	free(w);
+}
+
+/* ---- migration, and unmapping ---- */
 
 static void lose_nothing(struct world *w, enum kind kind, enum way way)
 {
@@ -362,29 +383,19 @@ static void lose_nothing(struct world *w, enum kind kind, enum way way)
 
 static void nothing_lost(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	enum kind kind;
-	enum way way;
-
 	(void)state;
-	assert_non_null(w);
-	for (kind = HOST; kind < KINDS; kind++) {
-		for (way = PLAIN; way < WAYS; way++)
-			lose_nothing(w, kind, way);
-	}
-	free(w);
+	each(lose_nothing);
 }
 
 /* Tracking is switched on under devices that write: HAD in the DTE, then the domain's pages; then a full copy. */
 static void switched_on(void **state)
 {
 	const struct iod_inv all = { .kind = IOD_INV_DOMAIN };
-	struct world *w = calloc(1, sizeof(*w));
+	struct world *w = new_world();
 	struct iod_amdvi_raw_dte dte;
 	unsigned int i;
 
 	(void)state;
-	assert_non_null(w);
 	open_world(w, HOST, PLAIN, false, true);
 	ew_start(&w->w);
 	while (__atomic_load_n(&w->w.writes, __ATOMIC_RELAXED) < iodt_scale(1000))
@@ -406,81 +417,71 @@ static void switched_on(void **state)
 	free(w);
 }
 
-/* The twin: without invalidations the same loses pages, and reaches what was unmapped. */
-static void twin(void **state)
+/* Without invalidations the same loses pages, and reaches what was unmapped. One DMA at a time, so that it is
+ * certain. */
+static void both_twins(struct world *w, enum kind kind, enum way way)
 {
-	struct world *w = calloc(1, sizeof(*w));
 	unsigned int drop;
-	enum kind kind;
-	enum way way;
 
-	(void)state;
-	assert_non_null(w);
-	for (kind = HOST; kind < KINDS; kind++) {
-		for (way = PLAIN; way < WAYS; way++) {
-			for (drop = 0; drop < 2; drop++) {
-				open_world(w, kind, way, drop, false);
-				ew_steps(&w->w);
-				assert_int_equal(ew_lost(&w->w), drop);
-				assert_int_equal(w->w.bad, drop);
-				close_world(w);
-			}
-		}
+	for (drop = 0; drop < 2; drop++) {
+		open_world(w, kind, way, drop, false);
+		ew_steps(&w->w);
+		assert_int_equal(ew_lost(&w->w), drop);
+		assert_int_equal(w->w.bad, drop);
+		close_world(w);
 	}
-	free(w);
 }
 
-/* ---- a device with a cache of its own ---- */
-
-static void ats_steps(struct world *w, enum kind kind, enum way way, bool deaf)
+static void twin(void **state)
 {
-	open_world(w, kind, way, false, false);
-	add_ats(w);
-	ew_round(&w->w, 0);
-	w->deaf = deaf;
-	ew_ats_write(&w->w);
-	ew_round(&w->w, 0);
-	assert_int_equal(!w->w.atc, !deaf);
-	ew_ats_write(&w->w); /* deaf: marks nothing */
-	ew_round(&w->w, 0);
-	assert_int_equal(ew_lost(&w->w), deaf);
-	close_world(w);
+	(void)state;
+	each(both_twins);
+}
+
+/* A device with a cache of its own, and one that does not obey. */
+static void ats_steps(struct world *w, enum kind kind, enum way way)
+{
+	unsigned int deaf;
+
+	for (deaf = 0; deaf < 2; deaf++) {
+		open_world(w, kind, way, false, false);
+		add_ats(w);
+		ew_round(&w->w, 0);
+		w->deaf = deaf;
+		ew_ats_write(&w->w);
+		ew_round(&w->w, 0);
+		assert_int_equal(!w->w.atc, !deaf);
+		ew_ats_write(&w->w); /* deaf: marks nothing */
+		ew_round(&w->w, 0);
+		assert_int_equal(ew_lost(&w->w), deaf);
+		close_world(w);
+	}
 }
 
 static void ats(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	enum kind kind;
-	enum way way;
-
 	(void)state;
-	assert_non_null(w);
-	for (kind = HOST; kind < KINDS; kind++) {
-		for (way = PLAIN; way < WAYS; way++) {
-			ats_steps(w, kind, way, false);
-			ats_steps(w, kind, way, true);
-		}
-	}
-	free(w);
+	each(ats_steps);
 }
 
-/* ---- COMPLETION_WAIT waits for accesses under a DTE that was forgotten ---- */
+/* ---- commands ---- */
 
-static void forget(void *cookie)
+/* COMPLETION_WAIT waits for accesses under a DTE that was forgotten. */
+static void forget_dte(void *cookie)
 {
+	struct world *w = cookie;
 	struct iod_amdvi_cmd cmd = { .op = IOD_AMDVI_INVALIDATE_DEVTAB_ENTRY, .devid = DMA_DEV };
 
-	assert_int_equal(submit(cookie, &cmd, true), 0);
+	assert_int_equal(submit(w, &cmd, true), 0);
 }
 
 static void wait_waits(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
+	struct world *w = new_world();
 
 	(void)state;
-	assert_non_null(w);
 	open_world(w, HOST, PLAIN, false, false);
-	ew_slow_dma(&w->w, forget, w);
+	ew_slow_dma(&w->w, forget_dte, w);
 	close_world(w);
 	free(w);
 }
@@ -488,14 +489,13 @@ static void wait_waits(void **state)
 /* A command that the IOMMU refuses: the driver gets over it, and the others are carried out. */
 static void illegal(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
+	struct world *w = new_world();
 	struct iod_amdvi_raw_cmd raw[3] = { { { 0 } } };
 	struct iod_amdvi_cmd cmd = { .op = IOD_AMDVI_INVALIDATE_DEVTAB_ENTRY, .devid = DMA_DEV };
 	struct iod_amdvi_submitted done = { .size = sizeof(done) };
 	struct iod_amdvi_emu_stats stats = { .size = sizeof(stats) };
 
 	(void)state;
-	assert_non_null(w);
 	open_world(w, HOST, PLAIN, false, false);
 	assert_int_equal(iod_amdvi_cmd_encode(&raw[0], &cmd, NULL, NULL), 0);
 	raw[2] = raw[0];
@@ -516,12 +516,11 @@ static void everything(void **state)
 	static const uint64_t offset[] = { 0x10, 0x18, 0x18, 0x38, 0x2010, 0x2020, 0x2030 };
 	struct iod_amdvi_emu_stats stats = { .size = sizeof(stats) };
 	struct iod_amdvi_ppr ppr = { .devid = DMA_DEV, .read = true, .last = true, .type = 1 };
-	struct world *w = calloc(1, sizeof(*w));
+	struct world *w = new_world();
 	uint64_t x = 7, v, ring;
 	unsigned int n, k;
 
 	(void)state;
-	assert_non_null(w);
 	open_world(w, NESTED, LIBRARY, false, false);
 	ring = table_of(w->mem, 4096) | UINT64_C(8) << 56;
 	ew_start(&w->w);
