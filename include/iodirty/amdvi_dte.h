@@ -238,11 +238,12 @@ IOD_API bool iod_amdvi_atomic128(void);
 #define IOD_AMDVI_MAX_STEPS 4u
 
 /**
- * How to get from one DTE to another. In each step some words are written: words 0 and 1 together, or 2 and 3, are
- * one store of 128 bits; any other set is one 64-bit store each. Then the DTE is invalidated (INVALIDATE_DEVTAB_ENTRY)
- * and a COMPLETION_WAIT completed. Whatever hardware reads meanwhile, all at once or in pieces, means what it meant before
- * or what it is to mean, or blocks: then the plan says so. It never goes through V=0, which would let requests
- * pass untranslated: an entry that blocks has V=1, TV=1 and neither IR, IW nor GV.
+ * How to get from one DTE to another. In each step some words are written, in any order: words 0 and 1, and 2 and 3, by
+ * one store of 128 bits for each pair; with IOD_AMDVI_CHANGE_WORDS each by one of 64 bits. Then the DTE is invalidated
+ * (INVALIDATE_DEVTAB_ENTRY) and a COMPLETION_WAIT completed. Whatever hardware reads meanwhile, all at once or in pieces,
+ * means what it meant before or what it is to mean, or blocks: then the plan says so. What is about interrupts may be
+ * new before the rest or after it. It never goes through V=0, which would let requests pass untranslated: an entry that
+ * blocks has V=1, TV=1 and neither IR, IW nor GV.
  */
 struct iod_amdvi_plan {
 	uint32_t nr; /**< steps */

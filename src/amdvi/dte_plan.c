@@ -197,7 +197,7 @@ static unsigned disagree(const struct planner *p, const struct version *from,
 	return mask;
 }
 
-/* If they disagree in one unit at most. */
+/* If they disagree in one unit at most. What neither uses goes with it. */
 static bool plan_direct(struct planner *p, const struct version *from, const struct version *to)
 {
 	unsigned i, turn = disagree(p, from, to);
@@ -215,9 +215,12 @@ static bool plan_direct(struct planner *p, const struct version *from, const str
 			word[i] ^= differ & unused;
 	}
 	add_step(p, word);
-	for (i = 0; i < DTE_WORDS; i++)
-		if (turn >> i & 1)
+	for (i = 0; i < DTE_WORDS; i++) {
+		uint64_t differ = word[i] ^ to->word[i];
+
+		if ((turn >> i & 1) || !(differ & (from->used[i] | to->used[i])))
 			word[i] = to->word[i];
+	}
 	add_step(p, word);
 	add_step(p, to->word);
 	return true;
