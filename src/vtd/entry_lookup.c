@@ -79,7 +79,7 @@ static int find_root(struct iod_vtd_lookup *l, uint64_t *table)
 	uint32_t flags = l->flags | (l->scalable ? IOD_VTD_CHECK_SCALABLE : 0);
 	struct iod_vtd_raw_root raw;
 	const char *why;
-	int ret;
+	int reason, ret;
 
 	l->root_pa = (l->rtaddr & IOD_VTD_RTADDR_RTA) + (uint64_t)(l->source_id >> 8) * sizeof(raw);
 	ret = fetch(l, l->root_pa, raw.word, 2,
@@ -87,7 +87,8 @@ static int find_root(struct iod_vtd_lookup *l, uint64_t *table)
 	if (ret)
 		return ret;
 	iod_vtd_root_decode(&l->root, &raw);
-	ret = judged(l, iod_vtd_root_check(&l->root, upper, l->id, flags, &why), why);
+	reason = iod_vtd_root_check(&l->root, upper, l->id, flags, &why);
+	ret = judged(l, reason, why);
 	*table = upper ? l->root.uctp : l->root.lctp;
 	return ret;
 }
@@ -96,7 +97,7 @@ static int find_scalable(struct iod_vtd_lookup *l, uint64_t table)
 {
 	struct iod_vtd_raw_sm_context raw;
 	const char *why;
-	int ret;
+	int reason, ret;
 
 	l->context_pa = table + (l->source_id & 0x7f) * sizeof(raw);
 	ret = fetch(l, l->context_pa, raw.word, 4, IOD_VTD_F_SM_CONTEXT_ACCESS);
@@ -104,7 +105,8 @@ static int find_scalable(struct iod_vtd_lookup *l, uint64_t table)
 		return ret;
 	iod_vtd_sm_context_decode(&l->sm_context, &raw);
 	l->fpd = l->sm_context.fpd;
-	return judged(l, iod_vtd_sm_context_check(&l->sm_context, l->id, l->flags, &why), why);
+	reason = iod_vtd_sm_context_check(&l->sm_context, l->id, l->flags, &why);
+	return judged(l, reason, why);
 }
 
 static enum iod_vtd_fault_reason say(enum iod_vtd_fault_reason reason, const char *text,
@@ -164,7 +166,7 @@ static int find_legacy(struct iod_vtd_lookup *l, uint64_t table)
 {
 	struct iod_vtd_raw_context raw;
 	const char *why;
-	int ret;
+	int reason, ret;
 
 	l->context_pa = table + (l->source_id & 0xff) * sizeof(raw);
 	ret = fetch(l, l->context_pa, raw.word, 2, IOD_VTD_F_CONTEXT_ACCESS);
@@ -172,7 +174,8 @@ static int find_legacy(struct iod_vtd_lookup *l, uint64_t table)
 		return ret;
 	iod_vtd_context_decode(&l->context, &raw);
 	l->fpd = l->context.fpd; /* whether it is present or not */
-	ret = judged(l, iod_vtd_context_check(&l->context, l->id, l->flags, &why), why);
+	reason = iod_vtd_context_check(&l->context, l->id, l->flags, &why);
+	ret = judged(l, reason, why);
 	return ret ? ret : check_request(l);
 }
 
@@ -180,7 +183,7 @@ static int find_pasid_dir(struct iod_vtd_lookup *l)
 {
 	struct iod_vtd_raw_pasid_dir raw;
 	const char *why;
-	int ret;
+	int reason, ret;
 
 	l->pasid_dir_pa =
 		l->sm_context.pasiddirptr + (uint64_t)(l->pasid_used >> PASIDS_LG2) * sizeof(raw);
@@ -189,7 +192,8 @@ static int find_pasid_dir(struct iod_vtd_lookup *l)
 		return ret;
 	iod_vtd_pasid_dir_decode(&l->pasid_dir, &raw);
 	l->fpd |= l->pasid_dir.fpd;
-	return judged(l, iod_vtd_pasid_dir_check(&l->pasid_dir, l->id, l->flags, &why), why);
+	reason = iod_vtd_pasid_dir_check(&l->pasid_dir, l->id, l->flags, &why);
+	return judged(l, reason, why);
 }
 
 static int find_pasid(struct iod_vtd_lookup *l)
@@ -197,7 +201,7 @@ static int find_pasid(struct iod_vtd_lookup *l)
 	struct iod_vtd_raw_pasid raw;
 	bool priv, first;
 	const char *why;
-	int ret;
+	int reason, ret;
 
 	l->pasid_pa = l->pasid_dir.smptblptr +
 		      (l->pasid_used & (uint32_t)low_mask(PASIDS_LG2)) * sizeof(raw);
@@ -206,7 +210,8 @@ static int find_pasid(struct iod_vtd_lookup *l)
 		return ret;
 	iod_vtd_pasid_decode(&l->pasid_entry, &raw);
 	l->fpd |= l->pasid_entry.fpd;
-	ret = judged(l, iod_vtd_pasid_check(&l->pasid_entry, l->id, l->flags, &why), why);
+	reason = iod_vtd_pasid_check(&l->pasid_entry, l->id, l->flags, &why);
+	ret = judged(l, reason, why);
 	if (ret)
 		return ret;
 	priv = l->pasid < 0 ? l->sm_context.rid_priv : l->priv;
