@@ -89,7 +89,8 @@ struct iod_vtd_emu_ops {
 	/** Descriptors wait: iod_vtd_emu_run(). NULL: they are consumed in iod_vtd_emu_mmio(). */
 	void (*kick)(void *cookie);
 	/** The device behind @p source is to forget [first, last], inclusive; with @p pasid_valid only of that
-	 *  PASID, unless @p global. @return 0; -ETIMEDOUT it did not answer: ITE */
+	 *  PASID, unless @p global. @return 0; -EIO it answered wrongly: ICE; others, as
+	 *  -ETIMEDOUT: it did not answer: ITE. The next wait reports it */
 	int (*atc_inv)(void *cookie, uint32_t source, bool pasid_valid, uint32_t pasid, bool global,
 		       uint64_t first, uint64_t last);
 	/** A group of page requests is answered.

@@ -147,7 +147,7 @@ int iod_vtd_emu_reset(struct iod_vtd_emu *emu)
 	pthread_mutex_lock(&emu->lock);
 	iod_vemu_forget_pasids(emu, NULL);
 	iod_vemu_reset_regs(emu);
-	emu->atc_timeout = false;
+	emu->atc_error = 0;
 	pthread_mutex_unlock(&emu->lock);
 	iod_emu_tlbs_drop(&emu->tlbs);
 	return 0;

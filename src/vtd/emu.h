@@ -80,8 +80,8 @@ struct iod_vtd_emu {
 	struct emu_cache ctxs;
 	struct emu_runner runner;
 	bool qi_stop;	  /* the guest disabled the queue, and somebody still consumes */
-	bool atc_timeout; /* told by the next wait */
-	uint16_t atc_sid; /* of whom */
+	int atc_error;	  /* of a device: -ETIMEDOUT, -EIO, told by the next wait; 0: none */
+	uint16_t atc_sid; /* whose */
 	struct iod_vtd_emu_stats stats;
 };
 

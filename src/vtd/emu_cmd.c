@@ -28,16 +28,19 @@ static void emu_dev_tlb_inv(struct iod_vtd_emu *emu, const struct iod_vtd_desc *
 {
 	bool pasid = desc->type == IOD_VTD_P_DEV_TLB_INV;
 	uint64_t first, last;
+	int ret;
 
 	if (!emu->ops.atc_inv || iod_vtd_desc_dev_range(desc, &first, &last))
 		return;
-	if (!emu->ops.atc_inv(emu->cookie, desc->sid, pasid, desc->pasid, desc->global, first,
-			      last))
+	ret = emu->ops.atc_inv(emu->cookie, desc->sid, pasid, desc->pasid, desc->global, first,
+			       last);
+	if (!ret)
 		return;
 	pthread_mutex_lock(&emu->lock);
-	if (!emu->atc_timeout)
+	if (!emu->atc_error) {
+		emu->atc_error = ret == -EIO ? -EIO : -ETIMEDOUT;
 		emu->atc_sid = desc->sid;
-	emu->atc_timeout = true;
+	}
 	pthread_mutex_unlock(&emu->lock);
 }
 
@@ -114,18 +117,17 @@ static int emu_descs(void *cookie, const struct iod_vtd_raw_desc *descs, size_t 
 static int emu_sync(void *cookie, const struct iod_vtd_desc *wait)
 {
 	struct iod_vtd_emu *emu = cookie;
-	bool timeout;
+	int ret;
 
 	if (emu_queue_stops(emu))
 		return -EAGAIN;
 	pthread_mutex_lock(&emu->lock);
 	iod_emu_cache_wait(&emu->ctxs, &emu->lock);
-	timeout = emu->atc_timeout;
-	emu->atc_timeout = false;
-	if (!timeout)
-		emu->stats.waits++;
+	ret = emu->atc_error;
+	emu->atc_error = 0;
+	emu->stats.waits += !ret;
 	pthread_mutex_unlock(&emu->lock);
-	return timeout ? -ETIMEDOUT : 0;
+	return ret;
 }
 
 static void emu_written(void *cookie, const struct iod_vtd_desc *wait)

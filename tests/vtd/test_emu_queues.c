@@ -8,6 +8,7 @@
 #define VA  UINT64_C(0x123456000)
 #define PG  RIG_DATA
 #define IQE (1u << 4)
+#define ICE (1u << 5)
 #define ITE (1u << 6)
 
 /* ---- registers ---- */
@@ -161,6 +162,16 @@ static void device_tlbs(void **state)
 	r->atc_ret = 0;
 	rig_reg(r, R_FSTS, ITE);
 	assert_int_equal(rig_r64(r, RIG_STATUS) & UINT32_MAX, 99);
+	/* answered wrongly: ICE */
+	r->atc_ret = -EIO;
+	rig_desc(r, D_DEV_TLB | D_SID(SID + 1), VA);
+	rig_desc(r, D_WAIT | D_SW | UINT64_C(98) << 32, RIG_STATUS);
+	assert_int_equal(rig_get(r, R_FSTS), ICE);
+	assert_int_equal(rig_get64(r, R_IQERCD) >> 48, SID + 1);
+	assert_int_equal(r->msis, 2);
+	r->atc_ret = 0;
+	rig_reg(r, R_FSTS, ICE);
+	assert_int_equal(rig_r64(r, RIG_STATUS) & UINT32_MAX, 98);
 }
 
 static void on_kick(void *cookie)
