@@ -1,319 +1,105 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A shadow follows a guest's table, on every format: what both say is asked of the model. Nothing that was dirty is
- * forgotten, whatever fails on the way.
+ * A shadow follows a guest's table, on every format. Nothing that was dirty is forgotten, whatever fails on the way.
  */
-#include "iodtest.h"
-
-#define DOMAIN	    UINT64_C(77)
-#define WORLD	    UINT64_C(1024) /* smallest pages that the tests use, from the first address on */
-#define SLOT_GPA(t) (UINT64_C(4096) * (t)->page)
-
-/* Pages of the world, by number: where they lead, and whether they are dirty. */
-struct view {
-	uint64_t pa[WORLD];
-	bool there[WORLD], dirty[WORLD], write[WORLD];
-};
-
-struct rig {
-	struct iodt *t; /* the shadow */
-	struct iodt *g; /* the guest */
-	struct iod_shadow *s;
-	uint64_t moved;	   /* output = guest address + that */
-	uint64_t hole_gpa; /* one table's span of no memory there; 0: none */
-	uint64_t rom_gpa;  /* may be read only */
-	bool fail_translate;
-	bool told[WORLD];
-	uint64_t told_pa[WORLD], told_bytes, announced, mapped;
-};
-
-static uint64_t page_of(const struct rig *r, uint64_t iova)
-{
-	return (iova - r->t->v->first) / r->t->page;
-}
-
-static uint64_t at(const struct rig *r, uint64_t page)
-{
-	return r->t->v->first + page * r->t->page;
-}
-
-static int translate(void *cookie, uint64_t gpa, uint64_t *len, uint32_t *prot, uint64_t *pa)
-{
-	struct rig *r = cookie;
-	uint64_t span = iodt_table_span(r->t->v);
-
-	if (r->fail_translate)
-		return -EIO;
-	if (r->hole_gpa && gpa >= r->hole_gpa && gpa < r->hole_gpa + span) {
-		if (gpa + *len > r->hole_gpa + span)
-			*len = r->hole_gpa + span - gpa;
-		return -ENOENT;
-	}
-	if (r->hole_gpa && gpa < r->hole_gpa && gpa + *len > r->hole_gpa)
-		*len = r->hole_gpa - gpa;
-	if (r->rom_gpa == gpa) {
-		*prot &= ~IOD_PROT_WRITE;
-		*len = r->t->page;
-	} else if (r->rom_gpa && gpa < r->rom_gpa && gpa + *len > r->rom_gpa) {
-		*len = r->rom_gpa - gpa;
-	}
-	*pa = gpa + r->moved;
-	return 0;
-}
-
-static void dirty(void *cookie, uint64_t iova, uint64_t pa, uint64_t len)
-{
-	struct rig *r = cookie;
-	uint64_t i, page = page_of(r, iova);
-
-	/* Hardware has let go of it. */
-	assert_int_equal(r->t->log.unsynced, 0);
-	r->told_bytes += len;
-	for (i = 0; i < len / r->t->page && page + i < WORLD; i++) {
-		r->told[page + i] = true;
-		r->told_pa[page + i] = pa + i * r->t->page;
-	}
-}
-
-static void unmapping(void *cookie, uint64_t iova, uint64_t pa, uint64_t len)
-{
-	struct rig *r = cookie;
-	struct iod_mapping m;
-
-	/* Still there, and there. */
-	iodt_assert_ok(iod_translate(r->t->pt, iova, &m));
-	assert_int_equal(m.pa + (iova - m.iova), pa);
-	r->announced += len;
-}
-
-static void mapped(void *cookie, uint64_t iova, uint64_t gpa, uint64_t pa, uint64_t len)
-{
-	struct rig *r = cookie;
-
-	assert_int_equal(gpa + r->moved, pa);
-	r->mapped += len;
-}
-
-static void rig_open(struct rig *r, struct iodt *t, uint32_t flags)
-{
-	const struct iod_shadow_ops ops = { .size = sizeof(ops),
-					    .translate = translate,
-					    .dirty = dirty,
-					    .unmapping = unmapping,
-					    .mapped = mapped };
-	struct iod_shadow_cfg cfg = { .size = sizeof(cfg),
-				      .pt = t->pt,
-				      .gather = t->gather,
-				      .ops = &ops,
-				      .cookie = r,
-				      .domain = DOMAIN,
-				      .flags = flags | IOD_SHADOW_ALLOW_FAULTS,
-				      .batch = 64,
-				      .allocator = &t->alloc.ops };
-
-	memset(r, 0, sizeof(*r));
-	r->t = t;
-	r->g = iodt_open(t->v);
-	assert_non_null(r->g);
-	r->moved = iodt_table_span(t->v);
-	iodt_assert_ok(iod_shadow_create(&r->s, &cfg));
-	iodt_assert_ok(iod_shadow_set_guest(r->s, r->g->pt, DOMAIN));
-}
-
-static void rig_close(struct rig *r)
-{
-	iodt_assert_ok(iod_shadow_destroy(r->s));
-	iodt_sync(r->g);
-	assert_int_equal(iodt_close(r->g), 0);
-	/* The harness looks for what it mapped itself. */
-	(void)iod_unmap(r->t->pt, r->t->v->first, WORLD * r->t->page,
-			IOD_UNMAP_SPLIT | IOD_UNMAP_ALLOW_FAULTS, r->t->gather, NULL);
-	iodt_sync(r->t);
-}
-
-static struct view view_of(struct iodt *t)
-{
-	struct iodt_leaves l;
-	struct view v = { .pa = { 0 } };
-	uint64_t i, k, page;
-
-	iodt_leaves(t, &l);
-	for (i = 0; i < l.nr; i++) {
-		for (k = 0; k < l.leaf[i].size / t->page; k++) {
-			page = (l.leaf[i].iova - t->v->first) / t->page + k;
-			if (page >= WORLD || !(l.leaf[i].r || l.leaf[i].w))
-				continue;
-			v.there[page] = true;
-			v.pa[page] = l.leaf[i].pa + k * t->page;
-			v.write[page] = l.leaf[i].w;
-			v.dirty[page] = l.leaf[i].d == 1;
-		}
-	}
-	iodt_leaves_free(&l);
-	return v;
-}
-
-static bool has_memory(const struct rig *r, uint64_t gpa)
-{
-	return !r->hole_gpa || gpa < r->hole_gpa || gpa >= r->hole_gpa + iodt_table_span(r->t->v);
-}
-
-/* The shadow says what the guest says, between two pages. */
-static void same(struct rig *r, uint64_t first, uint64_t last)
-{
-	struct view g = view_of(r->g), s = view_of(r->t);
-	uint64_t i;
-
-	for (i = first; i <= last; i++) {
-		bool there = g.there[i] && has_memory(r, g.pa[i]);
-
-		assert_int_equal(s.there[i], there);
-		if (!there)
-			continue;
-		assert_int_equal(s.pa[i], g.pa[i] + r->moved);
-		assert_int_equal(s.write[i], g.write[i] && g.pa[i] != r->rom_gpa);
-	}
-}
-
-static struct iod_inv range(const struct rig *r, uint64_t page, uint64_t n)
-{
-	return (struct iod_inv){ .kind = IOD_INV_RANGE,
-				 .domain = DOMAIN,
-				 .iova = at(r, page),
-				 .last = at(r, page + n) - 1 };
-}
-
-/* Pages that are marked as wholes make it more. */
-static void told_is(const struct rig *r, uint64_t told, uint64_t bytes)
-{
-	if (r->t->caps & IODT_RUNS)
-		assert_true(told >= bytes);
-	else
-		assert_int_equal(told, bytes);
-}
-
-static const struct iod_inv all = { .kind = IOD_INV_ALL };
-static const struct iod_inv mine = { .kind = IOD_INV_DOMAIN, .domain = DOMAIN };
-
-static struct iod_shadow_work invalidate(struct rig *r, const struct iod_inv *inv, size_t nr)
-{
-	struct iod_shadow_work w = { .size = sizeof(w) };
-
-	iodt_assert_ok(iod_shadow_invalidate(r->s, inv, nr, &w));
-	assert_true(w.complete);
-	return w;
-}
-
-static void guest_map(struct rig *r, uint64_t page, uint64_t gpa_page, uint64_t n, uint32_t prot)
-{
-	iodt_assert_ok(iod_map(r->g->pt, at(r, page), gpa_page * r->t->page, n * r->t->page, prot,
-			       r->g->gather, NULL));
-}
-
-static void guest_unmap(struct rig *r, uint64_t page, uint64_t n)
-{
-	(void)iod_unmap(r->g->pt, at(r, page), n * r->t->page,
-			IOD_UNMAP_SPLIT | IOD_UNMAP_ALLOW_FAULTS, r->g->gather, NULL);
-}
-
-/* ---- tests ---- */
+#include "shadowrig.h"
 
 /* What becomes present is mapped, what goes is unmapped; of a page written between the two its bytes are told. */
 static void follows(struct iodt *t)
 {
-	struct rig r;
+	struct shr r;
 	struct iod_inv inv;
 	struct iod_shadow_work w;
 
-	rig_open(&r, t, IOD_SHADOW_TRACK);
-	invalidate(&r, &all, 1);
-	guest_map(&r, 3, 100, 2, IODT_RW);
-	inv = range(&r, 3, 2);
-	w = invalidate(&r, &inv, 1);
+	shr_open(&r, t, IOD_SHADOW_TRACK);
+	shr_invalidate(&r, &shr_all, 1);
+	shr_guest_map(&r, 3, 100, 2, IODT_RW);
+	inv = shr_range(&r, 3, 2);
+	w = shr_invalidate(&r, &inv, 1);
 	assert_int_equal(w.mapped, 2 * t->page);
 	assert_int_equal(w.syncs, 0);
 	assert_int_equal(r.mapped, 2 * t->page);
-	same(&r, 0, 31);
-	iodt_dma_write(t, at(&r, 4));
-	guest_unmap(&r, 3, 2);
-	w = invalidate(&r, &inv, 1);
+	shr_same(&r, 0, 31);
+	iodt_dma_write(t, shr_at(&r, 4));
+	shr_guest_unmap(&r, 3, 2);
+	w = shr_invalidate(&r, &inv, 1);
 	assert_int_equal(w.unmapped, 2 * t->page);
 	assert_int_equal(w.syncs, 1);
 	assert_int_equal(r.announced, 2 * t->page);
-	told_is(&r, w.dirty, t->page);
+	shr_told_is(&r, w.dirty, t->page);
 	assert_true(r.told[4]);
 	assert_int_equal(r.told_pa[4], 101 * t->page + r.moved);
-	same(&r, 0, 31);
-	rig_close(&r);
+	shr_same(&r, 0, 31);
+	shr_close(&r);
 }
 
 /* Another address, other permissions: unmapped with its dirty state, then mapped. */
 static void leads_elsewhere(struct iodt *t)
 {
-	struct rig r;
+	struct shr r;
 	struct iod_inv inv;
 	struct iod_shadow_work w;
 
-	rig_open(&r, t, IOD_SHADOW_TRACK);
-	guest_map(&r, 0, 200, 4, IODT_RW);
-	invalidate(&r, &all, 1);
-	iodt_dma_write(t, at(&r, 1));
-	guest_unmap(&r, 1, 2);
-	guest_map(&r, 1, 300, 1, IODT_RW);
-	guest_map(&r, 2, 202, 1, IOD_PROT_READ);
-	inv = range(&r, 0, 4);
-	w = invalidate(&r, &inv, 1);
+	shr_open(&r, t, IOD_SHADOW_TRACK);
+	shr_guest_map(&r, 0, 200, 4, IODT_RW);
+	shr_invalidate(&r, &shr_all, 1);
+	iodt_dma_write(t, shr_at(&r, 1));
+	shr_guest_unmap(&r, 1, 2);
+	shr_guest_map(&r, 1, 300, 1, IODT_RW);
+	shr_guest_map(&r, 2, 202, 1, IOD_PROT_READ);
+	inv = shr_range(&r, 0, 4);
+	w = shr_invalidate(&r, &inv, 1);
 	assert_int_equal(w.unmapped, 2 * t->page);
 	assert_int_equal(w.mapped, 2 * t->page);
 	assert_int_equal(w.kept, 2 * t->page);
 	assert_true(r.told[1] && r.told_pa[1] == 201 * t->page + r.moved);
-	told_is(&r, r.told_bytes, t->page);
-	same(&r, 0, 31);
+	shr_told_is(&r, r.told_bytes, t->page);
+	shr_same(&r, 0, 31);
 	/* again: nothing to do */
-	w = invalidate(&r, &inv, 1);
+	w = shr_invalidate(&r, &inv, 1);
 	assert_int_equal(w.unmapped + w.mapped + w.syncs, 0);
-	rig_close(&r);
+	shr_close(&r);
 }
 
 /* R84: the guest removes a large page, and names one small page of it; or its upper entry, over small pages. */
 static void large_pages(struct iodt *t)
 {
 	uint64_t n = iodt_table_span(t->v) / t->page;
-	struct rig r;
+	struct shr r;
 	struct iod_inv inv;
 	uint64_t items;
 
 	if (3 * n > WORLD)
 		return;
-	rig_open(&r, t, IOD_SHADOW_TRACK);
-	invalidate(&r, &all, 1);
-	guest_map(&r, n, 4 * n, n, IODT_RW);
-	inv = range(&r, n + 5, 1);
-	invalidate(&r, &inv, 1);
+	shr_open(&r, t, IOD_SHADOW_TRACK);
+	shr_invalidate(&r, &shr_all, 1);
+	shr_guest_map(&r, n, 4 * n, n, IODT_RW);
+	inv = shr_range(&r, n + 5, 1);
+	shr_invalidate(&r, &inv, 1);
 	/* The first time the guest's large page is met in the middle. */
-	invalidate(&r, &inv, 1);
-	same(&r, 0, 3 * n - 1);
-	iodt_dma_write(t, at(&r, n + 7));
-	guest_unmap(&r, n, n);
-	inv = range(&r, n + 9, 1);
-	invalidate(&r, &inv, 1);
-	same(&r, 0, 3 * n - 1);
+	shr_invalidate(&r, &inv, 1);
+	shr_same(&r, 0, 3 * n - 1);
+	iodt_dma_write(t, shr_at(&r, n + 7));
+	shr_guest_unmap(&r, n, n);
+	inv = shr_range(&r, n + 9, 1);
+	shr_invalidate(&r, &inv, 1);
+	shr_same(&r, 0, 3 * n - 1);
 	assert_true(r.told[n + 7]);
 	/* small pages; the upper entry goes, the invalidation is of what it mapped */
 	for (items = 0; items < n; items++)
-		guest_map(&r, n + items, 9 * n + 2 * items, 1, IODT_RW);
-	inv = range(&r, n, n);
-	invalidate(&r, &inv, 1);
-	iodt_dma_write(t, at(&r, n + 1));
-	iodt_dma_write(t, at(&r, 2 * n - 1));
-	guest_unmap(&r, n, n);
+		shr_guest_map(&r, n + items, 9 * n + 2 * items, 1, IODT_RW);
+	inv = shr_range(&r, n, n);
+	shr_invalidate(&r, &inv, 1);
+	iodt_dma_write(t, shr_at(&r, n + 1));
+	iodt_dma_write(t, shr_at(&r, 2 * n - 1));
+	shr_guest_unmap(&r, n, n);
 	memset(r.told, 0, sizeof(r.told));
 	r.told_bytes = 0;
-	assert_int_equal(invalidate(&r, &inv, 1).syncs, 1);
+	assert_int_equal(shr_invalidate(&r, &inv, 1).syncs, 1);
 	assert_true(r.told[n + 1] && r.told[2 * n - 1]);
-	told_is(&r, r.told_bytes, 2 * t->page);
-	same(&r, 0, 3 * n - 1);
-	rig_close(&r);
+	shr_told_is(&r, r.told_bytes, 2 * t->page);
+	shr_same(&r, 0, 3 * n - 1);
+	shr_close(&r);
 }
 
 /* R85, R94: of one's domain, of another's; the whole space; one sync; empty tables go. */
@@ -323,94 +109,94 @@ static void domains(struct iodt *t)
 	uint64_t tables = iodt_info(t->pt).tables, places[IODT_PLACES], i;
 	uint64_t n = iodt_places(t->v, t->page, places), root;
 	struct iod_shadow_work w;
-	struct rig r;
+	struct shr r;
 
-	rig_open(&r, t, IOD_SHADOW_TRACK);
-	invalidate(&r, &mine, 1);
+	shr_open(&r, t, IOD_SHADOW_TRACK);
+	shr_invalidate(&r, &shr_mine, 1);
 	for (i = 0; i < n; i++)
 		iodt_assert_ok(iod_map(r.g->pt, places[i], (2 * i + 1) * t->page, t->page, IODT_RW,
 				       r.g->gather, NULL));
-	w = invalidate(&r, &other, 1);
+	w = shr_invalidate(&r, &other, 1);
 	assert_int_equal(w.mapped, 0);
-	w = invalidate(&r, &mine, 1);
+	w = shr_invalidate(&r, &shr_mine, 1);
 	assert_int_equal(w.mapped, n * t->page);
 	for (i = 0; i < n; i++)
 		iodt_dma_write(t, places[i]);
-	assert_int_equal(invalidate(&r, &mine, 1).kept, n * t->page);
+	assert_int_equal(shr_invalidate(&r, &shr_mine, 1).kept, n * t->page);
 	/* Sparse cost: 512 items for each table, concatenated roots, some twice. */
 	root = iodt_info(t->pt).tables;
-	w = invalidate(&r, &mine, 1);
+	w = shr_invalidate(&r, &shr_mine, 1);
 	assert_true(w.items <= 2 * 2 * 16 * 8192 + 2 * 8192 * root);
 	iodt_assert_ok(iod_shadow_set_guest(r.s, NULL, DOMAIN));
-	w = invalidate(&r, &other, 1); /* everything is due */
+	w = shr_invalidate(&r, &other, 1); /* everything is due */
 	assert_int_equal(w.unmapped, n * t->page);
 	assert_int_equal(w.dirty, n * t->page);
 	assert_int_equal(w.syncs, 1);
 	if (!(t->caps & IODT_GROWS))
 		assert_int_equal(iodt_info(t->pt).tables, tables);
-	rig_close(&r);
+	shr_close(&r);
 }
 
 /* The tables of the shadow do not pile up behind a guest that goes through all addresses page by page. */
 static void tables_go(struct iodt *t)
 {
 	uint64_t n = iodt_table_span(t->v) / t->page, i, tables;
-	struct rig r;
+	struct shr r;
 	struct iod_inv inv;
 
 	if (8 * n > WORLD)
 		return;
-	rig_open(&r, t, 0);
-	invalidate(&r, &all, 1);
-	guest_map(&r, 0, 1, 1, IODT_RW);
-	inv = range(&r, 0, 1);
-	invalidate(&r, &inv, 1);
+	shr_open(&r, t, 0);
+	shr_invalidate(&r, &shr_all, 1);
+	shr_guest_map(&r, 0, 1, 1, IODT_RW);
+	inv = shr_range(&r, 0, 1);
+	shr_invalidate(&r, &inv, 1);
 	tables = iodt_info(t->pt).tables;
 	for (i = 1; i < 8 * n; i += n / 4) {
-		guest_map(&r, i, 2 * i + 1, 1, IODT_RW);
-		inv = range(&r, i, 1);
-		invalidate(&r, &inv, 1);
-		guest_unmap(&r, i, 1);
-		invalidate(&r, &inv, 1);
+		shr_guest_map(&r, i, 2 * i + 1, 1, IODT_RW);
+		inv = shr_range(&r, i, 1);
+		shr_invalidate(&r, &inv, 1);
+		shr_guest_unmap(&r, i, 1);
+		shr_invalidate(&r, &inv, 1);
 		assert_true(iodt_info(t->pt).tables <= tables);
 	}
-	rig_close(&r);
+	shr_close(&r);
 }
 
 /* Write without read becomes read and write where the format has nothing else, and stays as it is. */
 static void write_only(struct iodt *t)
 {
-	struct rig r;
+	struct shr r;
 
-	rig_open(&r, t, IOD_SHADOW_TRACK);
-	guest_map(&r, 3, 100, 2, IOD_PROT_WRITE);
-	assert_int_equal(invalidate(&r, &all, 1).mapped, 2 * t->page);
-	assert_int_equal(invalidate(&r, &all, 1).unmapped, 0);
-	same(&r, 0, 31);
-	rig_close(&r);
+	shr_open(&r, t, IOD_SHADOW_TRACK);
+	shr_guest_map(&r, 3, 100, 2, IOD_PROT_WRITE);
+	assert_int_equal(shr_invalidate(&r, &shr_all, 1).mapped, 2 * t->page);
+	assert_int_equal(shr_invalidate(&r, &shr_all, 1).unmapped, 0);
+	shr_same(&r, 0, 31);
+	shr_close(&r);
 }
 
 /* Holes in memory are left out and counted; what may only be read is only read. */
 static void memory(struct iodt *t)
 {
 	struct iod_shadow_work w;
-	struct rig r;
+	struct shr r;
 
-	rig_open(&r, t, IOD_SHADOW_TRACK);
+	shr_open(&r, t, IOD_SHADOW_TRACK);
 	r.hole_gpa = 2 * iodt_table_span(t->v);
 	r.rom_gpa = 10 * t->page;
-	guest_map(&r, 1, r.hole_gpa / t->page - 2, 4, IODT_RW);
-	guest_map(&r, 8, 9, 3, IODT_RW);
-	w = invalidate(&r, &all, 1);
+	shr_guest_map(&r, 1, r.hole_gpa / t->page - 2, 4, IODT_RW);
+	shr_guest_map(&r, 8, 9, 3, IODT_RW);
+	w = shr_invalidate(&r, &shr_all, 1);
 	assert_int_equal(w.missing, 2 * t->page);
 	assert_int_equal(w.mapped, 5 * t->page);
-	same(&r, 0, 31);
+	shr_same(&r, 0, 31);
 	r.fail_translate = true;
 	assert_int_equal(iod_shadow_refresh(r.s, &w), -EIO);
 	assert_false(w.complete);
 	r.fail_translate = false;
-	same(&r, 0, 31);
-	rig_close(&r);
+	shr_same(&r, 0, 31);
+	shr_close(&r);
 }
 
 /* A budget: many calls, the same result. */
@@ -418,12 +204,12 @@ static void budget(struct iodt *t)
 {
 	struct iod_shadow_work w = { .size = sizeof(w), .budget = 1 };
 	unsigned int calls = 0;
-	struct rig r;
+	struct shr r;
 	uint64_t i;
 
-	rig_open(&r, t, IOD_SHADOW_TRACK);
+	shr_open(&r, t, IOD_SHADOW_TRACK);
 	for (i = 0; i < WORLD / 2; i += 2)
-		guest_map(&r, i, 4 * i, 1, IODT_RW);
+		shr_guest_map(&r, i, 4 * i, 1, IODT_RW);
 	do {
 		uint64_t before = w.next_iova;
 
@@ -433,60 +219,60 @@ static void budget(struct iodt *t)
 	} while (!w.complete);
 	assert_int_equal(w.mapped, WORLD / 4 * t->page);
 	assert_true(calls > 1);
-	same(&r, 0, WORLD - 1);
-	rig_close(&r);
+	shr_same(&r, 0, WORLD - 1);
+	shr_close(&r);
 }
 
 /* Steps smaller than the work: several syncs, nothing lost. The smallest batch is 64. */
 static void many_steps(struct iodt *t)
 {
 	struct iod_shadow_work w;
-	struct rig r;
+	struct shr r;
 	uint64_t i;
 
-	rig_open(&r, t, IOD_SHADOW_TRACK);
+	shr_open(&r, t, IOD_SHADOW_TRACK);
 	for (i = 0; i < WORLD; i++)
-		guest_map(&r, i, 2 * i + 1, 1, IODT_RW);
-	invalidate(&r, &all, 1);
-	same(&r, 0, WORLD - 1);
+		shr_guest_map(&r, i, 2 * i + 1, 1, IODT_RW);
+	shr_invalidate(&r, &shr_all, 1);
+	shr_same(&r, 0, WORLD - 1);
 	for (i = 0; i < WORLD; i += 3)
-		iodt_dma_write(t, at(&r, i));
+		iodt_dma_write(t, shr_at(&r, i));
 	/* every other page: no two in one range */
 	for (i = 0; i < WORLD; i += 2)
-		guest_unmap(&r, i, 1);
-	w = invalidate(&r, &mine, 1);
+		shr_guest_unmap(&r, i, 1);
+	w = shr_invalidate(&r, &shr_mine, 1);
 	assert_int_equal(w.unmapped, WORLD / 2 * t->page);
 	assert_int_equal(w.syncs, WORLD / 2 / 64);
 	for (i = 0; i < WORLD; i++)
 		assert_int_equal(r.told[i], i % 2 == 0 && i % 3 == 0);
-	same(&r, 0, WORLD - 1);
-	rig_close(&r);
+	shr_same(&r, 0, WORLD - 1);
+	shr_close(&r);
 }
 
 /* The host's queue fails: nothing is told, and nothing lost; the next call goes on. */
 static void sync_fails(struct iodt *t)
 {
 	struct iod_shadow_work w = { .size = sizeof(w) };
-	struct rig r;
+	struct shr r;
 
-	rig_open(&r, t, IOD_SHADOW_TRACK);
-	guest_map(&r, 0, 50, 8, IODT_RW);
-	invalidate(&r, &all, 1);
-	iodt_dma_write(t, at(&r, 2));
-	guest_unmap(&r, 0, 4);
-	guest_map(&r, 0, 70, 1, IODT_RW);
+	shr_open(&r, t, IOD_SHADOW_TRACK);
+	shr_guest_map(&r, 0, 50, 8, IODT_RW);
+	shr_invalidate(&r, &shr_all, 1);
+	iodt_dma_write(t, shr_at(&r, 2));
+	shr_guest_unmap(&r, 0, 4);
+	shr_guest_map(&r, 0, 70, 1, IODT_RW);
 	t->log.fail_sync = -ETIMEDOUT;
-	assert_int_equal(iod_shadow_invalidate(r.s, &mine, 1, &w), -ETIMEDOUT);
+	assert_int_equal(iod_shadow_invalidate(r.s, &shr_mine, 1, &w), -ETIMEDOUT);
 	assert_false(w.complete);
 	assert_int_equal(r.told_bytes, 0);
 	t->log.fail_invalidate = -EIO;
-	assert_int_equal(iod_shadow_invalidate(r.s, &mine, 1, &w), -EIO);
+	assert_int_equal(iod_shadow_invalidate(r.s, &shr_mine, 1, &w), -EIO);
 	assert_int_equal(r.told_bytes, 0);
-	iodt_assert_ok(iod_shadow_invalidate(r.s, &mine, 1, &w));
+	iodt_assert_ok(iod_shadow_invalidate(r.s, &shr_mine, 1, &w));
 	assert_true(w.complete && r.told[2]);
 	assert_true(r.told_bytes >= t->page && r.told_pa[2] == 52 * t->page + r.moved);
-	same(&r, 0, 31);
-	rig_close(&r);
+	shr_same(&r, 0, 31);
+	shr_close(&r);
 }
 
 /* No memory for tables: what is below next_iova is done; with memory the rest is. */
@@ -494,9 +280,9 @@ static void no_memory(struct iodt *t)
 {
 	struct iod_shadow_work w = { .size = sizeof(w) };
 	uint64_t places[IODT_PLACES], i, n = iodt_places(t->v, t->page, places);
-	struct rig r;
+	struct shr r;
 
-	rig_open(&r, t, IOD_SHADOW_TRACK);
+	shr_open(&r, t, IOD_SHADOW_TRACK);
 	for (i = 0; i < n; i++)
 		iodt_assert_ok(iod_map(r.g->pt, places[i], (2 * i + 1) * t->page, t->page, IODT_RW,
 				       r.g->gather, NULL));
@@ -508,37 +294,37 @@ static void no_memory(struct iodt *t)
 	assert_true(w.complete);
 	assert_int_equal(w.mapped, n * t->page);
 	iodt_assert_ok(iod_shadow_set_guest(r.s, NULL, DOMAIN));
-	assert_int_equal(invalidate(&r, &all, 1).unmapped, n * t->page);
-	rig_close(&r);
+	assert_int_equal(shr_invalidate(&r, &shr_all, 1).unmapped, n * t->page);
+	shr_close(&r);
 }
 
 /* Without tracking nothing is told; marks from before do not come later. */
 static void not_tracked(struct iodt *t)
 {
 	struct iod_inv inv;
-	struct rig r;
+	struct shr r;
 
-	rig_open(&r, t, 0);
-	guest_map(&r, 0, 50, 4, IODT_RW);
-	invalidate(&r, &all, 1);
-	iodt_dma_write(t, at(&r, 1));
-	guest_unmap(&r, 0, 2);
-	inv = range(&r, 0, 2);
-	assert_int_equal(invalidate(&r, &inv, 1).unmapped, 2 * t->page);
+	shr_open(&r, t, 0);
+	shr_guest_map(&r, 0, 50, 4, IODT_RW);
+	shr_invalidate(&r, &shr_all, 1);
+	iodt_dma_write(t, shr_at(&r, 1));
+	shr_guest_unmap(&r, 0, 2);
+	inv = shr_range(&r, 0, 2);
+	assert_int_equal(shr_invalidate(&r, &inv, 1).unmapped, 2 * t->page);
 	assert_int_equal(r.told_bytes, 0);
 	iodt_assert_ok(iod_shadow_track(r.s, true));
-	iodt_dma_write(t, at(&r, 3));
-	guest_unmap(&r, 2, 2);
-	inv = range(&r, 2, 2);
-	invalidate(&r, &inv, 1);
+	iodt_dma_write(t, shr_at(&r, 3));
+	shr_guest_unmap(&r, 2, 2);
+	inv = shr_range(&r, 2, 2);
+	shr_invalidate(&r, &inv, 1);
 	assert_true(r.told[3]);
-	told_is(&r, r.told_bytes, t->page);
-	rig_close(&r);
+	shr_told_is(&r, r.told_bytes, t->page);
+	shr_close(&r);
 }
 
 /* ---- at random ---- */
 
-static void random_change(struct rig *r)
+static void random_change(struct shr *r)
 {
 	struct iodt *t = r->t;
 	uint64_t span = iodt_table_span(t->v) / t->page;
@@ -549,9 +335,9 @@ static void random_change(struct rig *r)
 		n = WORLD - page;
 	if (!iodt_below(t, 3)) /* so that large pages fit */
 		to = to / span * span + page % span;
-	guest_unmap(r, page, n);
+	shr_guest_unmap(r, page, n);
 	if (iodt_below(t, 3))
-		(void)iod_map(r->g->pt, at(r, page), to * t->page, n * t->page,
+		(void)iod_map(r->g->pt, shr_at(r, page), to * t->page, n * t->page,
 			      iodt_below(t, 3) ? IODT_RW : IOD_PROT_READ, r->g->gather, NULL);
 }
 
@@ -559,9 +345,9 @@ static void random_change(struct rig *r)
 static void random_changes(struct iodt *t)
 {
 	unsigned int turn, turns = iodt_scale(60), k;
-	struct rig r;
+	struct shr r;
 
-	rig_open(&r, t, IOD_SHADOW_TRACK);
+	shr_open(&r, t, IOD_SHADOW_TRACK);
 	r.hole_gpa = 2 * iodt_table_span(t->v);
 	for (turn = 0; turn < turns; turn++) {
 		struct view before, after;
@@ -569,17 +355,17 @@ static void random_changes(struct iodt *t)
 
 		for (k = 0; k < 6; k++)
 			random_change(&r);
-		before = view_of(t);
+		before = shr_view(t);
 		for (k = 0; k < 12; k++) {
 			i = iodt_below(t, WORLD);
 			if (before.there[i] && before.write[i])
-				iodt_dma_write(t, at(&r, i));
+				iodt_dma_write(t, shr_at(&r, i));
 		}
-		before = view_of(t);
+		before = shr_view(t);
 		memset(r.told, 0, sizeof(r.told));
-		invalidate(&r, iodt_below(t, 2) ? &mine : &all, 1);
-		same(&r, 0, WORLD - 1);
-		after = view_of(t);
+		shr_invalidate(&r, iodt_below(t, 2) ? &shr_mine : &shr_all, 1);
+		shr_same(&r, 0, WORLD - 1);
+		after = shr_view(t);
 		for (i = 0; i < WORLD; i++) {
 			bool gone = before.there[i] &&
 				    (!after.there[i] || after.pa[i] != before.pa[i] ||
@@ -589,7 +375,7 @@ static void random_changes(struct iodt *t)
 			assert_true(!r.told[i] || r.told_pa[i] == before.pa[i]);
 		}
 	}
-	rig_close(&r);
+	shr_close(&r);
 }
 
 /* ---- refused ---- */
@@ -603,10 +389,10 @@ static void bad_arguments(struct iodt *t)
 		.size = sizeof(cfg), .pt = t->pt, .gather = t->gather, .ops = &ops
 	};
 	struct iod_shadow *s;
-	struct rig r;
+	struct shr r;
 
 	assert_int_equal(iod_shadow_create(&s, &cfg), -EINVAL); /* no translate */
-	ops.translate = translate;
+	ops.translate = shr_translate;
 	cfg.prot = IOD_PROT_WRITE;
 	assert_int_equal(iod_shadow_create(&s, &cfg), -EINVAL);
 	cfg.prot = 0;
@@ -617,14 +403,14 @@ static void bad_arguments(struct iodt *t)
 	assert_int_equal(iod_shadow_create(&s, &cfg), -EINVAL);
 	assert_int_equal(iod_shadow_create(NULL, &cfg), -EINVAL);
 	assert_int_equal(iod_shadow_destroy(NULL), -EINVAL);
-	rig_open(&r, t, 0);
+	shr_open(&r, t, 0);
 	assert_int_equal(iod_shadow_set_guest(r.s, t->pt, 0), -EINVAL);
 	assert_int_equal(iod_shadow_invalidate(r.s, NULL, 1, &w), -EINVAL);
 	assert_int_equal(iod_shadow_invalidate(r.s, &nonsense, 1, &w), -EINVAL);
-	assert_int_equal(iod_shadow_invalidate(r.s, &all, 1, NULL), -EINVAL);
+	assert_int_equal(iod_shadow_invalidate(r.s, &shr_all, 1, NULL), -EINVAL);
 	w.size--;
 	assert_int_equal(iod_shadow_refresh(r.s, &w), -EINVAL);
-	rig_close(&r);
+	shr_close(&r);
 }
 
 #define ON (IODT_DIRTY | IODT_MIDDLING)
