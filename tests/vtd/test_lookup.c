@@ -247,7 +247,7 @@ static void test_legacy_refusals(void **state)
 		{ 0x01, ROOT + 0x10, 1, 0, .pasid = -1 },
 		{ 0x02, CTX + 0x100, 1, 0, .pasid = -1 },
 		{ 0x03, CTX + 0x100, 0xc, 0, .pasid = -1 },
-		{ 0x03, CTX + 0x100, 0, 2 ^ 4, .pasid = -1 },
+		{ 0x03, CTX + 0x100, 0, 6, .pasid = -1 }, /* AW = 4 */
 		{ 0x03, CTX + 0x100, 0, 2, .pasid = -1 },
 		{ 0x08, .rtaddr = ROOT ^ AWAY, .pasid = -1, .ret = -EFAULT },
 		{ 0x09, ROOT + 0x10, CTX ^ AWAY, 0, .pasid = -1, .ret = -EFAULT },
