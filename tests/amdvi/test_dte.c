@@ -252,6 +252,7 @@ static void test_unknown_bits(void **state)
 static void test_effective(void **state)
 {
 	struct iod_amdvi_dte full = gold_dtes[GOLD_NR_DTES - 1].dte, dte, out;
+	const struct iod_amdvi_id no_features = { 0 };
 
 	full.mode = 3;
 	full.glx = 1;
@@ -279,6 +280,11 @@ static void test_effective(void **state)
 	dte.tv = false; /* and those 8, IR, IW */
 	iodt_assert_ok(iod_amdvi_dte_effective(&dte, &dte, NULL));
 	assert_int_equal(differences(&dte, &full), 1 + 3 + 5 + 2);
+
+	dte = full;
+	iodt_assert_ok(iod_amdvi_dte_effective(&dte, &dte, &no_features)); /* no HASup */
+	assert_int_equal(differences(&dte, &full), 1);
+	assert_int_equal(dte.had, 0);
 
 	dte = full;
 	dte.v = false; /* nothing is left but interrupts */
