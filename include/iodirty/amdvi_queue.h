@@ -240,7 +240,7 @@ struct iod_amdvi_cmdq_stats {
 	size_t size;	   /**< sizeof(struct iod_amdvi_cmdq_stats) */
 	uint64_t commands; /**< submitted, COMPLETION_WAITs included */
 	uint64_t syncs;	   /**< COMPLETION_WAITs among them */
-	uint64_t errors;   /**< errors raised by hardware, that were got over or given up on */
+	uint64_t errors;   /**< times that hardware has stopped, or a device did not answer */
 	uint64_t full;	   /**< times that a thread waited for room */
 };
 

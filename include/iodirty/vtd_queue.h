@@ -129,8 +129,8 @@ struct iod_vtd_consumer_ops {
 	 * Descriptors in order, no wait among them; at most 64 at a time. Without IQA.DW the upper words are 0.
 	 * @param handled receives how many were obeyed: all of them, or those before the one that was not
 	 * @return 0; -EINVAL or -EOPNOTSUPP: that one is illegal (IQE; what IQERCD is to say is found by decoding
-	 *         it); -EAGAIN: ask again later (the queue stays where it is, no error); -ETIMEDOUT: ITE, this
-	 *         one is given up (the head stays at it, and it is taken again); anything else: IQE
+	 *         it); -EAGAIN: ask again later (the queue stays where it is, no error); -ETIMEDOUT: ITE (the
+	 *         head stays at it, and it is taken again); -EIO: ICE, the same; anything else: IQE
 	 */
 	int (*commands)(void *cookie, const struct iod_vtd_raw_desc *descs, size_t nr,
 			size_t *handled);
