@@ -51,7 +51,8 @@ const struct dsi_preset *dsi_preset(const char *name);
 
 /* How the VMM unmaps. */
 enum dsi_how {
-	DSI_BATCH,	/* iod_unmap_dirty_batch(), one sync, then the bitmaps */
+	DSI_SHADOW,	/* the library's shadow */
+	DSI_BATCH,	/* by hand: iod_unmap_dirty_batch(), one sync, then the bitmaps */
 	DSI_JOIN,	/* iod_dirty_log_unmap(), of a log in guest addresses */
 	DSI_READ_QUIET, /* a sweep that only reads, then iod_unmap(), while devices do nothing */
 	/* and what loses pages: */
@@ -142,9 +143,10 @@ struct dsi_vmm {
 	size_t nr, cap;
 	struct dsi_hole *hole;
 	size_t nr_holes, cap_holes;
+	bool late;		   /* devices write into what is being unmapped */
+	struct iod_shadow *shadow; /* NULL: by hand */
 	struct iod_dirty_log *log; /* DSI_JOIN */
 	struct iod_gpa_join *join;
-	bool late; /* devices write into what is being unmapped */
 };
 
 struct dsi {
@@ -184,6 +186,16 @@ void dsi_vmm_sweep(struct dsi *d, uint32_t flags);
 void dsi_vmm_sync(struct dsi *d);
 void dsi_vmm_copy(struct dsi *d);
 
+/* dsi_shadow.c: the same by the library. */
+bool dsi_how_shadow(enum dsi_how how);
+void dsi_shadow_open(struct dsi *d);
+void dsi_shadow_close(struct dsi *d);
+void dsi_shadow_mapped(struct dsi *d, uint64_t iova, uint64_t len);
+void dsi_shadow_invalidate(struct dsi *d);
+/* Tables that are cut off are not looked at again. */
+extern bool dsi_no_harvest;
+/* Page number in its window; -1: in none. */
+int dsi_window_of(const struct dsi *d, uint64_t iova, uint64_t *page);
 /* dsi_join.c: the same with a dirty log and a join. */
 void dsi_join_open(struct dsi *d, const struct iod_inv_ops *ops);
 void dsi_join_close(struct dsi *d);

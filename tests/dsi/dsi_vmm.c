@@ -110,6 +110,8 @@ void dsi_vmm_open(struct dsi *d)
 	m->copy = zeroed(frames, sizeof(uint32_t));
 	m->pending = zeroed(frames, 1);
 	m->dirty = zeroed(frames, 1);
+	if (dsi_how_shadow(d->cfg->how))
+		dsi_shadow_open(d);
 	if (d->cfg->how == DSI_JOIN)
 		dsi_join_open(d, &ops);
 }
@@ -119,6 +121,8 @@ void dsi_vmm_close(struct dsi *d)
 	struct dsi_vmm *m = &d->vmm;
 	unsigned int i;
 
+	if (m->shadow)
+		dsi_shadow_close(d);
 	if (m->log)
 		dsi_join_close(d);
 	iodt_assert_ok(iod_gather_sync(m->round));

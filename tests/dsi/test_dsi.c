@@ -91,6 +91,17 @@ static void burst(struct iodt *t)
 	assert_true(res.by_full > res.by_timer);
 }
 
+/* Without the library's shadow: any shape of requests, in any order. */
+static void by_hand_batches(struct iodt *t)
+{
+	struct dsi_result res = run(t, "nvme-fio", iodt_scale(1500), DSI_BATCH);
+
+	nothing_is_lost(&res);
+	assert_true(res.late_written > 0 && res.by_table > 0);
+	res = run(t, "gpu", 15000, DSI_BATCH);
+	assert_int_equal(res.lost, 0);
+}
+
 /* R95: a log in guest addresses, whose join follows what is mapped and unmapped. */
 static void joined(struct iodt *t)
 {
@@ -211,8 +222,15 @@ static const struct {
 	const char *name;
 	enum dsi_how how;
 } hows[] = {
-	{ "batch", DSI_BATCH },		  { "join", DSI_JOIN },	  { "read-quiet", DSI_READ_QUIET },
-	{ "read-first", DSI_READ_FIRST }, { "plain", DSI_PLAIN }, { "early", DSI_EARLY },
+	{ "shadow", DSI_SHADOW },
+	{ "shadow-plain", DSI_SHADOW_PLAIN },
+	{ "shadow-no-harvest", DSI_SHADOW_NO_HARVEST },
+	{ "batch", DSI_BATCH },
+	{ "join", DSI_JOIN },
+	{ "read-quiet", DSI_READ_QUIET },
+	{ "read-first", DSI_READ_FIRST },
+	{ "plain", DSI_PLAIN },
+	{ "early", DSI_EARLY },
 	{ "no-harvest", DSI_NO_HARVEST },
 };
 
@@ -313,6 +331,7 @@ int main(int argc, char **argv)
 		{ "nvme_fio", ON, 0, nvme_fio },
 		{ "gpu", ON, 0, gpu },
 		{ "burst", ON, 0, burst },
+		{ "by_hand_batches", ON, 0, by_hand_batches },
 		{ "joined", ON, 0, joined },
 		{ "is_deterministic", ON, 0, is_deterministic },
 		{ "read_then_unmap_when_quiet", ON, 0, read_then_unmap_when_quiet },
