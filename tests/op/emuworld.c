@@ -220,7 +220,7 @@ static void *ew_slow_device(void *arg)
 	struct emuworld *w = arg;
 	struct iod_emu_req req = ew_request(w, EW_IOVA);
 
-	w->ops->dma(w->emu, &req, 64, ew_slow_move, w);
+	w->ops->dma(w->emu, &req, 2 * PAGE, ew_slow_move, w);
 	return NULL;
 }
 

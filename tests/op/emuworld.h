@@ -65,7 +65,7 @@ void ew_steps(struct emuworld *w);
 void ew_ats_write(struct emuworld *w);
 /* For ops.atc_inv: page 0 is forgotten, if that is in the range. */
 void ew_forget(struct emuworld *w, uint64_t first, uint64_t last);
-/* @act is to return only when a DMA that was under way is through; it is, a while later. */
+/* @act is to return only when a DMA of two pages that was under way is through; it is, a while later. */
 void ew_slow_dma(struct emuworld *w, void (*act)(void *cookie), void *cookie);
 
 #endif

@@ -504,6 +504,48 @@ static void wait_waits(void **state)
 	free(w);
 }
 
+/*
+ * PASID cache, IOTLB and one wait behind both: what is under way with the old entry ends before its translations are
+ * invalidated, and leaves none.
+ */
+static void replace(void *cookie)
+{
+	struct world *w = cookie;
+	struct iod_vtd_desc desc[2] = {
+		{ .type = IOD_VTD_PASID_CACHE_INV, .gran = IOD_VTD_PASID_CACHE_GLOBAL },
+		{ .type = IOD_VTD_IOTLB_INV, .gran = IOD_VTD_IOTLB_GLOBAL },
+	};
+	uint64_t gone = 0;
+
+	put(w, w->dir, &gone, 1);
+	assert_int_equal(submit(w, &desc[0], false), 0);
+	assert_int_equal(submit(w, &desc[1], true), 0);
+}
+
+static void order(void **state)
+{
+	struct iod_iotlb_stats stats = { .size = sizeof(stats) };
+	struct world *w = calloc(1, sizeof(*w));
+	struct iod_vtd_raw_pasid entry;
+	uint64_t misses;
+
+	(void)state;
+	assert_non_null(w);
+	open_world(w, SECOND, PLAIN, false, false);
+	ew_slow_dma(&w->w, replace, w);
+	/* the entry is back, and both pages are walked for anew */
+	entry = make_pasid(w);
+	put(w, w->dir, entry.word, 8);
+	assert_int_equal(iod_iotlb_get_stats(iod_vtd_emu_iotlb(w->emu, 2), &stats), 0);
+	misses = stats.misses;
+	ew_dma(&w->w, EW_IOVA);
+	ew_dma(&w->w, EW_IOVA + 4096);
+	assert_int_equal(iod_iotlb_get_stats(iod_vtd_emu_iotlb(w->emu, 2), &stats), 0);
+	assert_int_equal(stats.misses, misses + 2);
+	close_world(w);
+	free(w);
+}
+
 /* A descriptor that the unit refuses: the driver gets over it, and the others are carried out. */
 static void illegal(void **state)
 {
@@ -569,10 +611,10 @@ static void everything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(twin),		cmocka_unit_test(ats),
-		cmocka_unit_test(wait_waits),	cmocka_unit_test(illegal),
-		cmocka_unit_test(nothing_lost), cmocka_unit_test(switched_on),
-		cmocka_unit_test(everything),
+		cmocka_unit_test(twin),	       cmocka_unit_test(ats),
+		cmocka_unit_test(wait_waits),  cmocka_unit_test(illegal),
+		cmocka_unit_test(order),       cmocka_unit_test(nothing_lost),
+		cmocka_unit_test(switched_on), cmocka_unit_test(everything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
