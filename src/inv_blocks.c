@@ -193,9 +193,9 @@ struct spans {
 /* Ranges come in order of their first page. */
 static inline void spans_add(struct spans *s, uint64_t first, uint64_t last)
 {
-	struct span *prev = &s->span[s->nr - 1];
+	struct span *prev = s->nr ? &s->span[s->nr - 1] : NULL;
 
-	if (!s->nr || first > prev->last + 1)
+	if (!prev || first > prev->last + 1)
 		s->span[s->nr++] = (struct span){ first, last };
 	else if (last > prev->last)
 		prev->last = last;
