@@ -27,7 +27,8 @@
  * never fails for want of memory.
  *
  * Locking: any thread may call anything at any time, also in callbacks of a log (but iod_gpa_join_destroy()).
- * Nothing waits for a sync: the lock is held for some lookups. Ranges that overlap are the caller's to order.
+ * Nothing waits for a sync, but for look-ups: of 16 MiB (of 4 KiB granules) of dirty pages at a time, or of what a
+ * clear, or a sync of a part of the log, is about. Ranges that overlap are the caller's to order.
  */
 #ifndef IODIRTY_GPA_JOIN_H
 #define IODIRTY_GPA_JOIN_H

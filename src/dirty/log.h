@@ -228,6 +228,9 @@ int iod_log_settle(struct iod_dirty_log *log, const struct iod_pgtable *pt);
 
 /* ---- log_join.c ---- */
 
+/* The table is behind a virtual IOMMU from now on. @return 0; -EBUSY the join belongs to another log */
+int iod_log_join_attach(struct iod_dirty_log *log, struct log_table *t, struct iod_gpa_join *join);
+
 /* What is dirty in tables with a join goes to pending, or is cleaned by the caller's bits: before the chunks of
  * the pass. */
 int iod_log_join_pass(const struct log_pass *p);

@@ -34,6 +34,28 @@ static bool log_part(const struct iod_dirty_log *log, uint64_t gpa, uint64_t las
 	return true;
 }
 
+/* A join that remembers no more marks GPAs: with its lock held, perhaps in another thread. */
+static void mark_gpas(struct join_user *user, uint64_t gpa, uint64_t last)
+{
+	struct log_table *t = (void *)((char *)user - offsetof(struct log_table, user));
+	uint64_t first, end;
+
+	if (log_part(t->log, gpa, last, &first, &end))
+		iod_log_pending_set(t->log, first, end);
+}
+
+int iod_log_join_attach(struct iod_dirty_log *log, struct log_table *t, struct iod_gpa_join *join)
+{
+	int ret;
+
+	t->user.log = log;
+	t->user.mark = mark_gpas;
+	ret = iod_join_attach(join, &t->user);
+	if (!ret)
+		t->join = join;
+	return ret;
+}
+
 static int found_part(void *cookie, uint64_t iova, uint64_t last, uint64_t gpa)
 {
 	struct join_found *f = cookie;

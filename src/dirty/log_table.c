@@ -162,32 +162,6 @@ static int table_bits(const struct iod_dirty_log *log, struct log_table *t,
 	return 0;
 }
 
-/* A join that remembers no more marks GPAs: with its lock held, perhaps in another thread. */
-static void table_mark(struct join_user *user, uint64_t gpa, uint64_t last)
-{
-	struct log_table *t = (void *)((char *)user - offsetof(struct log_table, user));
-	struct iod_dirty_log *log = t->log;
-	uint64_t top = log->base + ((log->nbits << log->granule_lg2) - 1);
-
-	if (gpa > top || last < log->base)
-		return;
-	iod_log_pending_set(log,
-			    ((gpa > log->base ? gpa : log->base) - log->base) >> log->granule_lg2,
-			    ((last < top ? last : top) - log->base) >> log->granule_lg2);
-}
-
-static int table_join(struct iod_dirty_log *log, struct log_table *t, struct iod_gpa_join *join)
-{
-	int ret;
-
-	t->user.log = log;
-	t->user.mark = table_mark;
-	ret = iod_join_attach(join, &t->user);
-	if (!ret)
-		t->join = join;
-	return ret;
-}
-
 static int table_add(struct iod_dirty_log *log, const struct iod_dirty_log_table *arg)
 {
 	struct iod_gather_cfg gcfg = { .size = sizeof(gcfg), .ops = &table_ops };
@@ -206,7 +180,7 @@ static int table_add(struct iod_dirty_log *log, const struct iod_dirty_log_table
 		ret = iod_gather_create(&t->gather, t->pt, &gcfg);
 	}
 	if (!ret && arg->join)
-		ret = table_join(log, t, arg->join);
+		ret = iod_log_join_attach(log, t, arg->join);
 	if (!ret)
 		ret = table_prepare(log, t);
 	if (ret) {

@@ -83,6 +83,57 @@ static void working_allocates_nothing(struct iodt *t)
 	iodt_bits_free(&b);
 }
 
+/* ---- behind a virtual IOMMU ---- */
+
+/* A join of three ranges, and a window with it. */
+static int join_make(struct iodt *t, struct iod_dirty_log *log, struct iod_gpa_join **join)
+{
+	struct iod_gpa_join_cfg cfg = { .size = sizeof(cfg), .allocator = &t->alloc.ops };
+	struct iod_dirty_log_table win = {
+		.size = sizeof(win), .pt = t->pt, .table_iova = t->v->first, .len = 64 * t->page
+	};
+	int ret = iod_gpa_join_create(join, &cfg);
+	unsigned int i;
+
+	for (i = 0; i < 3 && !ret; i++)
+		ret = iod_gpa_join_map(*join, t->v->first + 2 * i * t->page, t->page, i * t->page);
+	win.join = *join;
+	return ret ? ret : iod_dirty_log_add_table(log, &win);
+}
+
+static void joining(struct iodt *t)
+{
+	struct iod_dirty_log_cfg cfg = { .size = sizeof(cfg),
+					 .len = 8 * t->page,
+					 .allocator = &t->alloc.ops };
+	struct iod_gpa_join *join;
+	struct iod_dirty_log *log;
+	int ret = -ENOMEM;
+	uint64_t live, n;
+
+	iodt_assert_ok(iod_dirty_log_create(&log, &cfg));
+	live = t->alloc.live;
+	for (n = 1; ret; n++) {
+		assert_in_range(n, 1, MAX_CALLS);
+		join = NULL;
+		t->alloc.fail_at = t->alloc.calls + n;
+		ret = join_make(t, log, &join);
+		t->alloc.fail_at = 0;
+		assert_true(ret == 0 || ret == -ENOMEM);
+		if (!ret)
+			iodt_assert_ok(iod_dirty_log_remove_table(log, t->pt, 0));
+		else
+			assert_int_equal(iod_dirty_log_remove_table(log, t->pt, 0), -ENOENT);
+		if (join)
+			iodt_assert_ok(iod_gpa_join_destroy(join));
+		assert_int_equal(t->alloc.live, live);
+		assert_int_equal(t->alloc.bad, 0);
+	}
+	/* the join, its ranges, the window, what unmaps are recorded in */
+	assert_true(n > 6);
+	iodt_assert_ok(iod_dirty_log_destroy(log));
+}
+
 /* ---- with a policy: what fails is tried again, and loses nothing ---- */
 
 /* A leaf table's worth in one page, on hardware that bears its splitting. */
@@ -199,6 +250,7 @@ static void policies(struct iodt *t)
 }
 
 static const struct iodt_test tests[] = {
+	{ "joining", IODT_DIRTY | IODT_PLAIN | IODT_MIDDLING, 0, joining },
 	{ "creating", IODT_DIRTY | IODT_PLAIN, 0, creating },
 	{ "too_large", IODT_DIRTY | IODT_PLAIN, 0, too_large },
 	{ "policies", IODT_DIRTY | IODT_PLAIN, 0, policies },
