@@ -72,6 +72,11 @@ done
 for row in {scattered,unmap32M}/{ranges,single} {random,issued}/ranges; do
 	grep -qxF "smmu_inv/-/-/$row" "$dir/rows" || fail "no row smmu_inv of $row"
 done
+for row in {scattered,random}/{blocks,cost} {unmap32M,issued}/blocks; do
+	for vendor in vtd amdvi; do
+		grep -qxF "${vendor}_inv/-/-/$row" "$dir/rows" || fail "no row ${vendor}_inv of $row"
+	done
+done
 for mode in count or iterate; do
 	grep -q "^bitmap/-/-/.*/$mode\$" "$dir/rows" || fail "no bitmap row for $mode"
 done
