@@ -178,9 +178,10 @@ IOD_API int iod_amdvi_viommu_map_domain(struct iod_amdvi_viommu *v, uint16_t vdo
  *  @return 0, -ENOENT, -EINVAL */
 IOD_API int iod_amdvi_viommu_unmap_domain(struct iod_amdvi_viommu *v, uint16_t vdomain);
 
-/** @return 0, -ENOENT, -EINVAL */
+/** The host's DomainID of a guest's, if it has one. @return 0, -ENOENT, -EINVAL */
 IOD_API int iod_amdvi_viommu_find_domain(struct iod_amdvi_viommu *v, uint16_t vdomain,
 					 uint16_t *domain);
+/** The guest's of a host's. @return as above */
 IOD_API int iod_amdvi_viommu_find_vdomain(struct iod_amdvi_viommu *v, uint16_t domain,
 					  uint16_t *vdomain);
 
@@ -266,6 +267,7 @@ IOD_API int iod_amdvi_viommu_ppr(struct iod_amdvi_viommu *v, const struct iod_am
 /** As IOMMU_GET_HW_INFO gives it, and back. @return 0, -EINVAL */
 IOD_API int iod_amdvi_iommufd_hw_info(struct iod_iommufd_hw_info_amd *info,
 				      const struct iod_amdvi_id *id);
+/** From hardware information. @return 0, -EINVAL */
 IOD_API int iod_amdvi_iommufd_id(struct iod_amdvi_id *id,
 				 const struct iod_iommufd_hw_info_amd *info);
 /** @} */

@@ -172,17 +172,20 @@ IOD_API int iod_vtd_viommu_map_domain(struct iod_vtd_viommu *v, uint16_t vdid, u
 /** No descriptor names the host's domain id once this returns. @return 0, -ENOENT, -EINVAL */
 IOD_API int iod_vtd_viommu_unmap_domain(struct iod_vtd_viommu *v, uint16_t vdid);
 
-/** @return 0, -ENOENT, -EINVAL */
+/** The host's domain id of a guest's. @return 0, -ENOENT, -EINVAL */
 IOD_API int iod_vtd_viommu_find_domain(struct iod_vtd_viommu *v, uint16_t vdid, uint16_t *did);
+/** The guest's of a host's. @return as above */
 IOD_API int iod_vtd_viommu_find_vdomain(struct iod_vtd_viommu *v, uint16_t did, uint16_t *vdid);
 
 /** With MAP_PASIDS: the same for PASIDs. @return as above; -EOPNOTSUPP without the flag */
 IOD_API int iod_vtd_viommu_map_pasid(struct iod_vtd_viommu *v, uint32_t vpasid, uint32_t pasid);
+/** No descriptor names the host's PASID once this returns. @return 0; -ENOENT; -EINVAL; -EOPNOTSUPP as above */
 IOD_API int iod_vtd_viommu_unmap_pasid(struct iod_vtd_viommu *v, uint32_t vpasid);
 
 /** Without MAP_PASIDS they are the same, if they have no more bits than the guest was shown. @return 0, -ENOENT,
  *  -EINVAL */
 IOD_API int iod_vtd_viommu_find_pasid(struct iod_vtd_viommu *v, uint32_t vpasid, uint32_t *pasid);
+/** The guest's PASID of a host's. @return as above */
 IOD_API int iod_vtd_viommu_find_vpasid(struct iod_vtd_viommu *v, uint32_t pasid, uint32_t *vpasid);
 
 /**

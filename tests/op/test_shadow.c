@@ -413,6 +413,33 @@ static void bad_arguments(struct iodt *t)
 	shr_close(&r);
 }
 
+/* Each allocation of create fails once. */
+static void memory_fails(struct iodt *t)
+{
+	const struct iod_shadow_ops ops = { .size = sizeof(ops), .translate = shr_translate };
+	struct iodt_alloc alloc;
+	struct iod_shadow_cfg cfg = { .size = sizeof(cfg),
+				      .pt = t->pt,
+				      .gather = t->gather,
+				      .ops = &ops,
+				      .allocator = &alloc.ops };
+	struct iod_shadow *s = NULL;
+	int ret = -ENOMEM;
+	uint64_t n;
+
+	iodt_alloc_init(&alloc);
+	for (n = 1; ret == -ENOMEM; n++) {
+		alloc.calls = 0;
+		alloc.fail_at = n;
+		ret = iod_shadow_create(&s, &cfg);
+		assert_true(ret == 0 || (ret == -ENOMEM && !alloc.live));
+	}
+	assert_true(n > 5);
+	iodt_assert_ok(iod_shadow_destroy(s));
+	assert_int_equal(alloc.live, 0);
+	assert_int_equal(alloc.bad, 0);
+}
+
 #define ON (IODT_DIRTY | IODT_MIDDLING)
 
 int main(int argc, char **argv)
@@ -432,6 +459,7 @@ int main(int argc, char **argv)
 		{ "not_tracked", ON, 0, not_tracked },
 		{ "random_changes", ON, 0, random_changes },
 		{ "bad_arguments", ON, 0, bad_arguments },
+		{ "memory_fails", ON | IODT_PLAIN, 0, memory_fails },
 	};
 
 	return iodt_main(argc, argv, tests, IODT_ARRAY_SIZE(tests), NULL, 0);

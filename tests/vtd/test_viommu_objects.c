@@ -304,6 +304,33 @@ static void queue(void **state)
 	iodt_assert_ok(iod_mem_destroy(mem));
 }
 
+/* Each allocation fails once. */
+static void memory_fails(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	struct iod_vtd_sink sink = { .size = sizeof(sink), .issue = vg_issue, .cookie = r };
+	struct iod_vtd_viommu_cfg cfg = vg_rig_cfg(r, &sink, IOD_VTD_VIOMMU_MAP_PASIDS);
+	struct iodt_alloc alloc;
+	uint64_t n;
+	int ret = -ENOMEM;
+
+	iodt_alloc_init(&alloc);
+	cfg.allocator = &alloc.ops;
+	for (n = 1; ret == -ENOMEM; n++) {
+		alloc.calls = 0;
+		alloc.fail_at = n;
+		ret = iod_vtd_viommu_create(&r->v, &cfg);
+		assert_true(ret == 0 || (ret == -ENOMEM && !alloc.live));
+	}
+	assert_int_equal(n, 6); /* the object, three tables */
+	alloc.calls = 0;
+	alloc.fail_at = 1;
+	assert_int_equal(iod_vtd_viommu_map_domain(r->v, 1, 2), -ENOMEM);
+	iodt_assert_ok(iod_vtd_viommu_map_domain(r->v, 1, 2));
+	vg_rig_close(r);
+	assert_int_equal(alloc.live, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +338,7 @@ int main(void)
 		cmocka_unit_test(strangers),	   cmocka_unit_test(pasid_entries),
 		cmocka_unit_test(iommufd_handler), cmocka_unit_test(iommufd_hw_error),
 		cmocka_unit_test(iommufd_prepare), cmocka_unit_test(queue),
+		cmocka_unit_test(memory_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
