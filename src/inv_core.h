@@ -31,8 +31,6 @@
 #define INV_MAX_PIECES 128u
 /* Devices know pages of 4 KiB, whatever the table's. */
 #define INV_PAGE_LG2 12u
-/* The size of everything, as devices' commands have it. */
-#define INV_ALL_LG2 52u
 
 struct inv_core;
 struct inv_out;
