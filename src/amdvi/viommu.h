@@ -43,7 +43,7 @@ struct iod_amdvi_viommu {
 /* Pages that lie side by side; g.run_nr: guest commands in it. */
 struct amdvi_run {
 	uint32_t start;		/* guest commands before it */
-	struct iod_amdvi_cmd c; /* what they have in common; domain is the host's */
+	struct iod_amdvi_cmd c; /* the first, with the host's domain */
 	uint64_t first, last;	/* page numbers */
 };
 

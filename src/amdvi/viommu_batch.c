@@ -87,12 +87,31 @@ static int emit_quirks(struct amdvi_batch *b, const struct iod_amdvi_raw_cmd *ra
 	return 0;
 }
 
+/* The common one, of fields that came out of the decoder: the encoder would find nothing to say. */
+static struct iod_amdvi_raw_cmd pages_raw(const struct iod_amdvi_cmd *cmd)
+{
+	return (struct iod_amdvi_raw_cmd){
+		{ iod_le64((uint64_t)IOD_AMDVI_INVALIDATE_IOMMU_PAGES << 60 |
+			   (uint64_t)cmd->domain << 32 | cmd->pasid),
+		  iod_le64(cmd->addr | (uint64_t)cmd->gn << 2 | (uint64_t)cmd->pde << 1 | cmd->s) }
+	};
+}
+
+static int to_raw(struct iod_amdvi_raw_cmd *raw, const struct iod_amdvi_cmd *cmd,
+		  const struct iod_amdvi_id *id, enum iod_cmd_reason *reason)
+{
+	if (cmd->op != IOD_AMDVI_INVALIDATE_IOMMU_PAGES)
+		return iod_amdvi_cmd_encode(raw, cmd, id, reason);
+	*raw = pages_raw(cmd);
+	return 0;
+}
+
 int iod_amdvi_emit(struct amdvi_batch *b, const struct iod_amdvi_cmd *cmd, uint32_t before,
 		   uint32_t after, uint32_t op, uint32_t sid)
 {
 	struct iod_amdvi_raw_cmd raw;
 	enum iod_cmd_reason reason;
-	int ret = iod_amdvi_cmd_encode(&raw, cmd, &b->v->cfg.host, &reason);
+	int ret = to_raw(&raw, cmd, &b->v->cfg.host, &reason);
 
 	if (ret) {
 		b->g.reason = reason;
@@ -144,6 +163,10 @@ static int run_end(struct guest_batch *g)
 
 	if (!g->run_nr)
 		return 0;
+	if (g->run_nr == 1) {
+		g->run_nr = 0;
+		return iod_amdvi_emit(b, &b->run.c, b->run.start, g->seen, b->run.c.op, 0);
+	}
 	n = span_count_pieces(b->run.first, b->run.last, MOST_LG2, b->v->expand);
 	if (n > b->v->expand ||
 	    (n > g->run_nr && n - g->run_nr > IOD_AMDVI_VIOMMU_MAX_EXPAND - g->expanded)) {
@@ -185,8 +208,6 @@ int iod_amdvi_pages(struct amdvi_batch *b, const struct iod_amdvi_cmd *cmd)
 		return ret;
 	if (!first && last == UINT64_MAX)
 		return iod_amdvi_emit_alone(b, cmd, 0);
-	more.c.s = false;
-	more.c.addr = 0;
 	more.first = first >> PAGE_LG2;
 	more.last = last >> PAGE_LG2;
 	if (b->v->joins && b->g.run_nr && run_take(&b->run, &more)) {
