@@ -89,7 +89,8 @@ IOD_API int iod_amdvi_inv_create(struct iod_amdvi_inv **out, const struct iod_am
 IOD_API int iod_amdvi_inv_destroy(struct iod_amdvi_inv *inv);
 
 /** The ops of a gather whose cookie is a struct iod_amdvi_inv *. They return what the sink and the quirk hook
- *  return, and -EINVAL for a malformed iod_inv. The domain of an iod_inv is not looked at. */
+ *  return, -EINVAL for a malformed iod_inv, and -EOPNOTSUPP for IOD_INV_ALL where there is no INVALIDATE_IOMMU_ALL.
+ *  The domain of an iod_inv is not looked at. */
 IOD_API const struct iod_inv_ops *iod_amdvi_inv_ops(void);
 
 /** @name Further domains that the table is used with
