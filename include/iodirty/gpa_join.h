@@ -81,6 +81,13 @@ IOD_API int iod_gpa_join_unmap(struct iod_gpa_join *join, uint64_t iova, uint64_
 			       uint32_t flags);
 
 /**
+ * [iova, iova + len) was written without a table's mark (by an emulated device behind the virtual IOMMU, by the VMM):
+ * what it stands for is dirty in the log, as by iod_dirty_log_mark_dirty(). Write the memory first, then mark.
+ * @return 0, also where it stands for nothing; -EINVAL len is 0; -ERANGE beyond 2^64
+ */
+IOD_API int iod_gpa_join_mark_dirty(struct iod_gpa_join *join, uint64_t iova, uint64_t len);
+
+/**
  * What an IOVA stands for. @param gpa, len receive the GPA, and how many bytes from there on are contiguous in both
  * (may be NULL). @return 0, -EINVAL, -ENOENT nothing
  */

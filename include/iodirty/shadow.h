@@ -26,6 +26,7 @@
 
 #include <iodirty/bitmap.h>
 #include <iodirty/gather.h>
+#include <iodirty/gpa_join.h>
 #include <iodirty/pgtable.h>
 #include <iodirty/types.h>
 
@@ -74,6 +75,13 @@ struct iod_shadow_cfg {
 	uint32_t batch;
 	uint32_t reserved;		       /**< 0 */
 	const struct iod_allocator *allocator; /**< NULL: malloc */
+	/**
+	 * Told of every mapping in the order that it wants (gpa_join.h), and what is found dirty while unmapping is marked
+	 * through it: so a dirty log that the shadow's table is in, with this join, reports guest addresses. What is
+	 * unmapped while the shadow does not track counts as dirty. For this shadow alone; must outlive it. The log
+	 * may sweep meanwhile, but not split or merge (policy IOD_SPLIT_NONE). NULL: none.
+	 */
+	struct iod_gpa_join *join;
 };
 
 /** Splitting a large page of the shadow may let devices fault meanwhile (IOD_UNMAP_ALLOW_FAULTS). */

@@ -151,13 +151,18 @@ void iod_join_end(struct iod_gpa_join *join, struct join_user *user, enum join_h
 	pthread_mutex_unlock(&join->lock);
 }
 
-/* Whoever might have had a mark there need not know any more. */
-static void give_up(struct iod_gpa_join *join, uint64_t gpa, uint64_t last)
+static void mark(struct iod_gpa_join *join, uint64_t gpa, uint64_t last)
 {
 	struct join_user *u;
 
 	for (u = join->users; u; u = u->next)
 		u->mark(u, gpa, last);
+}
+
+/* Whoever might have had a mark there need not know any more. */
+static void give_up(struct iod_gpa_join *join, uint64_t gpa, uint64_t last)
+{
+	mark(join, gpa, last);
 	join->given_up += last - gpa + 1;
 }
 
@@ -364,6 +369,24 @@ int iod_gpa_join_unmap(struct iod_gpa_join *join, uint64_t iova, uint64_t len, u
 		return ret;
 	pthread_mutex_lock(&join->lock);
 	unmap_locked(join, iova, iova + (len - 1), flags & IOD_GPA_JOIN_ALL_DIRTY);
+	pthread_mutex_unlock(&join->lock);
+	return 0;
+}
+
+static int mark_part(void *cookie, uint64_t iova, uint64_t last, uint64_t gpa)
+{
+	mark(cookie, gpa, gpa + (last - iova));
+	return 0;
+}
+
+int iod_gpa_join_mark_dirty(struct iod_gpa_join *join, uint64_t iova, uint64_t len)
+{
+	if (!join || !len)
+		return -EINVAL;
+	if (len - 1 > UINT64_MAX - iova)
+		return -ERANGE;
+	pthread_mutex_lock(&join->lock);
+	iod_join_parts(join, iova, iova + (len - 1), mark_part, join);
 	pthread_mutex_unlock(&join->lock);
 	return 0;
 }

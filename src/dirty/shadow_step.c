@@ -35,6 +35,8 @@ static void tell(struct telling *t, uint64_t first, uint64_t last)
 
 		t->work->dirty += len;
 		s->dirty += len;
+		if (s->cfg.join)
+			iod_gpa_join_mark_dirty(s->cfg.join, from, len);
 		if (s->ops.dirty)
 			s->ops.dirty(s->cfg.cookie, from, r->to + (from - r->first), len);
 	}
@@ -55,6 +57,18 @@ static void tell_all(struct iod_shadow *s, struct iod_shadow_work *work)
 			if (!iova)
 				break;
 		}
+	}
+}
+
+/* Told or not, it stands for what it stood for until here: a sweep may have taken marks of it meanwhile. */
+static void leave_join(struct iod_shadow *s)
+{
+	uint32_t flags = s->track ? 0 : IOD_GPA_JOIN_ALL_DIRTY;
+
+	for (uint32_t i = 0; s->cfg.join && i < s->nr_unmap; i++) {
+		const struct shadow_unmap *u = &s->unmap[i];
+
+		iod_gpa_join_unmap(s->cfg.join, u->first, u->last - u->first + 1, flags);
 	}
 }
 
@@ -83,6 +97,7 @@ int iod_shadow_settle(struct iod_shadow *s, struct iod_shadow_work *work)
 	if (ret)
 		return ret;
 	tell_all(s, work);
+	leave_join(s);
 	s->owed = false;
 	forget(s);
 	return 0;
@@ -205,10 +220,17 @@ static bool reads_too(const struct iod_shadow *s, uint64_t iova)
 static int map_one(struct iod_shadow *s, const struct shadow_map *m, uint64_t last,
 		   struct iod_shadow_work *work, uint64_t *failed_at)
 {
-	uint64_t done = 0;
-	int ret = iod_map(s->cfg.pt, m->first, m->pa, last - m->first + 1, m->prot | s->cfg.prot,
-			  s->cfg.gather, &done);
+	uint64_t len = last - m->first + 1, done = 0;
+	int ret = 0;
 
+	*failed_at = m->first;
+	if (s->cfg.join)
+		ret = iod_gpa_join_map(s->cfg.join, m->first, len, m->gpa);
+	if (ret)
+		return ret;
+	ret = iod_map(s->cfg.pt, m->first, m->pa, len, m->prot | s->cfg.prot, s->cfg.gather, &done);
+	if (s->cfg.join && done < len)
+		iod_gpa_join_unmap(s->cfg.join, m->first + done, len - done, 0);
 	work->mapped += done;
 	s->mapped += done;
 	if (done && m->prot == IOD_PROT_WRITE && !s->wide_writes)

@@ -71,6 +71,11 @@ static void mapped(void *cookie, uint64_t iova, uint64_t gpa, uint64_t pa, uint6
 
 void shr_open(struct shr *r, struct iodt *t, uint32_t flags)
 {
+	shr_open_joined(r, t, flags, NULL);
+}
+
+void shr_open_joined(struct shr *r, struct iodt *t, uint32_t flags, struct iod_gpa_join *join)
+{
 	const struct iod_shadow_ops ops = { .size = sizeof(ops),
 					    .translate = shr_translate,
 					    .dirty = dirty,
@@ -84,7 +89,8 @@ void shr_open(struct shr *r, struct iodt *t, uint32_t flags)
 				      .domain = DOMAIN,
 				      .flags = flags | IOD_SHADOW_ALLOW_FAULTS,
 				      .batch = 64,
-				      .allocator = &t->alloc.ops };
+				      .allocator = &t->alloc.ops,
+				      .join = join };
 
 	memset(r, 0, sizeof(*r));
 	r->t = t;

@@ -31,6 +31,8 @@ struct shr {
 
 uint64_t shr_at(const struct shr *r, uint64_t page);
 void shr_open(struct shr *r, struct iodt *t, uint32_t flags);
+/* With a join, that a log may have (tests that need none: NULL). */
+void shr_open_joined(struct shr *r, struct iodt *t, uint32_t flags, struct iod_gpa_join *join);
 void shr_close(struct shr *r);
 struct view shr_view(struct iodt *t);
 void shr_same(struct shr *r, uint64_t first, uint64_t last);
