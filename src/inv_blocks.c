@@ -22,8 +22,10 @@
 #define DEPTH_MAX 66u
 /* Pages whose translations share an entry of the lowest table of tables. */
 #define TABLE_LG2 9u
+/* Pages of the largest leaf where hardware minds: 1 GiB. */
+#define LEAF_LG2_MAX 18u
 
-#define HALF	  BIT64(63)
+#define HALF	     BIT64(63)
 
 struct block {
 	uint64_t first;
@@ -346,6 +348,24 @@ static void put_all(struct inv_out *o, const struct inv_block_form *form, const 
 					  b->block[i].lg2, b->block[i].leaf);
 }
 
+/*
+ * Whether a block can be as large as any page that changed: a smaller one need not take that along (VT-d 6.5.2.3).
+ * Pages of unknown levels may be as large as there is room for.
+ */
+static bool takes_leaves(const struct inv_block_form *form, const struct iod_inv *item)
+{
+	uint64_t first = item->iova >> INV_PAGE_LG2, last = item->last >> INV_PAGE_LG2;
+	unsigned lg2 = TABLE_LG2;
+
+	if (form->max_lg2 >= LEAF_LG2_MAX || (item->flags & IOD_INV_NO_LEAVES))
+		return true;
+	if (item->leaf_levels)
+		return fls64(item->leaf_levels) * TABLE_LG2 <= form->max_lg2;
+	while (lg2 <= form->max_lg2)
+		lg2 += TABLE_LG2;
+	return align_down(first + low_mask(lg2), lg2) + low_mask(lg2) > last;
+}
+
 bool iod_inv_blocks(struct inv_out *o, const struct inv_block_form *form,
 		    const struct iod_inv *items, size_t nr, uint64_t *budget)
 {
@@ -357,7 +377,7 @@ bool iod_inv_blocks(struct inv_out *o, const struct inv_block_form *form,
 
 	/* Nothing reaches from one half of the addresses into the other. */
 	for (i = 0; i < nr; i++)
-		if ((items[i].iova ^ items[i].last) & HALF)
+		if (((items[i].iova ^ items[i].last) & HALF) || !takes_leaves(form, &items[i]))
 			return false;
 	c.to = &blocks;
 	c.block_cost = inv->cost.command << inv->repeat;

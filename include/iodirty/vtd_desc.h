@@ -82,7 +82,8 @@ struct iod_vtd_desc {
 	enum iod_vtd_desc_type type;
 	uint32_t pasid; /**< 20 bits */
 	uint8_t gran;	/**< granularity, one of the enums above */
-	uint8_t am; /**< address mask: 4096 << am bytes, at addr aligned down to that; at most CAP.MAMV */
+	/** Address mask: 4096 << am bytes, at addr aligned down to that; at most 52, by domain at most CAP.MAMV. */
+	uint8_t am;
 	uint8_t span; /**< device TLBs: 4096 << span bytes; IOD_VTD_DEV_TLB_ALL_SPAN: everything */
 	uint8_t fm;   /**< function mask: 1 to 3 leave bits 2, 2:1, 2:0 of sid out */
 	uint8_t mip;  /**< most invalidations pending (of device TLBs), 5 bits */
@@ -128,8 +129,9 @@ IOD_API int iod_vtd_desc_encode(struct iod_vtd_raw_desc *raw, const struct iod_v
 				enum iod_cmd_reason *why);
 
 /**
- * Decode. Strict: reserved bits, reserved granularities and response codes, AM above CAP.MAMV, ids of more bits
- * than @p id has, and upper words that are not 0 are refused: a unit that does so sets FSTS_REG.IQE and stops.
+ * Decode. Strict: reserved bits, reserved granularities and response codes, AM above CAP.MAMV (which is about the
+ * second stage: not of IOTLB_INV by PASID), ids of more bits than @p id has, and upper words that are not 0 are
+ * refused: a unit that does so sets FSTS_REG.IQE and stops.
  * Fields that hardware ignores are 0 in @p desc: did of global invalidations, addr, am and ih of all that is not
  * page-selective, sid and fm of all that is not device-selective, pasid of device TLBs with global, pasid without
  * pasid_valid, data and addr of a wait that writes nothing. Bits 2:0 of the second word of a page group response are

@@ -255,10 +255,13 @@ static int inv_fill(struct iod_vtd_inv *inv, const struct iod_vtd_inv_cfg *cfg)
 	inv->quirk = cfg->quirk;
 	inv->quirk_cookie = cfg->quirk_cookie;
 	inv->flags = cfg->flags;
-	inv->by_page = inv->id.cap & IOD_VTD_CAP_PSI;
+	/* PSI and MAMV are about the second stage (11.4.2). */
+	inv->by_page = cfg->stage == 1 || (inv->id.cap & IOD_VTD_CAP_PSI);
 	inv->form.put = vtd_put;
 	inv->form.all_tables = cfg->flags & IOD_VTD_INV_NESTED;
-	inv->form.max_lg2 = cfg->flags & IOD_VTD_INV_NO_RANGES ? 0 : vtd_mamv(&inv->id);
+	inv->form.max_lg2 = cfg->stage == 1 ? AM_MAX : vtd_mamv(&inv->id);
+	if (cfg->flags & IOD_VTD_INV_NO_RANGES)
+		inv->form.max_lg2 = 0;
 	core->vendor = &vtd;
 	core->domain = cfg->did;
 	core->nested = cfg->flags & IOD_VTD_INV_NESTED;
@@ -347,7 +350,7 @@ int iod_vtd_inv_add_device(struct iod_vtd_inv *inv, const struct iod_vtd_ats_dev
 		return ret;
 	if (!vtd_ecap(&inv->id, IOD_VTD_ECAP_DT))
 		return -EOPNOTSUPP;
-	if (dev.pasid_valid && !vtd_ecap(&inv->id, IOD_VTD_ECAP_PASID))
+	if (dev.pasid_valid && !iod_vtd_desc_permitted(&inv->id, IOD_VTD_P_DEV_TLB_INV))
 		return -EOPNOTSUPP;
 	if (!inv_device_ok(inv, &dev))
 		return -EINVAL;

@@ -287,11 +287,12 @@ static bool ids_fit(const uint64_t *w, const struct mdl_vtd_id *id, bool did, bo
 	return !(pasid && bits(w, 51, 32) >> pasid_bits(id));
 }
 
-static bool range_fits(const uint64_t *w, const struct mdl_vtd_id *id)
+/* CAP.MAMV is about the second stage (11.4.2). */
+static bool range_fits(const uint64_t *w, const struct mdl_vtd_id *id, bool by_pasid)
 {
 	unsigned am = w[1] & 0x3f;
 
-	return am <= (id->cap >> 48 & 0x3f) && am <= 52;
+	return (by_pasid || am <= (id->cap >> 48 & 0x3f)) && am <= 52;
 }
 
 /* Of a device TLB: there is a 0 to say the size. */
@@ -312,7 +313,7 @@ static enum mdl_vtd_verdict values(const uint64_t *w, unsigned type, const struc
 	case 2:
 		if (g == 3 && !mdl_bit(id->cap, 39))
 			return MDL_DESC_TYPE;
-		ok = g && ids_fit(w, id, g != 1, false) && (g != 3 || range_fits(w, id));
+		ok = g && ids_fit(w, id, g != 1, false) && (g != 3 || range_fits(w, id, false));
 		break;
 	case 3:
 		ok = size_fits(w[1], 0);
@@ -325,7 +326,7 @@ static enum mdl_vtd_verdict values(const uint64_t *w, unsigned type, const struc
 			return MDL_DESC_TYPE;
 		break;
 	case 6:
-		ok = g >= 2 && ids_fit(w, id, true, true) && (g != 3 || range_fits(w, id));
+		ok = g >= 2 && ids_fit(w, id, true, true) && (g != 3 || range_fits(w, id, true));
 		break;
 	case 7:
 		ok = g != 2 && ids_fit(w, id, g != 3, g == 1);

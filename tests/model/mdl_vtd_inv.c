@@ -73,15 +73,17 @@ static void pasid_fits(struct mdl_vtd_inv *d, const struct mdl_vtd_id *id)
 		either(d);
 }
 
-/* AM, IH, address; CAP.PSI is about the IOTLB by domain. */
+/* AM, IH, address. MAMV is about invalidations of the second stage (11.4.2): not of those by PASID. */
 static void pages(struct parse *p, struct mdl_vtd_inv *d, const struct mdl_vtd_id *id)
 {
 	d->am = (unsigned)take(p, 69, 64);
 	d->ih = flag(p, 70);
 	d->addr = address(p);
-	if (d->g == 3 && d->am > (id->cap >> 48 & 0x3f))
+	if (d->g != 3)
+		return;
+	if (d->type == MDL_VTD_IOTLB && d->am > (id->cap >> 48 & 0x3f))
 		either(d);
-	if (d->g == 3 && d->am > 52)
+	if (d->am > 52)
 		either(d);
 }
 
