@@ -168,9 +168,9 @@ extern const struct bench_ops bench_beside_ops, bench_pause_ops;
 extern const struct bench_ops bench_translate_ops;
 extern const struct bench_ops bench_join_ops;
 extern const struct bench_ops bench_inv_ops;
-extern const struct bench_ops bench_smmu_guest_ops;
+extern const struct bench_ops bench_guest_ops;
 extern const struct bench_ops bench_shadow_ops;
-extern const struct bench_ops bench_smmu_encode_ops, bench_smmu_decode_ops;
+extern const struct bench_ops bench_encode_ops, bench_decode_ops;
 extern const struct bench_ops bench_count_ops, bench_or_ops, bench_iterate_ops;
 
 /* bench_limit.c, and the files of what they are limits of. */

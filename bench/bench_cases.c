@@ -66,9 +66,14 @@
 	.bench = "join", .formats = ALL, .ops = &bench_join_ops, .page = "4K", \
 	.limit = &bench_limit_unjoined, .span = GIB
 /* Commands one by one: 50 million a second. */
-#define SMMU_CMD                                                                             \
-	.bench = "smmu_cmd", .page = "-", .limit = &bench_limit_copy_cmds, .items = 4 * MIB, \
+#define CMD(vendor)                                                                      \
+	.bench = vendor, .page = "-", .limit = &bench_limit_copy_cmds, .items = 4 * MIB, \
 	.warm = true
+#define ENCODE	  .mode = "encode", .ops = &bench_encode_ops, NS(20)
+#define DECODE	  .mode = "decode", .ops = &bench_decode_ops, NS(20)
+#define SMMU_CMD  CMD("smmu_cmd")
+#define VTD_CMD	  CMD("vtd_cmd")
+#define AMDVI_CMD CMD("amdvi_cmd")
 /* A gather becomes commands: 50 million a second. */
 #define INV(vendor)                                                                      \
 	.bench = vendor, .page = "-", .ops = &bench_inv_ops, .limit = &bench_limit_copy, \
@@ -77,9 +82,12 @@
 #define VTD_INV	  INV("vtd_inv")
 #define AMDVI_INV INV("amdvi_inv")
 /* A guest's commands become the host's: 50 million a second. */
-#define GUEST_INV                                                        \
-	.bench = "guest_inv", .page = "-", .ops = &bench_smmu_guest_ops, \
-	.limit = &bench_limit_copy_guest, .items = MIB, .warm = true
+#define GUEST(vendor)                                                                            \
+	.bench = vendor, .page = "-", .ops = &bench_guest_ops, .limit = &bench_limit_copy_guest, \
+	.items = MIB, .warm = true
+#define SMMU_GUEST  GUEST("smmu_guest")
+#define VTD_GUEST   GUEST("vtd_guest")
+#define AMDVI_GUEST GUEST("amdvi_guest")
 
 /* A guest's table is followed by its shadow. */
 #define SHADOW                                                     \
@@ -173,10 +181,18 @@ const struct bench_case bench_cases[] = {
 	  .span = GIB, .warm = true },
 	{ SWEEP, .state = "clean_recycled", KEEP, .limit = &bench_limit_read, RATIO(1.08),
 	  .recycled = true },
-	{ SMMU_CMD, .state = "tlbi", .mode = "encode", .ops = &bench_smmu_encode_ops, NS(20) },
-	{ SMMU_CMD, .state = "tlbi", .mode = "decode", .ops = &bench_smmu_decode_ops, NS(20) },
-	{ SMMU_CMD, .state = "mixed", .mode = "encode", .ops = &bench_smmu_encode_ops, NS(20) },
-	{ SMMU_CMD, .state = "mixed", .mode = "decode", .ops = &bench_smmu_decode_ops, NS(20) },
+	{ SMMU_CMD, .state = "tlbi", ENCODE },
+	{ SMMU_CMD, .state = "tlbi", DECODE },
+	{ SMMU_CMD, .state = "mixed", ENCODE },
+	{ SMMU_CMD, .state = "mixed", DECODE },
+	{ VTD_CMD, .state = "pages", ENCODE },
+	{ VTD_CMD, .state = "pages", DECODE },
+	{ VTD_CMD, .state = "mixed", ENCODE },
+	{ VTD_CMD, .state = "mixed", DECODE },
+	{ AMDVI_CMD, .state = "pages", ENCODE },
+	{ AMDVI_CMD, .state = "pages", DECODE },
+	{ AMDVI_CMD, .state = "mixed", ENCODE },
+	{ AMDVI_CMD, .state = "mixed", DECODE },
 	{ SMMU_INV, .state = "scattered", .mode = "ranges", NS(20) },
 	{ SMMU_INV, .state = "scattered", .mode = "single", NS(20) },
 	{ SMMU_INV, .state = "random", .mode = "ranges", NS(20) },
@@ -195,12 +211,18 @@ const struct bench_case bench_cases[] = {
 	{ AMDVI_INV, .state = "random", .mode = "cost" },
 	{ AMDVI_INV, .state = "unmap32M", .mode = "blocks" },
 	{ AMDVI_INV, .state = "issued", .mode = "blocks", NS(20) },
-	{ GUEST_INV, .state = "pages", .mode = "ranges", NS(20) },
-	{ GUEST_INV, .state = "pages", .mode = "single", NS(20) },
-	{ GUEST_INV, .state = "scattered", .mode = "ranges", NS(20) },
-	{ GUEST_INV, .state = "scattered", .mode = "single", NS(20) },
-	{ GUEST_INV, .state = "mixed", .mode = "ranges", NS(20) },
-	{ GUEST_INV, .state = "mixed", .mode = "single", NS(20) },
+	{ SMMU_GUEST, .state = "pages", .mode = "ranges", NS(20) },
+	{ SMMU_GUEST, .state = "pages", .mode = "single", NS(20) },
+	{ SMMU_GUEST, .state = "scattered", .mode = "ranges", NS(20) },
+	{ SMMU_GUEST, .state = "scattered", .mode = "single", NS(20) },
+	{ SMMU_GUEST, .state = "mixed", .mode = "ranges", NS(20) },
+	{ SMMU_GUEST, .state = "mixed", .mode = "single", NS(20) },
+	{ VTD_GUEST, .state = "pages", .mode = "blocks", NS(20) },
+	{ VTD_GUEST, .state = "scattered", .mode = "blocks", NS(20) },
+	{ VTD_GUEST, .state = "mixed", .mode = "blocks", NS(20) },
+	{ AMDVI_GUEST, .state = "pages", .mode = "blocks", NS(20) },
+	{ AMDVI_GUEST, .state = "scattered", .mode = "blocks", NS(20) },
+	{ AMDVI_GUEST, .state = "mixed", .mode = "blocks", NS(20) },
 	{ SHADOW, .state = "nvme-fio", .mode = "dsi", RATIO(4), .items = 256 },
 	{ SHADOW, .state = "gpu", .mode = "dsi", RATIO(3), .items = 16 },
 	{ SHADOW, .state = "kept", .mode = "page", RATIO(2), .items = MIB },

@@ -74,7 +74,7 @@ void bench_print_to(FILE *file)
 
 void bench_print_header(void)
 {
-	fprintf(out, "%-10s%-12s%-5s%6s  %-18s%-8s%9s %9s %-9s%9s%8s  %s\n", "bench", "format",
+	fprintf(out, "%-12s%-12s%-5s%6s  %-18s%-8s%9s %9s %-9s%9s%8s  %s\n", "bench", "format",
 		"page", "range", "state", "mode", "ns/item", "limit", "is", "ratio", "spread",
 		"bound");
 	fflush(out);
@@ -82,7 +82,7 @@ void bench_print_header(void)
 
 static void print_name(const struct bench_case *c, const char *format, const char *range)
 {
-	fprintf(out, "%-10s%-12s%-5s%6s  %-18s%-8s", c->bench, format, c->page, range, c->state,
+	fprintf(out, "%-12s%-12s%-5s%6s  %-18s%-8s", c->bench, format, c->page, range, c->state,
 		c->mode);
 }
 
