@@ -64,16 +64,6 @@ enum iod_amdvi_irq {
 	IOD_AMDVI_IRQ_COMWAIT = 2, /**< a COMPLETION_WAIT that asked for one is complete */
 };
 
-/** A PRI response on its way to a device. */
-struct iod_amdvi_pri_response {
-	uint32_t devid;
-	uint32_t pasid; /**< with pasid_valid */
-	bool pasid_valid;
-	bool automatic; /**< not by the guest: the log is full or disabled, or the device may not ask */
-	uint16_t tag;	/**< page request group index */
-	uint8_t status; /**< enum iod_amdvi_ppr_status; reserved ones as the guest wrote them */
-};
-
 /** Callbacks. All may be NULL. */
 struct iod_amdvi_emu_ops {
 	size_t size; /**< sizeof(struct iod_amdvi_emu_ops) */
@@ -81,12 +71,15 @@ struct iod_amdvi_emu_ops {
 	void (*irq)(void *cookie, enum iod_amdvi_irq what);
 	/** Commands wait: iod_amdvi_emu_run(). NULL: they are consumed in iod_amdvi_emu_mmio(). */
 	void (*kick)(void *cookie);
-	/** The device is to forget [first, last], inclusive; with @p pasid_valid only of that PASID.
+	/** The device behind @p source (DeviceID) is to forget [first, last], inclusive; with @p pasid_valid only of
+	 *  that PASID. @p global is false: no command of AMD-Vi is about all of them.
 	 *  @return 0; -ETIMEDOUT it did not answer, which the guest is told (IOTLB_INV_TIMEOUT) */
-	int (*atc_inv)(void *cookie, uint32_t devid, bool pasid_valid, uint32_t pasid,
+	int (*atc_inv)(void *cookie, uint32_t source, bool pasid_valid, uint32_t pasid, bool global,
 		       uint64_t first, uint64_t last);
-	/** A group of page requests is answered. */
-	void (*pri_response)(void *cookie, const struct iod_amdvi_pri_response *response);
+	/** A group of page requests is answered.
+	 *  @param automatic not by the guest: the log was full, does not run, or the device may not ask */
+	void (*pri_response)(void *cookie, const struct iod_page_response *response,
+			     bool automatic);
 };
 
 /** Configuration. Zero means the default in every field but mem. */

@@ -44,7 +44,7 @@ static void emu_invalidate_device(struct iod_amdvi_emu *emu, const struct iod_am
 
 	if (!emu->ops.atc_inv || iod_amdvi_cmd_range(cmd, &first, &last))
 		return;
-	if (!emu->ops.atc_inv(emu->cookie, cmd->devid, cmd->gn, cmd->pasid, first, last))
+	if (!emu->ops.atc_inv(emu->cookie, cmd->devid, cmd->gn, cmd->pasid, false, first, last))
 		return;
 	pthread_mutex_lock(&emu->lock);
 	iod_amd_emu_log(emu, &event, &irqs);
@@ -81,16 +81,10 @@ static void emu_prefetch(struct iod_amdvi_emu *emu, const struct iod_amdvi_cmd *
 
 static void emu_complete_ppr(struct iod_amdvi_emu *emu, const struct iod_amdvi_cmd *cmd)
 {
-	const struct iod_amdvi_pri_response response = {
-		.devid = cmd->devid,
-		.pasid_valid = cmd->gn,
-		.pasid = cmd->pasid,
-		.tag = cmd->tag,
-		.status = cmd->status,
-	};
+	struct iod_page_response response;
 
-	if (emu->ops.pri_response)
-		emu->ops.pri_response(emu->cookie, &response);
+	if (emu->ops.pri_response && !iod_amdvi_response_from_cmd(&response, cmd))
+		emu->ops.pri_response(emu->cookie, &response, false);
 }
 
 static void emu_obey(struct iod_amdvi_emu *emu, const struct iod_amdvi_cmd *cmd)

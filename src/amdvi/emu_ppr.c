@@ -43,13 +43,14 @@ static void emu_log_invalid(struct iod_amdvi_emu *emu, const struct iod_amdvi_pp
 
 /* The lock is held. @return 0 logged; -ENOSPC and how the last of a group is answered */
 static int emu_ppr_put(struct iod_amdvi_emu *emu, const struct iod_amdvi_ppr *ppr,
-		       const struct iod_amdvi_raw_ppr *raw, uint8_t *status, uint32_t *irqs)
+		       const struct iod_amdvi_raw_ppr *raw, enum iod_response_code *code,
+		       uint32_t *irqs)
 {
-	*status = IOD_AMDVI_PPR_FAILURE;
+	*code = IOD_RESP_FAILURE;
 	if (!emu_enabled(emu, EMU_PPR_ON))
 		return -ENOSPC;
 	if (!emu_may_ask(emu, ppr)) {
-		*status = IOD_AMDVI_PPR_INVALID;
+		*code = IOD_RESP_INVALID;
 		emu_log_invalid(emu, ppr, irqs);
 		return -ENOSPC;
 	}
@@ -58,13 +59,13 @@ static int emu_ppr_put(struct iod_amdvi_emu *emu, const struct iod_amdvi_ppr *pp
 		return 0;
 	}
 	if (emu_load(&emu->regs.status) & IOD_AMDVI_STATUS_PPROVERFLOW)
-		*status = IOD_AMDVI_PPR_SUCCESS;
+		*code = IOD_RESP_SUCCESS;
 	return -ENOSPC;
 }
 
 int iod_amdvi_emu_page_request(struct iod_amdvi_emu *emu, const struct iod_amdvi_ppr *request)
 {
-	struct iod_amdvi_pri_response answer = { .automatic = true };
+	struct iod_page_response answer = { .model = IOD_REQUEST_PRI };
 	struct iod_amdvi_raw_ppr raw;
 	uint32_t irqs = 0;
 	bool respond;
@@ -76,17 +77,17 @@ int iod_amdvi_emu_page_request(struct iod_amdvi_emu *emu, const struct iod_amdvi
 	ret = iod_amdvi_ppr_encode(&raw, request);
 	if (ret)
 		return ret;
-	answer.devid = request->devid;
-	answer.pasid_valid = request->gn;
+	answer.source = request->devid;
+	answer.flags = request->gn ? IOD_REQ_PASID_VALID : 0;
 	answer.pasid = request->pasid;
-	answer.tag = request->tag;
+	answer.grpid = request->tag;
 	pthread_mutex_lock(&emu->lock);
-	ret = emu_ppr_put(emu, request, &raw, &answer.status, &irqs);
+	ret = emu_ppr_put(emu, request, &raw, &answer.code, &irqs);
 	respond = ret && request->last && !iod_amdvi_ppr_is_stop(request);
 	emu->stats.automatic += respond;
 	pthread_mutex_unlock(&emu->lock);
 	iod_amd_emu_interrupt(emu, irqs);
 	if (respond && emu->ops.pri_response)
-		emu->ops.pri_response(emu->cookie, &answer);
+		emu->ops.pri_response(emu->cookie, &answer, true);
 	return ret;
 }

@@ -11,21 +11,23 @@ static void rig_on_irq(void *cookie, enum iod_amdvi_irq what)
 	r->irqs[what]++;
 }
 
-static int rig_on_atc(void *cookie, uint32_t devid, bool pasid_valid, uint32_t pasid,
+static int rig_on_atc(void *cookie, uint32_t devid, bool pasid_valid, uint32_t pasid, bool global,
 		      uint64_t first, uint64_t last)
 {
 	struct amdrig *r = cookie;
 
+	assert_false(global);
 	assert_true(r->nr_atc < IODT_ARRAY_SIZE(r->atc));
 	r->atc[r->nr_atc++] = (struct rig_atc){ devid, pasid, pasid_valid, first, last };
 	return r->atc_ret;
 }
 
-static void rig_on_pri(void *cookie, const struct iod_amdvi_pri_response *response)
+static void rig_on_pri(void *cookie, const struct iod_page_response *response, bool automatic)
 {
 	struct amdrig *r = cookie;
 
 	assert_true(r->nr_pri < IODT_ARRAY_SIZE(r->pri));
+	r->automatic[r->nr_pri] = automatic;
 	r->pri[r->nr_pri++] = *response;
 }
 

@@ -149,7 +149,8 @@ struct amdrig {
 	int atc_ret;
 	struct rig_atc atc[16];
 	unsigned int nr_atc;
-	struct iod_amdvi_pri_response pri[16];
+	struct iod_page_response pri[16];
+	bool automatic[16];
 	unsigned int nr_pri;
 	/* of the last access */
 	struct iod_emu_result res;

@@ -58,12 +58,13 @@ static int emu_dma(void *emu, const struct iod_emu_req *req, uint64_t len,
 
 static const struct emuworld_ops emu_ops = { .access = emu_access, .dma = emu_dma };
 
-static int atc_inv(void *cookie, uint32_t devid, bool pasid_valid, uint32_t pasid, uint64_t first,
-		   uint64_t last)
+static int atc_inv(void *cookie, uint32_t devid, bool pasid_valid, uint32_t pasid, bool global,
+		   uint64_t first, uint64_t last)
 {
 	struct world *w = cookie;
 
 	(void)pasid;
+	(void)global;
 	if (devid == DMA_DEV && pasid_valid == (w->kind != HOST) && !w->deaf)
 		ew_forget(&w->w, first, last);
 	return 0;

@@ -170,13 +170,14 @@ struct disabler {
 };
 
 static int disable_there(void *cookie, uint32_t devid, bool pasid_valid, uint32_t pasid,
-			 uint64_t first, uint64_t last)
+			 bool global, uint64_t first, uint64_t last)
 {
 	struct disabler *d = cookie;
 
 	(void)devid;
 	(void)pasid_valid;
 	(void)pasid;
+	(void)global;
 	(void)first;
 	(void)last;
 	d->calls++;
@@ -341,11 +342,11 @@ static void ppr(void **state)
 	rig_cmd(r, CMD(7) | UINT64_C(0x12345) << 32 | DEV,
 		UINT64_C(1) << 44 | UINT64_C(0x1ab) << 32 | CMD1_GN);
 	assert_int_equal(r->nr_pri, 1);
-	assert_int_equal(r->pri[0].devid, DEV);
-	assert_true(r->pri[0].pasid_valid && !r->pri[0].automatic);
+	assert_int_equal(r->pri[0].source, DEV);
+	assert_true((r->pri[0].flags & IOD_REQ_PASID_VALID) && !r->automatic[0]);
 	assert_int_equal(r->pri[0].pasid, 0x12345);
-	assert_int_equal(r->pri[0].tag, 0x1ab);
-	assert_int_equal(r->pri[0].status, 1);
+	assert_int_equal(r->pri[0].grpid, 0x1ab);
+	assert_int_equal(r->pri[0].code, IOD_RESP_INVALID);
 }
 
 /* Devices that may not; logs that are off or full. */
@@ -361,8 +362,8 @@ static void ppr_refused(void **state)
 	assert_true(rig_event(r, raw));
 	assert_int_equal(EV_CODE(raw[0]), 9);
 	assert_int_equal(raw[0] & 0xffff, DEV);
-	assert_true(r->nr_pri == 1 && r->pri[0].automatic);
-	assert_int_equal(r->pri[0].status, IOD_AMDVI_PPR_INVALID);
+	assert_true(r->nr_pri == 1 && r->automatic[0]);
+	assert_int_equal(r->pri[0].code, IOD_RESP_INVALID);
 	/* the last of a group is answered, no other */
 	p.last = false;
 	assert_int_equal(iod_amdvi_emu_page_request(r->emu, &p), -ENOSPC);
@@ -372,7 +373,7 @@ static void ppr_refused(void **state)
 	for (i = 0; i < 255; i++)
 		assert_int_equal(iod_amdvi_emu_page_request(r->emu, &p), 0);
 	assert_int_equal(iod_amdvi_emu_page_request(r->emu, &p), -ENOSPC);
-	assert_int_equal(r->pri[1].status, IOD_AMDVI_PPR_SUCCESS);
+	assert_int_equal(r->pri[1].code, IOD_RESP_SUCCESS);
 	assert_int_equal(rig_get(r, R_STATUS) & (ST_PPROVF | ST_PPRRUN), ST_PPROVF);
 	assert_int_equal(r->irqs[IOD_AMDVI_IRQ_PPR], 2);
 	rig_reg(r, R_PPR_HEAD, rig_get(r, R_PPR_TAIL));
@@ -383,7 +384,7 @@ static void ppr_refused(void **state)
 	assert_int_equal(iod_amdvi_emu_page_request(r->emu, &p), 0);
 	rig_reg(r, R_CONTROL, CTRL_ALL & ~CTRL_PPR);
 	assert_int_equal(iod_amdvi_emu_page_request(r->emu, &p), -ENOSPC);
-	assert_int_equal(r->pri[3].status, IOD_AMDVI_PPR_FAILURE);
+	assert_int_equal(r->pri[3].code, IOD_RESP_FAILURE);
 	p.type = 2;
 	assert_int_equal(iod_amdvi_emu_page_request(r->emu, &p), -EINVAL);
 }
