@@ -76,10 +76,10 @@ static const char *guest_doubt(const struct mdl_dte *d, const struct mdl_amdvi_i
 {
 	if (d->giov && !EFR_GIOSUP(id))
 		return "GIOV without GIOSup";
+	if (!EFR_GTSUP(id) && (d->gv || d->glx || d->gcr3 || d->guestpagingmode))
+		return "guest fields without GTSup";
 	if (!d->gv)
-		return d->giov ? "GIOV without GV" : NULL;
-	if (!EFR_GTSUP(id))
-		return "GV without GTSup";
+		return NULL;
 	if (d->glx > EFR_GLXSUP(id))
 		return "GLX beyond GLXSup";
 	if (d->guestpagingmode > 1)
@@ -127,8 +127,10 @@ enum mdl_amdvi_verdict mdl_dte_verdict(const struct mdl_dte *d, const struct mdl
 	*why = host_doubt(d, id);
 	if (!*why)
 		*why = guest_doubt(d, id);
-	if (!*why && (d->ppr || d->gprp) && !(EFR_PPRSUP(id) && EFR_EPHSUP(id)))
-		*why = "PPR, GPRP without PPRSup and EPHSup";
+	if (!*why && (d->ppr || d->gprp) && !EFR_EPHSUP(id))
+		*why = "PPR, GPRP without EPHSup";
+	if (!*why && d->ioctl == 3)
+		*why = "IoCtl is reserved";
 	if (!*why && d->sats)
 		*why = "SATS";
 	/* fields that TV = 0 makes nothing of */
