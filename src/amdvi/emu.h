@@ -79,9 +79,11 @@ struct emu_op {
 	struct iod_amdvi_event event; /* type 0: none */
 	struct emu_ctx *ctx;	      /* a reference, or NULL */
 	struct emu_way way;
-	uint32_t perm;	  /* IOD_PERM_*: what tables may grant at most */
-	bool gn;	  /* a guest table translates it */
-	bool context;	  /* a GCR3 table entry was being fetched when the host table refused */
+	uint32_t perm; /* IOD_PERM_*: what tables may grant at most */
+	bool gn;       /* a guest table translates it */
+	bool context;  /* a GCR3 table entry was being fetched when the host table refused */
+	bool sa, se;   /* of the DTE, once it is known; as is */
+	uint16_t domain;
 	bool unsupported; /* ATS: answered UR */
 	uint32_t irqs;	  /* to be raised when the lock is released */
 };
@@ -124,6 +126,11 @@ void iod_amd_emu_forget_dte(struct iod_amdvi_emu *emu, int64_t devid);
 void iod_amd_emu_forget_gcr3(struct iod_amdvi_emu *emu, uint16_t domain, uint32_t pasid);
 /* For emu_cache. */
 void iod_amd_emu_destroy_ctx(void *cookie, struct emu_node *node);
+
+/* ---- emu_access.c ---- */
+
+/* What the DTE says before any table is looked at. @return 0: it goes on; -EFAULT op->event */
+int iod_amd_emu_admit(struct emu_op *op, const struct iod_amdvi_dte *dte);
 
 /* ---- emu_fault.c ---- */
 

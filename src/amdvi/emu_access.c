@@ -35,20 +35,29 @@ static int emu_disabled(struct emu_op *op)
 	return emu_bypass(op);
 }
 
-/* ATS wants a valid DTE with I (bits.md A3.6). */
-static bool emu_may_ats(const struct emu_op *op)
+/*
+ * ATS wants a valid DTE with I (bits.md A3.6). Guest tables are what Control.GTEn enables; without it their
+ * requests are refused, UNCONFIRMED.
+ */
+int iod_amd_emu_admit(struct emu_op *op, const struct iod_amdvi_dte *dte)
 {
-	return op->ctx->dte.v && op->ctx->dte.i;
-}
+	bool ats = op->req.flags & (IOD_EMU_REQ_ATS | IOD_EMU_REQ_TRANSLATED);
+	bool denied = dte->tv && !dte->ir && !dte->iw;
+	int route;
 
-/* Guest tables are what Control.GTEn enables; without it their requests are refused. UNCONFIRMED. */
-static bool emu_blocked(const struct emu_op *op)
-{
-	const struct emu_ctx *ctx = op->ctx;
-	bool guest = ctx->route == IOD_AMDVI_GUEST || ctx->route == IOD_AMDVI_NESTED;
-
-	return ctx->route == IOD_AMDVI_BLOCKED ||
-	       (guest && !emu_enabled(op->emu, IOD_AMDVI_CONTROL_GTEN));
+	op->sa = dte->sa;
+	op->se = dte->se;
+	op->domain = dte->domain;
+	if (ats && !(dte->v && dte->i))
+		return emu_refuse_device(op, true);
+	if (op->req.flags & IOD_EMU_REQ_TRANSLATED)
+		return 0;
+	route = iod_amdvi_dte_route(dte, op->req.pasid_valid, NULL);
+	if (route != IOD_AMDVI_BLOCKED && (emu_enabled(op->emu, IOD_AMDVI_CONTROL_GTEN) ||
+					   (route != IOD_AMDVI_GUEST && route != IOD_AMDVI_NESTED)))
+		return 0;
+	iod_amd_emu_page_fault(op, denied, denied);
+	return -EFAULT;
 }
 
 /*
@@ -80,14 +89,8 @@ static int emu_route(struct emu_op *op)
 	const struct emu_ctx *ctx = op->ctx;
 	int ret;
 
-	if ((op->req.flags & (IOD_EMU_REQ_ATS | IOD_EMU_REQ_TRANSLATED)) && !emu_may_ats(op))
-		return emu_refuse_device(op, true);
 	if (op->req.flags & IOD_EMU_REQ_TRANSLATED)
 		return emu_bypass(op);
-	if (emu_blocked(op)) {
-		iod_amd_emu_page_fault(op, false, false);
-		return -EFAULT;
-	}
 	ret = emu_check_perm(op);
 	if (ret)
 		return ret;

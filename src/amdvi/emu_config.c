@@ -303,8 +303,15 @@ int iod_amd_emu_configure(struct emu_op *op)
 	if (node) {
 		emu->stats.config_hits++;
 		op->ctx = (struct emu_ctx *)node;
+		ret = iod_amd_emu_admit(op, &op->ctx->dte);
+		if (ret) {
+			op->ctx = NULL;
+			return ret;
+		}
 	} else {
 		ret = emu_find_dte(op, &dte);
+		if (!ret) /* before anything else is fetched for it */
+			ret = iod_amd_emu_admit(op, &dte->dte);
 		if (!ret)
 			ret = emu_new_ctx(op, &dte->dte);
 		if (ret)

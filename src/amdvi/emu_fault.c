@@ -16,11 +16,6 @@
 #define EMU_PRETRANSLATED    1u
 #define EMU_TRANSLATE_DENIED 0u
 
-static uint16_t emu_domain(const struct emu_op *op)
-{
-	return op->ctx ? op->ctx->dte.domain : 0;
-}
-
 static void emu_address(struct emu_op *op, uint64_t addr)
 {
 	switch ((int)op->event.type) {
@@ -72,7 +67,7 @@ void iod_amd_emu_event(struct emu_op *op, enum iod_amdvi_event_type type, uint64
 	if (event->gn)
 		event->pasid = op->req.pasid_valid ? op->req.pasid : 0;
 	else if (type == IOD_AMDVI_IO_PAGE_FAULT || type == IOD_AMDVI_PAGE_TAB_HARDWARE_ERROR)
-		event->domain = emu_domain(op);
+		event->domain = op->domain;
 	emu_address(op, addr);
 }
 
@@ -134,12 +129,11 @@ static bool emu_suppressed(struct emu_op *op, struct emu_dte **cached)
 	uint64_t fetch;
 
 	*cached = NULL;
-	if (op->event.type != IOD_AMDVI_IO_PAGE_FAULT || !op->ctx)
+	if (op->event.type != IOD_AMDVI_IO_PAGE_FAULT)
 		return false;
-	if (op->ctx->dte.sa)
+	if (op->sa)
 		return true;
-	if (!op->ctx->dte.se ||
-	    iod_amd_emu_dte(op->emu, (uint16_t)op->req.source, &dte, &type, &fetch))
+	if (!op->se || iod_amd_emu_dte(op->emu, (uint16_t)op->req.source, &dte, &type, &fetch))
 		return false;
 	*cached = dte;
 	return dte->faulted;
