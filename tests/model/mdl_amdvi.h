@@ -200,7 +200,7 @@ struct mdl_amdvi_result {
 	unsigned
 		refused; /* 0: granted at @pa; else how many of why[] there are, any of which is right */
 	uint64_t pa;
-	struct mdl_amdvi_answer why[3];
+	struct mdl_amdvi_answer why[4];
 	struct mdl_dte dte;
 };
 

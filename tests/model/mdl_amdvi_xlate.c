@@ -199,14 +199,16 @@ static void guest_tables(struct xlate *x)
 	x->mem = x->phys;
 	if (d->mode)
 		x->mem = (struct mdl_mem){ x, guest_read, guest_cmpxchg };
-	ret = mdl_gcr3(d, gpas ? &x->mem : &x->phys, pasid, &entry, &at);
+	ret = 1;
+	if (amd_pasid_fits(&x->m->id, pasid))
+		ret = mdl_gcr3(d, gpas ? &x->mem : &x->phys, pasid, &entry, &at);
 	if (item_refused(x))
 		return;
 	if (ret < 0) {
 		table_error(x, true, false);
 		return;
 	}
-	if (ret || !amd_pasid_fits(&x->m->id, pasid)) {
+	if (ret) {
 		struct mdl_amdvi_answer *w = page_fault(x, false);
 
 		w->event.gn = true;
@@ -251,6 +253,7 @@ static bool fetch(struct xlate *x)
 	x->r->beyond = verdict == MDL_AMD_EITHER;
 	if (verdict == MDL_AMD_ILLEGAL) {
 		e = add(x, MDL_AMD_ILLEGAL_DEV_TABLE_ENTRY);
+		e->event.addr &= ~(uint64_t)3; /* reserved there */
 		e->sure.addr = e->sure.rw = true;
 		if (!x->r->dte.res[0] && !x->r->dte.res[1])
 			add(x, MDL_AMD_IO_PAGE_FAULT); /* Mode, GLX: or so */
@@ -276,13 +279,15 @@ static bool admitted(struct xlate *x)
 		page_fault(x, false);
 		return false;
 	}
+	/* Either that is said, or what the tables say. */
 	if (!(a->write ? d->iw : d->ir)) {
 		w = page_fault(x, true);
 		w->event.pe = w->sure.pe = true;
 	}
-	if (a->has_pasid && !(d->gv && (x->m->control & CTRL_GTEN)))
-		page_fault(x, false);
-	return !x->r->refused;
+	if (!a->has_pasid || (d->gv && (x->m->control & CTRL_GTEN)))
+		return true;
+	page_fault(x, false);
+	return false;
 }
 
 static void passes(struct xlate *x)
