@@ -112,8 +112,8 @@ struct iod_amdvi_id {
 /**
  * Feature registers of an IOMMU that has everything this library models: host tables of 6 levels with Accessed and
  * Dirty, guest tables of 5 levels and GCR3 tables of 3, 20-bit PASIDs, guest translation without PASIDs (GIOV), page
- * requests, prefetch, INVALIDATE_IOMMU_ALL, types of IOTLB invalidations. A start for an emulated IOMMU: clear
- * what yours has not.
+ * requests, prefetch, INVALIDATE_IOMMU_ALL, types of IOTLB invalidations, GCR3 tables at guest addresses (EFR2). A
+ * start for an emulated IOMMU: clear what yours has not.
  * @return 0, -EINVAL
  */
 IOD_API int iod_amdvi_id_full(struct iod_amdvi_id *id);

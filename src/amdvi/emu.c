@@ -20,12 +20,10 @@ static int emu_take_id(struct iod_amdvi_emu *emu, const struct iod_amdvi_id *id)
 {
 	int ret = 0;
 
-	if (id) {
+	if (id)
 		emu->id = *id;
-	} else {
+	else
 		ret = iod_amdvi_id_full(&emu->id);
-		emu->id.efr2 |= EMU_EFR2;
-	}
 	emu->id.efr &= EMU_EFR;
 	emu->id.efr2 &= EMU_EFR2;
 	/* The reserved code of host levels. */

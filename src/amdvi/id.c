@@ -16,6 +16,6 @@ int iod_amdvi_id_full(struct iod_amdvi_id *id)
 {
 	if (!id)
 		return -EINVAL;
-	*id = (struct iod_amdvi_id){ .efr = EFR_FULL };
+	*id = (struct iod_amdvi_id){ .efr = EFR_FULL, .efr2 = IOD_AMDVI_EFR2_GCR3TRPMODE };
 	return 0;
 }

@@ -452,7 +452,6 @@ static void one(struct world *w)
 static void some_id(struct iod_amdvi_id *id)
 {
 	iodt_assert_ok(iod_amdvi_id_full(id));
-	id->efr2 |= IOD_AMDVI_EFR2_GCR3TRPMODE;
 	if (chance(20))
 		id->efr &= ~IOD_AMDVI_EFR_HATS;
 	if (chance(20))
