@@ -269,7 +269,7 @@ static uint64_t cover_apart(struct cover *c, const struct spans *leaves, const s
 	c->leaf = false;
 	c->need = NULL;
 	cost = cover(c, tables->span, tables->nr);
-	if (cost == UINT64_MAX)
+	if (c->to->full) /* a cost alone may be as high, and the leaves must follow then */
 		return cost;
 	spans_of_blocks(&done, c->to);
 	spans_union(&reach, leaves, &done);
@@ -334,6 +334,16 @@ static uint64_t cheapest(struct cover *c, const struct iod_inv *items, size_t nr
 	return as_tables < apart ? cover_as_tables(c, &leaves, &tables) : apart;
 }
 
+static uint64_t count_commands(const struct blocks *b)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		n += b->block[i].nr;
+	return n;
+}
+
 static void put_all(struct inv_out *o, const struct inv_block_form *form, const struct blocks *b)
 {
 	uint32_t pos = 0, k;
@@ -388,7 +398,7 @@ bool iod_inv_blocks(struct inv_out *o, const struct inv_block_form *form,
 	if (blocks.full && nr > 1)
 		return iod_inv_blocks(o, form, items, nr / 2, budget) &&
 		       iod_inv_blocks(o, form, items + nr / 2, nr - nr / 2, budget);
-	if (blocks.full || cost > *budget)
+	if (blocks.full || cost > *budget || count_commands(&blocks) > INV_MAX_SINGLES)
 		return false;
 	*budget -= cost;
 	put_all(o, form, &blocks);

@@ -210,6 +210,47 @@ static void covered_by_cost(void **state)
 	}
 }
 
+/* Numbers that sum up to more than there is decide nothing, and leave nothing out. */
+static void costs_without_end(void **state)
+{
+	static const struct iod_inv_cost dear = { .size = sizeof(dear),
+						  .command = IOD_INV_NEVER,
+						  .domain = IOD_INV_NEVER,
+						  .page = IOD_INV_NEVER };
+	const struct iod_inv both[] = { gc_tables(16, 1), gc_leaves(64, 1) };
+	unsigned v;
+
+	for (v = 0; v < GC_VENDORS; v++) {
+		struct gc_cfg cfg = { .flags = GC_NO_RANGES, .domain = 1, .cost = &dear };
+		struct gc *gc = gc_open(&gc_vendors[v], &cfg);
+
+		iodt_assert_ok(gc_invalidate(gc, both, 2));
+		GC_EXPECT(gc, "both", pages(1, 16, 1, false), pages(1, 64, 1, true));
+		gc_close(gc);
+	}
+}
+
+/* Whatever everything costs: never more than 2^20 commands for some items. */
+static void bounded(void **state)
+{
+	static const struct iod_inv_cost cost = { .size = sizeof(cost), .domain = IOD_INV_NEVER };
+	const struct iod_inv apart[] = { gc_leaves(0, 1 << 19), gc_leaves(1 << 20, 1 << 19),
+					 gc_leaves(1 << 21, 1) };
+	unsigned v;
+
+	for (v = 0; v < GC_VENDORS; v++) {
+		struct gc_cfg cfg = { .flags = GC_NO_RANGES, .domain = 1, .cost = &cost };
+		struct gc *gc = gc_open(&gc_vendors[v], &cfg);
+		size_t n;
+
+		assert_int_equal(gc->v->encode(gc->inv, false, apart, 2, NULL, 0, &n), -ENOSPC);
+		assert_int_equal(n, 1 << 20);
+		iodt_assert_ok(gc_invalidate(gc, apart, 3));
+		GC_EXPECT(gc, "too many", { .kind = GC_TABLE, .domain = 1 });
+		gc_close(gc);
+	}
+}
+
 /* ---- several domains ---- */
 
 static void domains(void **state)
@@ -526,12 +567,20 @@ static void errata(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(which_command),   cmocka_unit_test(large_ones),
-		cmocka_unit_test(small_blocks),	   cmocka_unit_test(decided_together),
-		cmocka_unit_test(covered_by_cost), cmocka_unit_test(domains),
-		cmocka_unit_test(nested_vtd),	   cmocka_unit_test(nested_amd),
-		cmocka_unit_test(order),	   cmocka_unit_test(one_target),
-		cmocka_unit_test(nested_devices),  cmocka_unit_test(nothing_is_forgotten),
+		cmocka_unit_test(which_command),
+		cmocka_unit_test(large_ones),
+		cmocka_unit_test(small_blocks),
+		cmocka_unit_test(decided_together),
+		cmocka_unit_test(covered_by_cost),
+		cmocka_unit_test(bounded),
+		cmocka_unit_test(costs_without_end),
+		cmocka_unit_test(domains),
+		cmocka_unit_test(nested_vtd),
+		cmocka_unit_test(nested_amd),
+		cmocka_unit_test(order),
+		cmocka_unit_test(one_target),
+		cmocka_unit_test(nested_devices),
+		cmocka_unit_test(nothing_is_forgotten),
 		cmocka_unit_test(errata),
 	};
 
