@@ -220,6 +220,7 @@ static void refresh_done(struct cmdq *q)
 		return;
 	}
 	bits = q->cfg.ops->written(q, &word);
+	q->blind = !bits;
 	if (!bits)
 		return;
 	moved = (word - q->done) & low_mask(bits);
@@ -426,7 +427,7 @@ static bool finished(const struct cmdq *q, const struct submission *sub)
 /* One look at the queue. @return 1: done; 0: something happened; -EAGAIN: nothing did; -EIO, -EFAULT */
 static int step(struct cmdq *q, struct submission *sub)
 {
-	bool bell, moved, done, dead, resent;
+	bool bell, moved, done, dead, blind, resent;
 	int64_t put = 0;
 	uint64_t now;
 
@@ -446,6 +447,7 @@ static int step(struct cmdq *q, struct submission *sub)
 	}
 	done = finished(q, sub);
 	dead = q->dead;
+	blind = q->blind && sub->sync;
 	resent = sub->resent; /* others write that, too */
 	pthread_mutex_unlock(&q->lock);
 	if ((bell || put > 0) && q->cfg.doorbell)
@@ -456,6 +458,8 @@ static int step(struct cmdq *q, struct submission *sub)
 		return 1;
 	if (dead)
 		return -EIO;
+	if (blind) /* nobody will ever say that it is done */
+		return -EFAULT;
 	return moved || (put && !resent) ? 0 : -EAGAIN;
 }
 

@@ -124,6 +124,7 @@ struct cmdq {
 	uint64_t abort_at; /* the entry that was unreadable last, how often */
 	unsigned aborts;
 	bool dead;
+	bool blind; /* the word that syncs write is not in memory any more */
 	struct cmdq_stats stats;
 };
 

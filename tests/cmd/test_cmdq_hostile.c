@@ -146,6 +146,37 @@ static void test_no_memory(void **state)
 	}
 }
 
+/* What syncs write is not in memory any more: nobody waits for it. */
+static void test_word_gone(void **state)
+{
+	RIG_FOR_ROWS(row)
+	{
+		struct iod_mem_region ring = { .pa = RIG_BASE };
+		struct iod_mem_vm_cfg vm = { .size = sizeof(vm),
+					     .regions = &ring,
+					     .nr_regions = 1 };
+		struct rig_result result;
+		struct cmdq *core;
+		struct iod_mem *mem;
+
+		if (!row->spare)
+			continue;
+		open_row(row, 0);
+		core = rig.q;
+		ring.len = (uint64_t)row->entry << rig.lg2;
+		ring.host = rig.ring;
+		iodt_assert_ok(iod_mem_create_vm(&mem, &vm));
+		core->cfg.mem = mem;
+		assert_int_equal(rig_submit(&rig, 0, 2, true, &result), -EFAULT);
+		iodt_assert_ok(rig_submit(&rig, 2, 2, false, &result));
+		core->cfg.mem = rig.mem;
+		iodt_assert_ok(rig_submit(&rig, 4, 0, true, &result));
+		assert_true(rig_complete(&rig, 1) && rig_complete(&rig, 3));
+		iodt_assert_ok(iod_mem_destroy(mem));
+		rig_close(&rig);
+	}
+}
+
 static void test_misuse_vtd(void **state)
 {
 	struct iod_vtd_submitted small = { .size = 4 }, out = { .size = sizeof(out) };
@@ -259,9 +290,10 @@ static void test_misuse_amdvi(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nonsense),   cmocka_unit_test(test_contradiction),
-		cmocka_unit_test(test_wrap),	   cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_misuse_vtd), cmocka_unit_test(test_misuse_amdvi),
+		cmocka_unit_test(test_nonsense),     cmocka_unit_test(test_contradiction),
+		cmocka_unit_test(test_wrap),	     cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_word_gone),    cmocka_unit_test(test_misuse_vtd),
+		cmocka_unit_test(test_misuse_amdvi),
 	};
 
 	return iodt_main(argc, argv, NULL, 0, tests, IODT_ARRAY_SIZE(tests));
