@@ -5,10 +5,13 @@
 #include <iodirty/amdvi_cmd.h>
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "amdvi/cmd.h"
 #include "amdvi/id.h"
+
+#define INLINE inline __attribute__((always_inline))
 
 /* What a command is. */
 struct cmd_desc {
@@ -50,9 +53,27 @@ bool iod_amdvi_op_permitted(const struct iod_amdvi_id *id, enum iod_amdvi_op op)
 	return desc && amdvi_has(id, desc->need);
 }
 
-/* @form is a constant wherever this is called: what it has not falls away. */
-static inline __attribute__((always_inline)) void get_fields(struct iod_amdvi_cmd *cmd,
-							     const uint64_t w[2], uint32_t form)
+/*
+ * What is INLINE from here on is compiled once per form, where @form is a constant: what a form has not falls away,
+ * and which it is has been asked once.
+ */
+
+/* Forms that have the member at @offset of the command. */
+static INLINE uint32_t forms_with(size_t offset)
+{
+	uint32_t with = 0;
+
+#define WITH(member, word, hi, lo, vlo, forms)                \
+	if (offset == offsetof(struct iod_amdvi_cmd, member)) \
+		with |= (forms);
+	CMD_FIELDS(WITH)
+#undef WITH
+	return with;
+}
+
+#define HAS(form, member) (forms_with(offsetof(struct iod_amdvi_cmd, member)) & (form))
+
+static INLINE void get_fields(struct iod_amdvi_cmd *cmd, const uint64_t w[2], uint32_t form)
 {
 #define GET(member, word, hi, lo, vlo, forms)                   \
 	if ((forms)&form)                                       \
@@ -63,8 +84,7 @@ static inline __attribute__((always_inline)) void get_fields(struct iod_amdvi_cm
 #undef GET
 }
 
-static inline __attribute__((always_inline)) void
-put_fields(uint64_t w[2], const struct iod_amdvi_cmd *cmd, uint32_t form)
+static INLINE void put_fields(uint64_t w[2], const struct iod_amdvi_cmd *cmd, uint32_t form)
 {
 #define PUT(member, word, hi, lo, vlo, forms) \
 	if ((forms)&form)                     \
@@ -74,7 +94,7 @@ put_fields(uint64_t w[2], const struct iod_amdvi_cmd *cmd, uint32_t form)
 }
 
 /* Whether every member came back: what did not fit, or is not the form's, did not. */
-static inline bool same_fields(const struct iod_amdvi_cmd *a, const struct iod_amdvi_cmd *b)
+static INLINE bool same_fields(const struct iod_amdvi_cmd *a, const struct iod_amdvi_cmd *b)
 {
 	uint64_t differs = 0;
 
@@ -85,78 +105,109 @@ static inline bool same_fields(const struct iod_amdvi_cmd *a, const struct iod_a
 	return !differs;
 }
 
-/* One case for each form, inside which it is a constant. */
-#define FOR_FORM(form, call)         \
-	switch (form) {              \
-	case FORM_WAIT:              \
-		call(FORM_WAIT);     \
-		break;               \
-	case FORM_DEV:               \
-		call(FORM_DEV);      \
-		break;               \
-	case FORM_PAGES:             \
-		call(FORM_PAGES);    \
-		break;               \
-	case FORM_IOTLB:             \
-		call(FORM_IOTLB);    \
-		break;               \
-	case FORM_PREFETCH:          \
-		call(FORM_PREFETCH); \
-		break;               \
-	case FORM_PPR:               \
-		call(FORM_PPR);      \
-		break;               \
-	default: /* no fields */     \
-		call(FORM_NONE);     \
-		break;               \
-	}
-
-static void get_form(struct iod_amdvi_cmd *cmd, const uint64_t w[2], uint32_t form)
-{
-#define CALL(f) get_fields(cmd, w, f)
-	FOR_FORM(form, CALL)
-#undef CALL
-}
-
-static void put_form(uint64_t w[2], const struct iod_amdvi_cmd *cmd, uint32_t form)
-{
-#define CALL(f) put_fields(w, cmd, f)
-	FOR_FORM(form, CALL)
-#undef CALL
-}
-
-static uint64_t unknown_bits(const uint64_t w[2], uint32_t form)
-{
-	uint64_t unknown = 0;
-
-#define CALL(f) unknown = (w[0] & ~cmd_known(f, 0)) | (w[1] & ~cmd_known(f, 1))
-	FOR_FORM(form, CALL)
-#undef CALL
-	return unknown;
-}
-
 /* Clear what hardware does not look at, given the rest, or where sources disagree whether there is anything. */
-static void ignore(struct iod_amdvi_cmd *cmd)
+static INLINE void ignore(struct iod_amdvi_cmd *cmd, uint32_t form)
 {
-	if (!cmd->gn)
-		cmd->pasid = 0;
-	if (!cmd->store) {
+	if (HAS(form, gn)) /* both happen, in no order: no branch */
+		cmd->pasid &= 0 - (uint32_t)cmd->gn;
+	if (HAS(form, store) && !cmd->store) {
 		cmd->store_addr = 0;
 		cmd->data = 0;
 	}
 }
 
 /* Fields of features that are not there. */
-static enum iod_cmd_reason check_features(const struct iod_amdvi_cmd *cmd,
-					  const struct iod_amdvi_id *id)
+static INLINE enum iod_cmd_reason check_features(const struct iod_amdvi_cmd *cmd,
+						 const struct iod_amdvi_id *id, uint32_t form)
 {
-	if (cmd->gn && !amdvi_has(id, IOD_AMDVI_EFR_GTSUP))
+	if (HAS(form, gn) && !amdvi_has(id, IOD_AMDVI_EFR_GTSUP) && cmd->gn)
 		return IOD_CMD_BAD_RESERVED;
-	if (cmd->type && !amdvi_has(id, IOD_AMDVI_EFR_INVIOTLBTYPESUP))
+	if (HAS(form, type) && cmd->type && !amdvi_has(id, IOD_AMDVI_EFR_INVIOTLBTYPESUP))
 		return IOD_CMD_BAD_RESERVED;
-	if (cmd->gn && cmd->pasid >> amdvi_pasid_bits(id))
+	/* Without gn it is 0. */
+	if (HAS(form, pasid) && cmd->pasid >> amdvi_pasid_bits(id))
 		return IOD_CMD_BAD_PASID;
 	return IOD_CMD_OK;
+}
+
+/* What *cmd is when refused, is not said. */
+static INLINE enum iod_cmd_reason parse(struct iod_amdvi_cmd *cmd, const uint64_t w[2],
+					const struct iod_amdvi_id *id, uint32_t form)
+{
+	if ((w[0] & ~cmd_known(form, 0)) | (w[1] & ~cmd_known(form, 1)))
+		return IOD_CMD_BAD_RESERVED;
+	memset(cmd, 0, sizeof(*cmd));
+	get_fields(cmd, w, form);
+	ignore(cmd, form);
+	return check_features(cmd, id, form);
+}
+
+/* The words, and what the decoder says to them. */
+static INLINE enum iod_cmd_reason unparse(uint64_t w[2], const struct iod_amdvi_cmd *cmd,
+					  const struct iod_amdvi_id *id, uint32_t form)
+{
+	struct iod_amdvi_cmd back;
+
+	w[0] = (uint64_t)cmd->op << CMD0_OP_SHIFT;
+	w[1] = 0;
+	put_fields(w, cmd, form);
+	memset(&back, 0, sizeof(back));
+	get_fields(&back, w, form);
+	ignore(&back, form);
+	if (!same_fields(&back, cmd)) /* it would not mean what the caller thinks */
+		return IOD_CMD_BAD_FIELD;
+	return check_features(&back, id, form);
+}
+
+/* X(form, ends of its functions' names) */
+#define FORMS(X)                   \
+	X(FORM_WAIT, wait)         \
+	X(FORM_DEV, dev)           \
+	X(FORM_PAGES, pages)       \
+	X(FORM_IOTLB, iotlb)       \
+	X(FORM_PREFETCH, prefetch) \
+	X(FORM_PPR, ppr)           \
+	X(FORM_NONE, none)
+
+/* One function for each form and direction: in one for all, compilers run out of registers. */
+#define FORM_CODEC(form, name)                                                                 \
+	static __attribute__((noinline)) enum iod_cmd_reason get_##name(                       \
+		struct iod_amdvi_cmd *cmd, const uint64_t w[2], const struct iod_amdvi_id *id) \
+	{                                                                                      \
+		return parse(cmd, w, id, form);                                                \
+	}                                                                                      \
+	static __attribute__((noinline)) enum iod_cmd_reason put_##name(                       \
+		uint64_t w[2], const struct iod_amdvi_cmd *cmd, const struct iod_amdvi_id *id) \
+	{                                                                                      \
+		return unparse(w, cmd, id, form);                                              \
+	}
+FORMS(FORM_CODEC)
+#undef FORM_CODEC
+
+static enum iod_cmd_reason get_form(struct iod_amdvi_cmd *cmd, const uint64_t w[2],
+				    const struct iod_amdvi_id *id, uint32_t form)
+{
+	switch (form) {
+#define GET_FORM(form, name) \
+	case form:           \
+		return get_##name(cmd, w, id);
+		FORMS(GET_FORM)
+#undef GET_FORM
+	}
+	return IOD_CMD_BAD_OPCODE;
+}
+
+static enum iod_cmd_reason put_form(uint64_t w[2], const struct iod_amdvi_cmd *cmd,
+				    const struct iod_amdvi_id *id, uint32_t form)
+{
+	switch (form) {
+#define PUT_FORM(form, name) \
+	case form:           \
+		return put_##name(w, cmd, id);
+		FORMS(PUT_FORM)
+#undef PUT_FORM
+	}
+	return IOD_CMD_BAD_OPCODE;
 }
 
 static int refuse(enum iod_cmd_reason reason, enum iod_cmd_reason *why)
@@ -171,21 +222,12 @@ static enum iod_cmd_reason encode(uint64_t w[2], const struct iod_amdvi_cmd *cmd
 				  const struct iod_amdvi_id *id)
 {
 	const struct cmd_desc *desc = find_desc((uint32_t)cmd->op);
-	struct iod_amdvi_cmd back;
 
 	if (!desc)
 		return IOD_CMD_BAD_OPCODE;
 	if (!amdvi_has(id, desc->need))
 		return IOD_CMD_BAD_PERMISSION;
-	w[0] = (uint64_t)cmd->op << CMD0_OP_SHIFT;
-	w[1] = 0;
-	put_form(w, cmd, desc->form);
-	memset(&back, 0, sizeof(back));
-	get_form(&back, w, desc->form);
-	ignore(&back);
-	if (!same_fields(&back, cmd)) /* it would not mean what the caller thinks */
-		return IOD_CMD_BAD_FIELD;
-	return check_features(cmd, id);
+	return put_form(w, cmd, id, desc->form);
 }
 
 int iod_amdvi_cmd_encode(struct iod_amdvi_raw_cmd *raw, const struct iod_amdvi_cmd *cmd,
@@ -213,11 +255,7 @@ static enum iod_cmd_reason decode_form(struct iod_amdvi_cmd *cmd, uint64_t w[2],
 		return IOD_CMD_BAD_PERMISSION;
 	if (desc->form == FORM_PPR)
 		w[1] &= ~CMD1_PPR_TAG_TOP;
-	if (unknown_bits(w, desc->form))
-		return IOD_CMD_BAD_RESERVED;
-	get_form(cmd, w, desc->form);
-	ignore(cmd);
-	return check_features(cmd, id);
+	return get_form(cmd, w, id, desc->form);
 }
 
 static enum iod_cmd_reason decode(struct iod_amdvi_cmd *cmd, uint64_t w[2],
@@ -226,7 +264,6 @@ static enum iod_cmd_reason decode(struct iod_amdvi_cmd *cmd, uint64_t w[2],
 	const struct cmd_desc *desc = find_desc((uint32_t)(w[0] >> CMD0_OP_SHIFT));
 	enum iod_cmd_reason reason = IOD_CMD_BAD_OPCODE;
 
-	memset(cmd, 0, sizeof(*cmd));
 	if (desc)
 		reason = decode_form(cmd, w, desc, id);
 	if (reason)

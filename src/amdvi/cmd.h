@@ -10,14 +10,14 @@
 
 #include "bits.h"
 
-/* Forms, one bit each. */
+/* Forms, one bit each, so far apart that compilers make no table of jumps of them: those are hard to predict. */
 #define FORM_WAIT     (1u << 0)
-#define FORM_DEV      (1u << 1) /* a DeviceID and nothing else */
-#define FORM_PAGES    (1u << 2)
-#define FORM_IOTLB    (1u << 3)
-#define FORM_PREFETCH (1u << 4)
-#define FORM_PPR      (1u << 5)
-#define FORM_NONE     (1u << 6)
+#define FORM_DEV      (1u << 4) /* a DeviceID and nothing else */
+#define FORM_PAGES    (1u << 8)
+#define FORM_IOTLB    (1u << 12)
+#define FORM_PREFETCH (1u << 16)
+#define FORM_PPR      (1u << 20)
+#define FORM_NONE     (1u << 24)
 
 #define FORM_HAS_DEV  (FORM_DEV | FORM_IOTLB | FORM_PREFETCH | FORM_PPR)
 #define FORM_ADDR     (FORM_PAGES | FORM_IOTLB | FORM_PREFETCH)

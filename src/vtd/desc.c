@@ -6,6 +6,7 @@
 #include "vtd/desc.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "vtd/id.h"
@@ -47,24 +48,42 @@ bool iod_vtd_desc_permitted(const struct iod_vtd_id *id, enum iod_vtd_desc_type 
 	return name_of((uint32_t)type) && vtd_ecap(id, needs[type]);
 }
 
-/* Each of these three is compiled once per type, where @form is a constant: what a type has not falls away. */
+/*
+ * What is INLINE from here on is compiled once per type, where @type is a constant: what a type has not falls away,
+ * and which it is has been asked once.
+ */
 
-static INLINE uint64_t form_reserved(const uint64_t w[2], uint32_t form, uint64_t more1)
+/* Types that have the member at @offset of the descriptor. */
+static INLINE uint32_t forms_with(size_t offset)
+{
+	uint32_t with = 0;
+
+#define WITH(member, vlo, bits, word, lo, forms)             \
+	if (offset == offsetof(struct iod_vtd_desc, member)) \
+		with |= (forms);
+	DESC_FIELDS(WITH)
+#undef WITH
+	return with;
+}
+
+#define HAS(type, member) (forms_with(offsetof(struct iod_vtd_desc, member)) & FORM(type))
+
+static INLINE uint64_t reserved_bits(const uint64_t w[2], uint32_t type, uint64_t more1)
 {
 	uint64_t known[2] = { DESC0_TYPE_LOW | DESC0_TYPE_HIGH, more1 };
 
 #define KNOW(member, vlo, bits, word, lo, forms) \
-	if ((forms)&form)                        \
+	if ((forms)&FORM(type))                  \
 		known[word] |= low_mask(bits) << (lo);
 	DESC_FIELDS(KNOW)
 #undef KNOW
 	return (w[0] & ~known[0]) | (w[1] & ~known[1]);
 }
 
-static INLINE void form_get(struct iod_vtd_desc *desc, const uint64_t w[2], uint32_t form)
+static INLINE void get_fields(struct iod_vtd_desc *desc, const uint64_t w[2], uint32_t type)
 {
 #define GET(member, vlo, bits, word, lo, forms)                                                    \
-	if ((forms)&form)                                                                          \
+	if ((forms)&FORM(type))                                                                    \
 		desc->member =                                                                     \
 			(__typeof__(desc->member))(desc->member | (w[word] >> (lo)&low_mask(bits)) \
 									  << (vlo));
@@ -72,57 +91,20 @@ static INLINE void form_get(struct iod_vtd_desc *desc, const uint64_t w[2], uint
 #undef GET
 }
 
-static INLINE void form_put(uint64_t w[2], const struct iod_vtd_desc *desc, uint32_t form)
+static INLINE void put_fields(uint64_t w[2], const struct iod_vtd_desc *desc, uint32_t type)
 {
 #define PUT(member, vlo, bits, word, lo, forms) \
-	if ((forms)&form)                       \
+	if ((forms)&FORM(type))                 \
 		w[word] |= ((uint64_t)desc->member >> (vlo)&low_mask(bits)) << (lo);
 	DESC_FIELDS(PUT)
 #undef PUT
-}
-
-static uint64_t reserved_bits(const uint64_t w[2], uint32_t type)
-{
-	switch (type) {
-#define RESERVED(type, need, more) \
-	case IOD_VTD_##type:       \
-		return form_reserved(w, FORM(IOD_VTD_##type), more);
-		DESC_TYPES(RESERVED)
-#undef RESERVED
-	default:
-		return ~UINT64_C(0);
-	}
-}
-
-static void get_fields(struct iod_vtd_desc *desc, const uint64_t w[2], uint32_t type)
-{
-	switch (type) {
-#define GET_TYPE(type, need, more)                       \
-	case IOD_VTD_##type:                             \
-		form_get(desc, w, FORM(IOD_VTD_##type)); \
-		break;
-		DESC_TYPES(GET_TYPE)
-#undef GET_TYPE
-	}
-}
-
-static void put_fields(uint64_t w[2], const struct iod_vtd_desc *desc, uint32_t type)
-{
-	switch (type) {
-#define PUT_TYPE(type, need, more)                       \
-	case IOD_VTD_##type:                             \
-		form_put(w, desc, FORM(IOD_VTD_##type)); \
-		break;
-		DESC_TYPES(PUT_TYPE)
-#undef PUT_TYPE
-	}
 }
 
 /*
  * Addresses of device TLBs: the first 0 above bit 11 says how large it is. Ones only are no size that PCIe
  * defines; what devices make of it is not certain.
  */
-static enum iod_cmd_reason dev_get(struct iod_vtd_desc *desc, uint64_t w1, uint64_t s)
+static INLINE enum iod_cmd_reason dev_get(struct iod_vtd_desc *desc, uint64_t w1, uint64_t s)
 {
 	uint64_t addr = w1 & DESC1_ADDR;
 
@@ -136,7 +118,7 @@ static enum iod_cmd_reason dev_get(struct iod_vtd_desc *desc, uint64_t w1, uint6
 	return IOD_CMD_OK;
 }
 
-static uint64_t dev_put(const struct iod_vtd_desc *desc, uint64_t s)
+static INLINE uint64_t dev_put(const struct iod_vtd_desc *desc, uint64_t s)
 {
 	uint64_t size = 0;
 
@@ -146,7 +128,7 @@ static uint64_t dev_put(const struct iod_vtd_desc *desc, uint64_t s)
 }
 
 /* Clear what hardware does not look at, given the rest. */
-static void ignore(uint64_t w[2], uint32_t type)
+static INLINE void ignore(uint64_t w[2], uint32_t type)
 {
 	unsigned gran = (unsigned)(w[0] >> 4) & 3;
 
@@ -196,9 +178,9 @@ static void ignore(uint64_t w[2], uint32_t type)
 }
 
 /* Granularities and codes that are reserved. */
-static bool is_reserved_value(const struct iod_vtd_desc *desc)
+static INLINE bool is_reserved_value(const struct iod_vtd_desc *desc, uint32_t type)
 {
-	switch (desc->type) {
+	switch (type) {
 	case IOD_VTD_CONTEXT_INV:
 	case IOD_VTD_IOTLB_INV:
 		return !desc->gran;
@@ -215,46 +197,132 @@ static bool is_reserved_value(const struct iod_vtd_desc *desc)
 }
 
 /* What the capabilities say of the fields. */
-static enum iod_cmd_reason check_values(const struct iod_vtd_desc *desc,
-					const struct iod_vtd_id *id)
+static INLINE enum iod_cmd_reason check_values(const struct iod_vtd_desc *desc,
+					       const struct iod_vtd_id *id, uint32_t type)
 {
-	if (is_reserved_value(desc))
+	if (is_reserved_value(desc, type))
 		return IOD_CMD_BAD_FIELD;
-	if (desc->type == IOD_VTD_IOTLB_INV && desc->gran == IOD_VTD_IOTLB_PAGE &&
+	if (type == IOD_VTD_IOTLB_INV && desc->gran == IOD_VTD_IOTLB_PAGE &&
 	    !vtd_cap(id, IOD_VTD_CAP_PSI))
 		return IOD_CMD_BAD_PERMISSION;
-	if (desc->drain && !vtd_ecap(id, IOD_VTD_ECAP_PDS))
+	if (HAS(type, drain) && desc->drain && !vtd_ecap(id, IOD_VTD_ECAP_PDS))
 		return IOD_CMD_BAD_PERMISSION;
-	/* CAP.MAMV is about the second stage: not about invalidations by PASID. */
-	if (desc->am > (desc->type == IOD_VTD_IOTLB_INV ? vtd_mamv(id) : AM_MAX))
+	if (HAS(type, am) && desc->am > vtd_mamv(id))
 		return IOD_CMD_BAD_RANGE;
-	if (id && desc->im > iod_vtd_id_field(id->ecap, IOD_VTD_ECAP_MHMV))
+	if (HAS(type, im) && id && desc->im > iod_vtd_id_field(id->ecap, IOD_VTD_ECAP_MHMV))
 		return IOD_CMD_BAD_RANGE;
-	if ((uint32_t)desc->did >> vtd_did_bits(id))
+	if (HAS(type, did) && (uint32_t)desc->did >> vtd_did_bits(id))
 		return IOD_CMD_BAD_DOMAIN;
-	return desc->pasid >> vtd_pasid_bits(id) ? IOD_CMD_BAD_PASID : IOD_CMD_OK;
+	if (HAS(type, pasid) && desc->pasid >> vtd_pasid_bits(id))
+		return IOD_CMD_BAD_PASID;
+	return IOD_CMD_OK;
 }
 
-/* A known type. Changes the words. */
-static enum iod_cmd_reason parse(struct iod_vtd_desc *desc, uint64_t w[2],
-				 const struct iod_vtd_id *id, uint32_t flags)
+/* Changes the words. What *desc is when refused, is not said. */
+static INLINE enum iod_cmd_reason parse(struct iod_vtd_desc *desc, uint64_t w[2],
+					const struct iod_vtd_id *id, uint32_t type, uint64_t more1)
 {
-	uint32_t type = (uint32_t)desc->type;
 	enum iod_cmd_reason reason = IOD_CMD_OK;
 
-	if (!vtd_ecap(id, needs[type]))
-		return IOD_CMD_BAD_PERMISSION;
-	if (type == IOD_VTD_PAGE_GROUP_RESP && (flags & IOD_VTD_DESC_128))
-		return IOD_CMD_BAD_STATE;
-	if (reserved_bits(w, type))
+	if (reserved_bits(w, type, more1))
 		return IOD_CMD_BAD_RESERVED;
 	ignore(w, type);
+	memset(desc, 0, sizeof(*desc));
+	desc->type = (enum iod_vtd_desc_type)type;
 	get_fields(desc, w, type);
 	if (type == IOD_VTD_DEV_TLB_INV)
 		reason = dev_get(desc, w[1], DESC1_DEV_S);
 	else if (type == IOD_VTD_P_DEV_TLB_INV)
 		reason = dev_get(desc, w[1], DESC1_P_DEV_S);
-	return reason ? reason : check_values(desc, id);
+	return reason ? reason : check_values(desc, id, type);
+}
+
+/* Whether all fields are the same; 0: yes. */
+static INLINE uint64_t differ(const struct iod_vtd_desc *a, const struct iod_vtd_desc *b)
+{
+	uint64_t bits = (uint64_t)(a->span ^ b->span) | (a->addr ^ b->addr);
+
+#define DIFFER(member, vlo, nr, word, lo, forms) bits |= (uint64_t)(a->member ^ b->member);
+	DESC_FIELDS(DIFFER)
+#undef DIFFER
+	return bits;
+}
+
+/* The words, and what the decoder says to them. */
+static INLINE enum iod_cmd_reason unparse(uint64_t w[2], const struct iod_vtd_desc *desc,
+					  const struct iod_vtd_id *id, uint32_t type,
+					  uint64_t more1)
+{
+	enum iod_cmd_reason reason;
+	struct iod_vtd_desc back;
+	uint64_t seen[2];
+
+	w[0] = type; /* none has bits above 3:0 */
+	w[1] = 0;
+	put_fields(w, desc, type);
+	if (type == IOD_VTD_DEV_TLB_INV)
+		w[1] |= dev_put(desc, DESC1_DEV_S);
+	else if (type == IOD_VTD_P_DEV_TLB_INV)
+		w[1] |= dev_put(desc, DESC1_P_DEV_S);
+	seen[0] = w[0];
+	seen[1] = w[1];
+	reason = parse(&back, seen, id, type, more1);
+	if (reason)
+		return reason;
+	/* It would not mean what the caller thinks. */
+	return differ(desc, &back) ? IOD_CMD_BAD_FIELD : IOD_CMD_OK;
+}
+
+/* One function for each type and direction: in one for all, compilers run out of registers. */
+#define TYPE_CODEC(type, need, more)                                                         \
+	static __attribute__((noinline)) enum iod_cmd_reason get_##type(                     \
+		struct iod_vtd_desc *desc, uint64_t w[2], const struct iod_vtd_id *id)       \
+	{                                                                                    \
+		return parse(desc, w, id, IOD_VTD_##type, more);                             \
+	}                                                                                    \
+	static __attribute__((noinline)) enum iod_cmd_reason put_##type(                     \
+		uint64_t w[2], const struct iod_vtd_desc *desc, const struct iod_vtd_id *id) \
+	{                                                                                    \
+		return unparse(w, desc, id, IOD_VTD_##type, more);                           \
+	}
+DESC_TYPES(TYPE_CODEC)
+#undef TYPE_CODEC
+
+static enum iod_cmd_reason get_type(struct iod_vtd_desc *desc, uint64_t w[2],
+				    const struct iod_vtd_id *id, uint32_t type)
+{
+	switch (FORM(type)) {
+#define GET_TYPE(type, need, more) \
+	case FORM(IOD_VTD_##type): \
+		return get_##type(desc, w, id);
+		DESC_TYPES(GET_TYPE)
+#undef GET_TYPE
+	}
+	return IOD_CMD_BAD_OPCODE;
+}
+
+static enum iod_cmd_reason put_type(uint64_t w[2], const struct iod_vtd_desc *desc,
+				    const struct iod_vtd_id *id)
+{
+	switch (FORM(desc->type)) {
+#define PUT_TYPE(type, need, more) \
+	case FORM(IOD_VTD_##type): \
+		return put_##type(w, desc, id);
+		DESC_TYPES(PUT_TYPE)
+#undef PUT_TYPE
+	}
+	return IOD_CMD_BAD_OPCODE;
+}
+
+/* Whether the unit, and a ring of this width, has a type that is known. @upper: words 2 and 3 */
+static inline enum iod_cmd_reason check_type(uint32_t type, uint64_t upper,
+					     const struct iod_vtd_id *id, uint32_t flags)
+{
+	if (!vtd_ecap(id, needs[type]))
+		return IOD_CMD_BAD_PERMISSION;
+	if (!(flags & IOD_VTD_DESC_128))
+		return upper ? IOD_CMD_BAD_RESERVED : IOD_CMD_OK;
+	return type == IOD_VTD_PAGE_GROUP_RESP ? IOD_CMD_BAD_STATE : IOD_CMD_OK;
 }
 
 static int refuse(enum iod_cmd_reason reason, enum iod_cmd_reason *why)
@@ -265,43 +333,17 @@ static int refuse(enum iod_cmd_reason reason, enum iod_cmd_reason *why)
 										: -EINVAL;
 }
 
-/* Whether all fields are the same; 0: yes. */
-static uint64_t differ(const struct iod_vtd_desc *a, const struct iod_vtd_desc *b)
-{
-	uint64_t bits = (uint64_t)(a->span ^ b->span) | (a->addr ^ b->addr);
-
-#define DIFFER(member, vlo, nr, word, lo, forms) bits |= (uint64_t)(a->member ^ b->member);
-	DESC_FIELDS(DIFFER)
-#undef DIFFER
-	return bits;
-}
-
 static enum iod_cmd_reason encode(uint64_t w[2], const struct iod_vtd_desc *desc,
 				  const struct iod_vtd_id *id, uint32_t flags)
 {
-	struct iod_vtd_desc back = { .type = desc->type };
-	uint32_t type = (uint32_t)desc->type;
 	enum iod_cmd_reason reason;
-	uint64_t seen[2];
 
-	if (!name_of(type))
+	if (!name_of((uint32_t)desc->type))
 		return IOD_CMD_BAD_OPCODE;
 	if (desc->span > IOD_VTD_DEV_TLB_ALL_SPAN)
 		return IOD_CMD_BAD_RANGE;
-	w[0] = type; /* none has bits above 3:0 */
-	w[1] = 0;
-	put_fields(w, desc, type);
-	if (type == IOD_VTD_DEV_TLB_INV)
-		w[1] |= dev_put(desc, DESC1_DEV_S);
-	else if (type == IOD_VTD_P_DEV_TLB_INV)
-		w[1] |= dev_put(desc, DESC1_P_DEV_S);
-	seen[0] = w[0];
-	seen[1] = w[1];
-	reason = parse(&back, seen, id, flags);
-	if (reason)
-		return reason;
-	/* It would not mean what the caller thinks. */
-	return differ(desc, &back) ? IOD_CMD_BAD_FIELD : IOD_CMD_OK;
+	reason = check_type((uint32_t)desc->type, 0, id, flags);
+	return reason ? reason : put_type(w, desc, id);
 }
 
 int iod_vtd_desc_encode(struct iod_vtd_raw_desc *raw, const struct iod_vtd_desc *desc,
@@ -336,14 +378,11 @@ int iod_vtd_desc_decode(struct iod_vtd_desc *desc, const struct iod_vtd_raw_desc
 	w[0] = iod_le64(raw->word[0]);
 	w[1] = iod_le64(raw->word[1]);
 	type = DESC_TYPE(w[0]);
-	memset(desc, 0, sizeof(*desc));
-	desc->type = (enum iod_vtd_desc_type)type;
-	if (!name_of(type))
-		return refuse(IOD_CMD_BAD_OPCODE, why);
-	if (!(flags & IOD_VTD_DESC_128) && (raw->word[2] | raw->word[3]))
-		reason = vtd_ecap(id, needs[type]) ? IOD_CMD_BAD_RESERVED : IOD_CMD_BAD_PERMISSION;
-	else
-		reason = parse(desc, w, id, flags);
+	reason = IOD_CMD_BAD_OPCODE;
+	if (name_of(type))
+		reason = check_type(type, raw->word[2] | raw->word[3], id, flags);
+	if (!reason)
+		reason = get_type(desc, w, id, type);
 	if (reason) {
 		memset(desc, 0, sizeof(*desc));
 		desc->type = (enum iod_vtd_desc_type)type;
