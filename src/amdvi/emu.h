@@ -9,7 +9,8 @@
  *
  * One mutex guards all of it, for short: it is not held over iotlb accesses, moved data or callbacks (of the memory,
  * and a second-stage walk that fetches a GCR3 table entry, excepted). An access holds a reference on the context
- * that it found, instead; COMPLETION_WAIT waits for those that were removed from the cache before it.
+ * that it found, instead; invalidations of translations, and COMPLETION_WAIT, wait for those that were removed from
+ * the cache before them.
  * Locks are taken in this order: emulator, stage-1 iotlb, stage-2 iotlb.
  */
 #ifndef IOD_AMDVI_EMU_PRIVATE_H

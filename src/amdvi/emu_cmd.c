@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The emulated AMD IOMMU: commands (AMD 48882, 2.4). Everything is done when it is consumed; what COMPLETION_WAIT adds
- * is to wait for accesses under configurations that were forgotten. One thread consumes at a time.
+ * The emulated AMD IOMMU: commands (AMD 48882, 2.4). Everything is done when it is consumed. An invalidation of
+ * translations, and COMPLETION_WAIT, first let those accesses end whose configuration was forgotten: else such an
+ * access could put old translations back behind it. One thread consumes at a time.
  */
 #include <errno.h>
 
 #include "amdvi/emu.h"
+
+static void emu_wait_gone(struct iod_amdvi_emu *emu)
+{
+	pthread_mutex_lock(&emu->lock);
+	iod_emu_cache_wait(&emu->ctxs, &emu->lock);
+	pthread_mutex_unlock(&emu->lock);
+}
 
 /*
  * GCR3 table entries of the PASID go with an invalidation of tables (PDE). UNCONFIRMED which of them reaches
@@ -20,6 +28,7 @@ static void emu_invalidate_pages(struct iod_amdvi_emu *emu, const struct iod_amd
 		iod_amd_emu_forget_gcr3(emu, cmd->domain, cmd->pasid);
 		pthread_mutex_unlock(&emu->lock);
 	}
+	emu_wait_gone(emu);
 	if (!iod_amdvi_cmd_effect(&effect, cmd))
 		iod_emu_tlbs_obey(&emu->tlbs, &effect);
 }
@@ -29,6 +38,7 @@ static void emu_invalidate_all(struct iod_amdvi_emu *emu)
 	pthread_mutex_lock(&emu->lock);
 	iod_amd_emu_forget_dte(emu, -1);
 	pthread_mutex_unlock(&emu->lock);
+	emu_wait_gone(emu);
 	iod_emu_tlbs_drop(&emu->tlbs);
 }
 

@@ -5,6 +5,9 @@
  */
 #include "emurig.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 #define R   IOD_ACCESS_READ
 #define W   IOD_ACCESS_WRITE
 #define DOM 9u
@@ -190,6 +193,62 @@ static void toggled(void **state)
 	assert_int_equal(rig_r64(r, leaf) & (V1_A | V1_D), 0);
 }
 
+/* A write of two pages; what is done to its DTE happens between them. */
+struct slow {
+	struct amdrig *r;
+	uint32_t begun; /* atomic */
+};
+
+static int slow_move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
+{
+	struct slow *slow = cookie;
+
+	(void)pa;
+	(void)len;
+	if (!offset) {
+		__atomic_store_n(&slow->begun, 1, __ATOMIC_RELEASE);
+		usleep(20000); /* so that the invalidation is next to get in */
+	}
+	return 0;
+}
+
+static void *slow_write(void *cookie)
+{
+	struct slow *slow = cookie;
+	struct iod_emu_req req = {
+		.size = sizeof(req), .source = DEV, .access = W, .iova = 0x1000
+	};
+
+	assert_int_equal(
+		iod_amdvi_emu_dma(slow->r->emu, &req, 0x2000, slow_move, slow, NULL, NULL, NULL),
+		0);
+	return NULL;
+}
+
+/* An access that began under the old DTE ends while the commands are at work: what it cached does not stay. */
+static void toggled_under_way(void **state)
+{
+	struct slow slow = { .r = *state };
+	struct amdrig *r = *state;
+	uint64_t root = rig_page(r), leaf;
+	pthread_t thread;
+
+	rig_map_host(r, root, 0x1000, RIG_DATA | V1_RW);
+	rig_map_host(r, root, 0x2000, P2 | V1_RW);
+	leaf = rig_host_leaf(r, root, 0x2000);
+	rig_v1(r, DEV, 0, DOM, root);
+	assert_int_equal(pthread_create(&thread, NULL, slow_write, &slow), 0);
+	while (!__atomic_load_n(&slow.begun, __ATOMIC_ACQUIRE))
+		usleep(100);
+	rig_v1(r, DEV, DTE_HAD(3), DOM, root);
+	rig_cmd(r, CMD(2) | DEV, 0);
+	rig_cmd(r, CMD(3) | CMD_DOM(DOM), CMD1_ALL | CMD1_PDE);
+	rig_wait(r);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	rig_ok(r, DEV, -1, 0x2000, W, P2);
+	assert_int_equal(rig_r64(r, leaf) & V1_D, V1_D);
+}
+
 /* The directories' Accessed bits are set, or not, as configured: no source confirms either. */
 static void directory_access(void **state)
 {
@@ -254,6 +313,7 @@ int main(void)
 		TEST(nested_pages),
 		TEST(ats_answers),
 		TEST(toggled),
+		TEST(toggled_under_way),
 		cmocka_unit_test(directory_access),
 		cmocka_unit_test(crowded),
 	};
