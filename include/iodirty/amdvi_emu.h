@@ -82,6 +82,11 @@ struct iod_amdvi_emu_ops {
 			     bool automatic);
 };
 
+/** cfg.flags: an INVALIDATE_IOMMU_PAGES without GN leaves translations combined of a guest and a host table, the
+ *  least that hardware is sure to do: for tests of drivers. Linux relies on more, so by default those of the DomainID
+ *  go, of all PASIDs. */
+#define IOD_AMDVI_EMU_KEEP_COMBINED (1u << 0)
+
 /** Configuration. Zero means the default in every field but mem. */
 struct iod_amdvi_emu_cfg {
 	size_t size;	     /**< sizeof(struct iod_amdvi_emu_cfg) */
@@ -95,7 +100,7 @@ struct iod_amdvi_emu_cfg {
 	const struct iod_iotlb_cfg *tlb_s1;
 	const struct iod_iotlb_cfg *tlb_s2; /**< of host (v1) translations; alike */
 	uint32_t config_entries; /**< DTEs, and as many contexts, cached; a power of two; 0: 64 */
-	uint32_t reserved;	 /**< 0 */
+	uint32_t flags;		 /**< 0 or IOD_AMDVI_EMU_* */
 	const struct iod_amdvi_emu_ops *ops;   /**< copied; may be NULL */
 	void *cookie;			       /**< handed to ops */
 	const struct iod_allocator *allocator; /**< NULL: malloc */

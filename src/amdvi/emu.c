@@ -36,7 +36,9 @@ static int emu_take_cfg(struct iod_amdvi_emu *emu, const struct iod_amdvi_emu_cf
 {
 	emu->cookie = cfg->cookie;
 	emu->config_entries = cfg->config_entries ? cfg->config_entries : EMU_CONFIG_ENTRIES;
-	if (!is_pow2(emu->config_entries) || emu->config_entries > EMU_CONFIG_MAX || cfg->reserved)
+	emu->flags = cfg->flags;
+	if (!is_pow2(emu->config_entries) || emu->config_entries > EMU_CONFIG_MAX ||
+	    cfg->flags & ~IOD_AMDVI_EMU_KEEP_COMBINED)
 		return -EINVAL;
 	if (!cfg->ops)
 		return 0;

@@ -59,6 +59,7 @@ struct iod_amdvi_emu {
 	struct iod_amdvi_emu_ops ops;
 	void *cookie;
 	struct emu_tlbs tlbs;
+	uint32_t flags; /* IOD_AMDVI_EMU_* */
 	uint32_t config_entries;
 	uint32_t
 		cmd_on; /* atomic: commands are wanted (CmdRun follows when nobody consumes any more) */

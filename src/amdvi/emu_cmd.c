@@ -16,6 +16,21 @@ static void emu_wait_gone(struct iod_amdvi_emu *emu)
 }
 
 /*
+ * Whether one without GN takes what was combined is UNCONFIRMED. Linux sends no other when it changes a host table
+ * below guests', so they go: by DomainID, as they have no address of the host table's any more.
+ */
+static void emu_take_combined(struct iod_cmd_effect *effect, const struct iod_amdvi_cmd *cmd)
+{
+	effect->nr_s1 = 1;
+	effect->s1[0] = (struct iod_inv){
+		.kind = IOD_INV_DOMAIN,
+		.domain = IOD_AMDVI_TAG_S1(cmd->domain, 0),
+		.domain_ignore = IOD_AMDVI_TAG_S1(1, 0) - 1,
+		.flags = cmd->pde ? 0 : IOD_INV_LEAF_ONLY,
+	};
+}
+
+/*
  * GCR3 table entries of the PASID go with an invalidation of tables (PDE). UNCONFIRMED which of them reaches
  * those; drivers send one for everything of the PASID when they change an entry.
  */
@@ -29,8 +44,11 @@ static void emu_invalidate_pages(struct iod_amdvi_emu *emu, const struct iod_amd
 		pthread_mutex_unlock(&emu->lock);
 	}
 	emu_wait_gone(emu);
-	if (!iod_amdvi_cmd_effect(&effect, cmd))
-		iod_emu_tlbs_obey(&emu->tlbs, &effect);
+	if (iod_amdvi_cmd_effect(&effect, cmd))
+		return;
+	if (!cmd->gn && !(emu->flags & IOD_AMDVI_EMU_KEEP_COMBINED))
+		emu_take_combined(&effect, cmd);
+	iod_emu_tlbs_obey(&emu->tlbs, &effect);
 }
 
 static void emu_invalidate_all(struct iod_amdvi_emu *emu)

@@ -27,9 +27,9 @@ static void create_rules(void **state)
 	cfg.tlb_s1 = &tlb;
 	assert_int_equal(iod_amdvi_emu_create(&emu, &cfg), -EINVAL);
 	cfg.tlb_s1 = NULL;
-	cfg.reserved = 1;
+	cfg.flags = ~IOD_AMDVI_EMU_KEEP_COMBINED;
 	assert_int_equal(iod_amdvi_emu_create(&emu, &cfg), -EINVAL);
-	cfg.reserved = 0;
+	cfg.flags = 0;
 	assert_int_equal(iod_amdvi_emu_create(&emu, &cfg), 0);
 	assert_int_equal(iod_mem_destroy(cfg.mem), -EBUSY);
 	assert_int_equal(iod_amdvi_emu_destroy(emu), 0);

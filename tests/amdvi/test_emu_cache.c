@@ -122,24 +122,34 @@ static void gcr3_entries(void **state)
 	rig_ok(r, DEV, 6, 0x1000, R, RIG_DATA);
 }
 
-/* What the host changes under nested tables: both kinds of translations have to go (their order does not matter to
- * a guest that waits). */
+/* What the host changes under nested tables: both kinds of translations have to go. The host's takes the other along,
+ * unless it is not to. */
 static void nested_pages(void **state)
 {
-	struct amdrig *r = *state;
-	uint64_t root = rig_page(r), item;
+	struct iod_amdvi_emu_cfg cfg = { .flags = IOD_AMDVI_EMU_KEEP_COMBINED };
+	struct amdrig r;
+	uint64_t root;
 
-	rig_host(r, V1_RW);
-	rig_map_guest(r, root, 0x1000, (RIG_DATA + RIG_GPA) | V2_RW, RIG_GPA);
-	rig_nested(r, DEV, 0, DOM, 5, root);
-	rig_ok(r, DEV, 5, 0x1000, W, RIG_DATA);
-	item = rig_host_leaf(r, r->host_root, RIG_DATA + RIG_GPA);
-	rig_w64(r, item, P2 | V1_RW);
-	rig_cmd(r, CMD(3) | CMD_DOM(DOM) | 5, CMD1_ALL | CMD1_GN);
-	rig_ok(r, DEV, 5, 0x1000, W, RIG_DATA); /* the host's is still there */
-	rig_cmd(r, CMD(3) | CMD_DOM(DOM), RIG_DATA + RIG_GPA);
-	rig_cmd(r, CMD(3) | CMD_DOM(DOM) | 5, CMD1_ALL | CMD1_GN);
-	rig_ok(r, DEV, 5, 0x1000, W, P2);
+	(void)state;
+	for (unsigned int keep = 0; keep < 2; keep++) {
+		rig_init(&r, keep ? &cfg : NULL);
+		rig_enable(&r, CTRL_ALL);
+		root = rig_page(&r);
+		rig_host(&r, V1_RW);
+		rig_map_guest(&r, root, 0x1000, (RIG_DATA + RIG_GPA) | V2_RW, RIG_GPA);
+		rig_nested(&r, DEV, 0, DOM, 5, root);
+		rig_ok(&r, DEV, 5, 0x1000, W, RIG_DATA);
+		rig_w64(&r, rig_host_leaf(&r, r.host_root, RIG_DATA + RIG_GPA), P2 | V1_RW);
+		rig_cmd(&r, CMD(3) | CMD_DOM(DOM) | 5, CMD1_ALL | CMD1_GN);
+		rig_ok(&r, DEV, 5, 0x1000, W, RIG_DATA); /* the host's is still there */
+		rig_cmd(&r, CMD(3) | CMD_DOM(DOM + 1), RIG_DATA + RIG_GPA);
+		rig_ok(&r, DEV, 5, 0x1000, W, RIG_DATA);
+		rig_cmd(&r, CMD(3) | CMD_DOM(DOM), RIG_DATA + RIG_GPA);
+		rig_ok(&r, DEV, 5, 0x1000, W, keep ? RIG_DATA : P2);
+		rig_cmd(&r, CMD(3) | CMD_DOM(DOM) | 5, CMD1_ALL | CMD1_GN);
+		rig_ok(&r, DEV, 5, 0x1000, W, P2);
+		rig_fini(&r);
+	}
 }
 
 /* Answers to translation requests are cached here as well; the device's own copy is its own business. */
@@ -310,7 +320,7 @@ int main(void)
 		TEST(tables),
 		TEST(devtab_entries),
 		TEST(gcr3_entries),
-		TEST(nested_pages),
+		cmocka_unit_test(nested_pages),
 		TEST(ats_answers),
 		TEST(toggled),
 		TEST(toggled_under_way),

@@ -272,6 +272,7 @@ static void open_iommu(struct world *w)
 	struct iod_amdvi_regs *regs;
 
 	tlb.flags = IOD_IOTLB_LATE_DIRTY | IOD_IOTLB_EXACT_LEVELS;
+	cfg.flags = IOD_AMDVI_EMU_KEEP_COMBINED;
 	cfg.ops = &ops;
 	cfg.cookie = w;
 	cfg.tlb_s1 = &tlb;
