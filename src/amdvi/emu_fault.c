@@ -121,9 +121,13 @@ void iod_amd_emu_fault(struct emu_op *op)
 
 /* ---- logging ---- */
 
-/* DTE.SA keeps page faults out of the log, SE those after the first (until the DTE is invalidated). */
+/*
+ * DTE.SA keeps page faults out of the log, SE those after the first (until the DTE is invalidated). What a GCR3 table
+ * refused has no context: the DTE in the cache says so then.
+ */
 static bool emu_suppressed(struct emu_op *op, struct emu_dte **cached)
 {
+	const struct iod_amdvi_dte *own = op->ctx ? &op->ctx->dte : NULL;
 	struct emu_dte *dte;
 	enum iod_amdvi_event_type type;
 	uint64_t fetch;
@@ -131,10 +135,12 @@ static bool emu_suppressed(struct emu_op *op, struct emu_dte **cached)
 	*cached = NULL;
 	if (op->event.type != IOD_AMDVI_IO_PAGE_FAULT)
 		return false;
-	if (op->sa)
-		return true;
-	if (!op->se || iod_amd_emu_dte(op->emu, (uint16_t)op->req.source, &dte, &type, &fetch))
+	if (own && (own->sa || !own->se))
+		return own->sa;
+	if (iod_amd_emu_dte(op->emu, (uint16_t)op->req.source, &dte, &type, &fetch))
 		return false;
+	if (!own && (dte->dte.sa || !dte->dte.se))
+		return dte->dte.sa;
 	*cached = dte;
 	return dte->faulted;
 }

@@ -182,8 +182,19 @@ static void suppressed(void **state)
 	rig_no_event(r);
 	rig_w64(r, root, RIG_AWAY | V1_NL(2) | V1_RW);
 	rig_bad(r, 4, -1, 0x2000, R, EV(4, 4) | EV_DOM(DOM) | EV_TYPE(2), RIG_AWAY);
+	/* what the GCR3 table refuses is no other fault */
+	rig_v2(r, 5, 0, DOM, 1, root);
+	rig_w64(r, RIG_DEVTAB + 5 * 32 + 8, rig_r64(r, RIG_DEVTAB + 5 * 32 + 8) | DTE1_SA);
+	assert_int_equal(rig_access(r, 5, 2, 0x2000, R), -EFAULT);
+	assert_int_equal(r->ev.type, IOD_AMDVI_IO_PAGE_FAULT);
+	rig_no_event(r);
+	rig_v2(r, 6, 0, DOM, 1, root);
+	rig_w64(r, RIG_DEVTAB + 6 * 32 + 8, rig_r64(r, RIG_DEVTAB + 6 * 32 + 8) | DTE1_SE);
+	rig_bad(r, 6, 2, 0x2000, R, EV(2, 6) | EV_PASID(2) | EV_GN | EV_US, 0x2000);
+	assert_int_equal(rig_access(r, 6, 2, 0x2000, R), -EFAULT);
+	rig_no_event(r);
 	assert_int_equal(iod_amdvi_emu_get_stats(r->emu, &stats), 0);
-	assert_int_equal(stats.suppressed, 2);
+	assert_int_equal(stats.suppressed, 4);
 	assert_int_equal(stats.dropped, 0);
 }
 
