@@ -82,6 +82,7 @@ struct iod_vtd_emu {
 	bool qi_stop;	  /* the guest disabled the queue, and somebody still consumes */
 	int atc_error;	  /* of a device: -ETIMEDOUT, -EIO, told by the next wait; 0: none */
 	uint16_t atc_sid; /* whose */
+	uint32_t told;	  /* conditions in FSTS that an interrupt was raised for */
 	struct iod_vtd_emu_stats stats;
 };
 
@@ -155,7 +156,7 @@ void iod_vemu_record(struct emu_op *op);
 /* ---- emu_irq.c ---- */
 
 /* What is to be raised when these bits of FSTS were just set. The lock is held. */
-uint32_t iod_vemu_fsts_irq(const struct iod_vtd_emu *emu, uint32_t set);
+uint32_t iod_vemu_fsts_irq(struct iod_vtd_emu *emu, uint32_t set);
 /* Raise interrupts (EMU_IRQ_*), or leave them pending. The lock is not held. */
 void iod_vemu_interrupt(struct iod_vtd_emu *emu, uint32_t irqs);
 /* A register was written: what was pending is sent when it is not masked any more, or forgotten when what it was

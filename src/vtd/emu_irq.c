@@ -8,12 +8,19 @@
 	(IOD_VTD_FSTS_PFO | IOD_VTD_FSTS_PPF | IOD_VTD_FSTS_IQE | IOD_VTD_FSTS_ICE | \
 	 IOD_VTD_FSTS_ITE)
 
-/* Only the first condition is one: what comes while another waits is told by the same interrupt. */
-uint32_t iod_vemu_fsts_irq(const struct iod_vtd_emu *emu, uint32_t set)
+/*
+ * Only the first condition is one: what comes while another waits is told by the same interrupt. The lock does not
+ * say which was first, as who consumes sets its errors without it. So what counts is what was told already.
+ */
+uint32_t iod_vemu_fsts_irq(struct iod_vtd_emu *emu, uint32_t set)
 {
-	uint32_t others = emu_load32(&emu->regs.fsts) & ~set;
+	uint32_t now = emu_load32(&emu->regs.fsts) & EMU_CONDITIONS;
+	uint32_t others = emu->told & now & ~set;
 
-	return (set & EMU_CONDITIONS) && !(others & EMU_CONDITIONS) ? EMU_IRQ_FAULT : 0;
+	if (!(set & now))
+		return 0;
+	emu->told = now;
+	return others ? 0 : EMU_IRQ_FAULT;
 }
 
 static struct iod_vtd_irq_cfg *emu_irq_cfg(struct iod_vtd_emu *emu, uint32_t irq)
@@ -45,6 +52,7 @@ uint32_t iod_vemu_irq_written(struct iod_vtd_emu *emu)
 {
 	uint32_t irq, send = 0;
 
+	emu->told &= emu_load32(&emu->regs.fsts);
 	for (irq = EMU_IRQ_FAULT; irq <= EMU_IRQ_PAGE; irq <<= 1) {
 		struct iod_vtd_irq_cfg *cfg = emu_irq_cfg(emu, irq);
 

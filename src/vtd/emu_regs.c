@@ -67,6 +67,7 @@ void iod_vemu_reset_regs(struct iod_vtd_emu *emu)
 	emu->regs.inv_irq.ctl = IOD_VTD_IRQ_MASK;
 	emu->regs.page_irq.ctl = IOD_VTD_IRQ_MASK;
 	emu->qi_stop = false;
+	emu->told = 0;
 }
 
 static const struct emu_reg *emu_find(uint64_t offset)

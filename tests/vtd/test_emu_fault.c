@@ -381,6 +381,19 @@ static void interrupt(void **state)
 	assert_int_equal(r->msis, 1);
 }
 
+/* Who consumes sets an error first and tells of it then: a fault in between is not told by anybody else. */
+static void interrupt_between(void **state)
+{
+	struct emurig *r = *state;
+
+	__atomic_fetch_or(&iod_vtd_emu_regs(r->emu)->fsts, 1u << 4, __ATOMIC_ACQ_REL);
+	rig_access(r, SID, -1, VA, R);
+	assert_int_equal(rig_get(r, R_FSTS) & 0xff, 0x12);
+	assert_int_equal(r->msis, 1);
+	rig_access(r, SID, -1, VA + 4096, R);
+	assert_int_equal(r->msis, 1);
+}
+
 /* ---- translation requests ---- */
 
 static void ats(void **state)
@@ -450,7 +463,7 @@ int main(void)
 		SCALABLE(first_stage),	 SCALABLE(second_stage),     SCALABLE(nested),
 		SCALABLE(nested_update), SCALABLE(unwritable),	     SCALABLE(unsnooped),
 		SCALABLE(fpd),		 LEGACY(overflow),	     LEGACY(interrupt),
-		SCALABLE(ats),		 cmocka_unit_test(ats_nw),
+		SCALABLE(ats),		 cmocka_unit_test(ats_nw),   LEGACY(interrupt_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
