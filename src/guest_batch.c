@@ -52,6 +52,34 @@ int iod_guest_result_out(struct iod_guest_result *user, const struct iod_guest_r
 	return iod_struct_out(user, res, sizeof(*res), sizeof(*res));
 }
 
+/* ---- plain commands ---- */
+
+static void probe_bit(struct guest_plain *plain, const struct guest_probe *probe, unsigned int word,
+		      uint64_t bit)
+{
+	uint64_t w[2] = { probe->base[0], probe->base[1] };
+
+	w[word] ^= bit;
+	if ((probe->among[word] & bit) && probe->ok(probe->id, w))
+		plain->fixed[word] &= ~bit;
+}
+
+void iod_guest_probe(struct guest_plain *plain, const struct guest_probe *probe)
+{
+	unsigned int word, bit;
+
+	if (!probe->ok(probe->id, probe->base)) {
+		*plain = (struct guest_plain){ .base = { 1 } }; /* nothing is that */
+		return;
+	}
+	*plain = (struct guest_plain){ .fixed = { ~UINT64_C(0), ~UINT64_C(0) } };
+	for (word = 0; word < 2; word++) {
+		for (bit = 0; bit < 64; bit++)
+			probe_bit(plain, probe, word, BIT64(bit));
+		plain->base[word] = probe->base[word] & plain->fixed[word];
+	}
+}
+
 /* ---- inside and outside ---- */
 
 static void enter(struct guest_batch *b)

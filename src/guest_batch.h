@@ -135,6 +135,31 @@ int iod_guest_consumer_error(int ret, bool ours);
 /* To the caller. @return 0, -EINVAL, -E2BIG */
 int iod_guest_result_out(struct iod_guest_result *user, const struct iod_guest_result *res);
 
+/*
+ * Commands of a frequent kind that the decoder would find nothing to say to, and nothing to ignore in: bits are asked
+ * of it beforehand, one by one. What is left are the vendor's rules about several.
+ */
+struct guest_plain {
+	uint64_t fixed[2], base[2]; /* bits that are not free, and what they are */
+};
+
+struct guest_probe {
+	uint64_t base[2];  /* one of the kind */
+	uint64_t among[2]; /* bits to ask about */
+	/* Whether the decoder takes it as it is, or says no more than what the vendor asks itself. */
+	bool (*ok)(const void *id, const uint64_t w[2]);
+	const void *id;
+};
+
+/* What the decoder does not take with nothing set but @base is never plain. */
+void iod_guest_probe(struct guest_plain *plain, const struct guest_probe *probe);
+
+static inline bool guest_is_plain(const struct guest_plain *plain, const uint64_t w[2])
+{
+	return !(((w[0] & plain->fixed[0]) ^ plain->base[0]) |
+		 ((w[1] & plain->fixed[1]) ^ plain->base[1]));
+}
+
 /* Everything up to here is through when what was collected is. */
 static inline void guest_all_done(struct guest_batch *b, uint32_t done)
 {

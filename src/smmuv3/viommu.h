@@ -20,9 +20,8 @@ enum viommu_kind {
 	KIND_OTHER,
 };
 
-/* Bits that a command of a common kind may have set: what the decoder says to each of them alone. */
 struct viommu_plain {
-	uint64_t mask[2]; /* 0: not of this guest, or not common */
+	struct guest_plain words; /* none: not of this guest, or not common */
 	enum viommu_kind kind;
 };
 

@@ -265,10 +265,7 @@ static int decoded(struct batch *b, uint64_t w[2], const struct iod_smmuv3_raw_c
 	return common(b, w, kind, raw);
 }
 
-/*
- * Whether the decoder would find nothing to say, and nothing to ignore: bits are asked of it
- * beforehand, one by one; what is left are the rules about several.
- */
+/* Whether the decoder would find nothing to say, and nothing to ignore. */
 static bool is_plain(const struct iod_smmuv3_viommu *v, const uint64_t w[2])
 {
 	uint64_t op = w[0] & CMD0_OP;
@@ -278,7 +275,7 @@ static bool is_plain(const struct iod_smmuv3_viommu *v, const uint64_t w[2])
 	if (op >= VIOMMU_NR_PLAIN)
 		return false;
 	plain = &v->plain[op];
-	if (!plain->mask[0] || (w[0] & ~plain->mask[0]) | (w[1] & ~plain->mask[1]))
+	if (!guest_is_plain(&plain->words, w))
 		return false;
 	switch (plain->kind) {
 	case KIND_TLBI:
@@ -304,38 +301,32 @@ static int one(struct batch *b, const struct iod_smmuv3_raw_cmd *raw)
 	return decoded(b, w, raw);
 }
 
-/* Bits that are right where others are set as well. A SubstreamID is only looked at where it is valid. */
-static bool bit_is_plain(const struct iod_smmuv3_id *id, uint64_t op, unsigned int word,
-			 unsigned int bit)
+/* Of a range something must be given: for is_plain() to ask. */
+static bool takes(const void *id, const uint64_t w[2])
 {
-	uint64_t base = op == IOD_SMMUV3_ATC_INV ? op | CMD0_SSV : op;
-	struct iod_smmuv3_raw_cmd raw =
-		iod_viommu_raw(base | (word ? 0 : BIT64(bit)), word ? BIT64(bit) : 0);
+	struct iod_smmuv3_raw_cmd raw = iod_viommu_raw(w[0], w[1]);
 	enum iod_cmd_reason reason;
 	struct iod_smmuv3_cmd cmd;
 
-	return !iod_smmuv3_cmd_decode(&cmd, &raw, id, &reason) || reason == IOD_CMD_BAD_RANGE;
+	return kind_of((enum iod_smmuv3_op)(w[0] & CMD0_OP)) != KIND_OTHER &&
+	       (!iod_smmuv3_cmd_decode(&cmd, &raw, id, &reason) || reason == IOD_CMD_BAD_RANGE);
 }
 
 void iod_viommu_probe(struct iod_smmuv3_viommu *v)
 {
-	const struct iod_smmuv3_id *id = &v->cfg.guest;
-	unsigned int op, bit;
+	unsigned int op;
 
 	for (op = 0; op < VIOMMU_NR_PLAIN; op++) {
-		struct viommu_plain *plain = &v->plain[op];
+		/* A SubstreamID is only looked at where it is valid. */
+		const struct guest_probe probe = {
+			.base = { op == IOD_SMMUV3_ATC_INV ? op | CMD0_SSV : op },
+			.among = { ~CMD0_OP, ~UINT64_C(0) },
+			.ok = takes,
+			.id = &v->cfg.guest,
+		};
 
-		plain->kind = kind_of((enum iod_smmuv3_op)op);
-		if (plain->kind == KIND_OTHER ||
-		    !iod_smmuv3_op_permitted(id, (enum iod_smmuv3_op)op))
-			continue;
-		plain->mask[0] = CMD0_OP;
-		for (bit = 8; bit < 64; bit++)
-			if (bit_is_plain(id, op, 0, bit))
-				plain->mask[0] |= BIT64(bit);
-		for (bit = 0; bit < 64; bit++)
-			if (bit_is_plain(id, op, 1, bit))
-				plain->mask[1] |= BIT64(bit);
+		v->plain[op].kind = kind_of((enum iod_smmuv3_op)op);
+		iod_guest_probe(&v->plain[op].words, &probe);
 	}
 }
 

@@ -65,7 +65,10 @@
 #define DESC0_PASID	MASK64(51, 32)
 #define DESC0_DATA	MASK64(63, 32)
 #define DESC1_ADDR	MASK64(63, 12)
+#define DESC1_AM	MASK64(5, 0)
+#define DESC1_IH	BIT64(6)
 #define DESC1_DEV_S	BIT64(0)
 #define DESC1_P_DEV_S	BIT64(11)
+#define DESC1_P_DEV_G	BIT64(0)
 
 #endif

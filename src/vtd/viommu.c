@@ -8,6 +8,7 @@
 #include "bits.h"
 #include "inv_cost.h"
 #include "pgtable/mem.h"
+#include "vtd/id.h"
 
 #define KNOWN_FLAGS                                                                              \
 	(IOD_VTD_VIOMMU_ALLOW_PRI | IOD_VTD_VIOMMU_ACCEPT_WAIT | IOD_VTD_VIOMMU_STRICT_DEV_TLB | \
@@ -97,6 +98,8 @@ static void set_policy(struct iod_vtd_viommu *v, const struct iod_inv_cost *cost
 	v->joins = !(cfg->flags & (IOD_VTD_VIOMMU_LITERAL | IOD_VTD_VIOMMU_SYNC_EACH));
 	v->map_pasids = cfg->flags & IOD_VTD_VIOMMU_MAP_PASIDS;
 	v->mamv = iod_vtd_id_field(cfg->host.cap, IOD_VTD_CAP_MAMV);
+	v->vmamv = vtd_mamv(&cfg->guest);
+	v->pasid_bits = vtd_pasid_bits(&cfg->host);
 	/* No page-selective invalidation: everything of the PASID is the only one there is. */
 	v->expand =
 		cfg->host.cap & IOD_VTD_CAP_PSI ? iod_inv_narrow_limit(cost, cost->domain, 0) : 0;
@@ -105,6 +108,7 @@ static void set_policy(struct iod_vtd_viommu *v, const struct iod_inv_cost *cost
 	v->vpasid_bits = cfg->guest.ecap & IOD_VTD_ECAP_PASID
 				 ? iod_vtd_id_field(cfg->guest.ecap, IOD_VTD_ECAP_PSS) + 1
 				 : 20;
+	iod_vtd_probe(v);
 }
 
 static int take_in(struct iod_vtd_viommu *init, const struct iod_vtd_viommu_cfg *cfg)

@@ -9,6 +9,7 @@
 #include <iodirty/vtd_viommu.h>
 
 #include "guest_batch.h"
+#include "vtd/desc.h"
 
 /* Kinds of descriptors. What comes between two of a kind may fill again what the first one emptied. */
 enum vtd_kind {
@@ -29,16 +30,20 @@ enum vtd_table { DEVICES, DOMAINS, PASIDS };
 
 #define PAGE_LG2	 12u
 
+/* Of the types up to here some descriptors are plain. */
+#define NR_PLAIN (IOD_VTD_P_DEV_TLB_INV + 1u)
+
 struct iod_vtd_viommu {
 	struct guest_core core;
 	struct iod_vtd_viommu_cfg cfg; /* pointers in it: the callbacks, cookie */
 	struct iod_vtd_sink sink;
 	struct iod_allocator allocator;
-	bool joins;	   /* what fits is joined, what is there already dropped */
-	bool map_pasids;   /* they have names of their own */
-	unsigned int mamv; /* the host's */
-	unsigned int vpasid_bits;
+	bool joins;		  /* what fits is joined, what is there already dropped */
+	bool map_pasids;	  /* they have names of their own */
+	unsigned int mamv, vmamv; /* the host's, the guest's */
+	unsigned int pasid_bits, vpasid_bits;
 	uint64_t expand; /* pieces for pages, at most; more: everything of the PASID */
+	struct guest_plain plain[NR_PLAIN]; /* by type */
 };
 
 /* Pages of one PASID that lie side by side; g.run_nr: guest descriptors in it. */
@@ -56,6 +61,11 @@ struct vtd_batch {
 	struct vtd_run run;
 	struct iod_vtd_raw_desc buf[GUEST_ISSUE];
 };
+
+static inline struct iod_vtd_raw_desc vtd_raw(uint64_t w0, uint64_t w1)
+{
+	return (struct iod_vtd_raw_desc){ { iod_le64(w0), iod_le64(w1), 0, 0 } };
+}
 
 static inline struct vtd_batch *vtd_batch_of(struct guest_batch *g)
 {
@@ -77,12 +87,14 @@ int iod_vtd_pages(struct vtd_batch *b, uint16_t did, uint32_t pasid, uint64_t fi
 		  bool ih);
 /* Everything of a PASID. */
 int iod_vtd_pasid_all(struct vtd_batch *b, uint16_t did, uint32_t pasid);
-/* Descriptor for the device's TLB, with its host names. @desc: type, pasid, global, span, addr */
-int iod_vtd_dev_tlb(struct vtd_batch *b, const struct iod_vdev *dev, struct iod_vtd_desc *desc,
+/* Descriptor for the device's TLB, with the host's PASID and whatever device. */
+int iod_vtd_dev_tlb(struct vtd_batch *b, const struct iod_vdev *dev, const uint64_t w[2],
 		    bool last);
 
 /* ---- viommu_cmd.c ---- */
 
+/* Finds out which bits are plain. */
+void iod_vtd_probe(struct iod_vtd_viommu *v);
 int iod_vtd_feed(struct vtd_batch *b, const struct iod_vtd_raw_desc *descs, size_t nr);
 
 #endif

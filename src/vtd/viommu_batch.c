@@ -207,21 +207,24 @@ int iod_vtd_pasid_all(struct vtd_batch *b, uint16_t did, uint32_t pasid)
 
 /* ---- device TLBs ---- */
 
-int iod_vtd_dev_tlb(struct vtd_batch *b, const struct iod_vdev *dev, struct iod_vtd_desc *desc,
-		    bool last)
+/* What says which device it is, and what it bears: source-id, MIP, PFSID. */
+#define PFSID_BITS  (MASK64(15, 12) | MASK64(63, 52))
+#define DEV_NAMES   (PFSID_BITS | MASK64(20, 16) | DESC0_SID)
+#define P_DEV_NAMES (PFSID_BITS | MASK64(8, 4) | MASK64(31, 16))
+
+int iod_vtd_dev_tlb(struct vtd_batch *b, const struct iod_vdev *dev, const uint64_t w[2], bool last)
 {
-	uint32_t word = iod_vdev_word(dev);
+	uint64_t word = iod_vdev_word(dev), mip = (word & VDEV_MIP) >> VDEV_MIP_SHIFT,
+		 pfsid = (word & VDEV_PFSID) >> VDEV_PFSID_SHIFT, w0 = w[0];
 	struct iod_vtd_raw_desc raw;
-	enum iod_cmd_reason reason;
 	int ret = run_end(&b->g);
 
 	if (ret)
 		return ret;
-	desc->sid = (uint16_t)dev->id;
-	desc->mip = (uint8_t)((word & VDEV_MIP) >> VDEV_MIP_SHIFT);
-	desc->pfsid = (uint16_t)((word & VDEV_PFSID) >> VDEV_PFSID_SHIFT);
-	ret = iod_vtd_desc_encode(&raw, desc, &b->v->cfg.host, 0, &reason);
-	if (ret)
-		return guest_refuse(&b->g, dev->vid, reason, ret);
+	if ((w0 & 0xf) == IOD_VTD_DEV_TLB_INV)
+		w0 = (w0 & ~DEV_NAMES) | mip << 16 | (uint64_t)dev->id << 32;
+	else
+		w0 = (w0 & ~P_DEV_NAMES) | mip << 4 | (uint64_t)dev->id << 16;
+	raw = vtd_raw(w0 | (pfsid & 0xf) << 12 | pfsid >> 4 << 52, w[1]);
 	return iod_vtd_emit(b, &raw, b->g.seen, b->g.seen + last, b->g.now, dev->vid);
 }

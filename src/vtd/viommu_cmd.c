@@ -32,28 +32,29 @@ static int refuse(struct vtd_batch *b, const struct iod_vtd_desc *desc, enum iod
 
 /* ---- names ---- */
 
-static int host_did(struct vtd_batch *b, const struct iod_vtd_desc *desc, uint16_t *did)
+/* Descriptors with a domain id have no source-id. */
+static int host_did(struct vtd_batch *b, uint16_t vdid, uint16_t *did)
 {
-	const struct iod_vdev *found = iod_vdevs_find(&b->v->core.table[DOMAINS], desc->did);
+	const struct iod_vdev *found = iod_vdevs_find(&b->v->core.table[DOMAINS], vdid);
 
 	if (!found)
-		return refuse(b, desc, IOD_CMD_BAD_DOMAIN, -ENOENT);
+		return guest_refuse(&b->g, 0, IOD_CMD_BAD_DOMAIN, -ENOENT);
 	*did = (uint16_t)found->id;
 	return 0;
 }
 
-static int host_pasid(struct vtd_batch *b, const struct iod_vtd_desc *desc, uint32_t *pasid)
+static int host_pasid(struct vtd_batch *b, uint32_t vpasid, uint32_t sid, uint32_t *pasid)
 {
 	const struct iod_vdev *found;
 
-	*pasid = desc->pasid;
+	*pasid = vpasid;
 	if (!b->v->map_pasids)
-		return desc->pasid >> b->v->vpasid_bits
-			       ? refuse(b, desc, IOD_CMD_BAD_PASID, -ENOENT)
+		return vpasid >> b->v->vpasid_bits
+			       ? guest_refuse(&b->g, sid, IOD_CMD_BAD_PASID, -ENOENT)
 			       : 0;
-	found = iod_vdevs_find(&b->v->core.table[PASIDS], desc->pasid);
+	found = iod_vdevs_find(&b->v->core.table[PASIDS], vpasid);
 	if (!found)
-		return refuse(b, desc, IOD_CMD_BAD_PASID, -ENOENT);
+		return guest_refuse(&b->g, sid, IOD_CMD_BAD_PASID, -ENOENT);
 	*pasid = found->id;
 	return 0;
 }
@@ -64,11 +65,10 @@ static int host_pasid(struct vtd_batch *b, const struct iod_vtd_desc *desc, uint
  * meant: it has none. */
 static struct iod_vtd_raw_desc by_domain(const struct iod_vtd_desc *desc, uint16_t did)
 {
-	return (struct iod_vtd_raw_desc){
-		{ iod_le64(IOD_VTD_IOTLB_INV | (uint64_t)IOD_VTD_IOTLB_DOMAIN << 4 |
-			   (uint64_t)desc->dw << 6 | (uint64_t)desc->dr << 7 | (uint64_t)did << 16),
-		  0, 0, 0 }
-	};
+	return vtd_raw(IOD_VTD_IOTLB_INV | (uint64_t)IOD_VTD_IOTLB_DOMAIN << 4 |
+			       (uint64_t)desc->dw << 6 | (uint64_t)desc->dr << 7 |
+			       (uint64_t)did << 16,
+		       0);
 }
 
 struct each {
@@ -119,7 +119,7 @@ static int iotlb(struct vtd_batch *b, const struct iod_vtd_desc *desc)
 		guest_nothing(&b->g);
 		return 0;
 	}
-	ret = host_did(b, desc, &did);
+	ret = host_did(b, desc->did, &did);
 	if (ret)
 		return ret;
 	if (b->g.all) {
@@ -130,15 +130,17 @@ static int iotlb(struct vtd_batch *b, const struct iod_vtd_desc *desc)
 	return iod_vtd_emit_alone(b, &raw, 0);
 }
 
-static int p_iotlb(struct vtd_batch *b, const struct iod_vtd_desc *desc)
+/* @w: as the decoder would take them, with nothing that it ignores */
+static int p_iotlb(struct vtd_batch *b, const uint64_t w[2])
 {
-	uint64_t first = align_down(desc->addr, PAGE_LG2 + desc->am);
+	unsigned int lg2 = PAGE_LG2 + (unsigned int)(w[1] & DESC1_AM);
+	uint64_t first = align_down(w[1] & DESC1_ADDR, lg2);
 	uint32_t pasid;
 	uint16_t did;
-	int ret = host_did(b, desc, &did);
+	int ret = host_did(b, (uint16_t)((w[0] & DESC0_DID) >> 16), &did);
 
 	if (!ret)
-		ret = host_pasid(b, desc, &pasid);
+		ret = host_pasid(b, (uint32_t)((w[0] & DESC0_PASID) >> 32), 0, &pasid);
 	if (ret)
 		return ret;
 	if (b->g.all) {
@@ -146,9 +148,9 @@ static int p_iotlb(struct vtd_batch *b, const struct iod_vtd_desc *desc)
 		return 0;
 	}
 	/* More than there are addresses: an AM of a host that has no such MAMV. */
-	if (desc->gran == IOD_VTD_P_IOTLB_PASID || PAGE_LG2 + desc->am >= 64)
+	if ((w[0] >> 4 & 3) == IOD_VTD_P_IOTLB_PASID || lg2 >= 64)
 		return iod_vtd_pasid_all(b, did, pasid);
-	return iod_vtd_pages(b, did, pasid, first, first | low_mask(PAGE_LG2 + desc->am), desc->ih);
+	return iod_vtd_pages(b, did, pasid, first, first | low_mask(lg2), w[1] & DESC1_IH);
 }
 
 /* ---- devices ---- */
@@ -177,26 +179,37 @@ static int to_stranger(struct vtd_batch *b, const struct iod_vtd_desc *desc)
 	return step_in(b, desc, IOD_CMD_BAD_SOURCE, cfg->stranger(cfg->cookie, desc));
 }
 
-static int to_device(struct vtd_batch *b, const struct iod_vtd_desc *guest)
+/* @w: as of p_iotlb() */
+static int to_device(struct vtd_batch *b, const uint64_t w[2])
 {
-	const struct iod_vdev *dev = iod_vdevs_find(&b->v->core.table[DEVICES], guest->sid);
-	struct iod_vtd_desc desc = *guest;
+	bool by_pasid = (w[0] & 0xf) == IOD_VTD_P_DEV_TLB_INV;
+	uint32_t vsid = (uint16_t)(w[0] >> (by_pasid ? 16 : 32)), pasid;
+	const struct iod_vdev *dev = iod_vdevs_find(&b->v->core.table[DEVICES], vsid);
+	uint64_t host[2] = { w[0], w[1] };
 	int ret;
 
-	if (!dev)
-		return to_stranger(b, guest);
+	if (!dev) {
+		struct iod_vtd_raw_desc raw = vtd_raw(w[0], w[1]);
+		struct iod_vtd_desc desc;
+
+		(void)iod_vtd_desc_decode(&desc, &raw, &b->v->cfg.guest, 0, NULL);
+		return to_stranger(b, &desc);
+	}
 	if ((iod_vdev_word(dev) & VDEV_STATE) != IOD_VDEV_ON) {
 		if (b->g.flags & IOD_VTD_VIOMMU_STRICT_DEV_TLB)
-			return refuse(b, guest, IOD_CMD_BAD_STATE, -EOPNOTSUPP);
+			return guest_refuse(&b->g, vsid, IOD_CMD_BAD_STATE, -EOPNOTSUPP);
 		guest_nothing(&b->g);
 		return 0;
 	}
-	if (desc.type == IOD_VTD_P_DEV_TLB_INV && !desc.global) {
-		ret = host_pasid(b, guest, &desc.pasid);
+	if (by_pasid && !(w[1] & DESC1_P_DEV_G)) {
+		ret = host_pasid(b, (uint32_t)((w[0] & DESC0_PASID) >> 32), vsid, &pasid);
 		if (ret)
 			return ret;
+		if (pasid >> b->v->pasid_bits) /* a name that the host cannot have */
+			return guest_refuse(&b->g, vsid, IOD_CMD_BAD_PASID, -EINVAL);
+		host[0] = (w[0] & ~DESC0_PASID) | (uint64_t)pasid << 32;
 	}
-	return iod_vtd_dev_tlb(b, dev, &desc, true);
+	return iod_vtd_dev_tlb(b, dev, host, true);
 }
 
 static int response(struct vtd_batch *b, const struct iod_vtd_desc *guest)
@@ -214,7 +227,7 @@ static int response(struct vtd_batch *b, const struct iod_vtd_desc *guest)
 		return 0;
 	}
 	if (desc.pasid_valid) {
-		ret = host_pasid(b, guest, &desc.pasid);
+		ret = host_pasid(b, desc.pasid, guest->sid, &desc.pasid);
 		if (ret)
 			return ret;
 	}
@@ -299,11 +312,27 @@ static enum vtd_kind kind_of(enum iod_vtd_desc_type type)
 	}
 }
 
-static int one(struct vtd_batch *b, const struct iod_vtd_raw_desc *raw)
+/* Of a kind that caches are emptied by. @w: as of p_iotlb(); @desc: NULL: is not IOTLB_INV */
+static int common(struct vtd_batch *b, const struct iod_vtd_raw_desc *raw, const uint64_t w[2],
+		  const struct iod_vtd_desc *desc)
+{
+	enum iod_vtd_desc_type type = (enum iod_vtd_desc_type)(w[0] & 0xf);
+
+	guest_set_kind(&b->g, kind_of(type));
+	if (b->v->joins && guest_is_known(&b->g, raw->word)) {
+		guest_nothing(&b->g);
+		return 0;
+	}
+	if (type == IOD_VTD_P_IOTLB_INV)
+		return p_iotlb(b, w);
+	return type == IOD_VTD_IOTLB_INV ? iotlb(b, desc) : to_device(b, w);
+}
+
+/* Every descriptor can go this way. */
+static int decoded(struct vtd_batch *b, const struct iod_vtd_raw_desc *raw)
 {
 	struct iod_vtd_desc desc;
 	enum iod_cmd_reason reason;
-	enum vtd_kind kind;
 	int ret = iod_vtd_desc_decode(&desc, raw, &b->v->cfg.guest, 0, &reason);
 
 	b->g.now = (uint32_t)desc.type;
@@ -311,26 +340,85 @@ static int one(struct vtd_batch *b, const struct iod_vtd_raw_desc *raw)
 		return guest_refuse(&b->g, sid_of(raw), reason, ret);
 	if (!allowed(b->v, desc.type))
 		return refuse(b, &desc, IOD_CMD_BAD_POLICY, -EOPNOTSUPP);
-	kind = kind_of(desc.type);
-	guest_set_kind(&b->g, kind);
-	if (b->v->joins && kind != KIND_OTHER && guest_is_known(&b->g, raw->word)) {
-		guest_nothing(&b->g);
-		return 0;
+	if (kind_of(desc.type) != KIND_OTHER) { /* words again, without what is ignored */
+		struct iod_vtd_raw_desc clean;
+
+		ret = iod_vtd_desc_encode(&clean, &desc, &b->v->cfg.guest, 0, &reason);
+		if (ret)
+			return refuse(b, &desc, reason, ret);
+		return common(b, raw,
+			      (uint64_t[]){ iod_le64(clean.word[0]), iod_le64(clean.word[1]) },
+			      &desc);
 	}
+	guest_set_kind(&b->g, KIND_OTHER);
 	switch (desc.type) {
-	case IOD_VTD_IOTLB_INV:
-		return iotlb(b, &desc);
-	case IOD_VTD_P_IOTLB_INV:
-		return p_iotlb(b, &desc);
-	case IOD_VTD_DEV_TLB_INV:
-	case IOD_VTD_P_DEV_TLB_INV:
-		return to_device(b, &desc);
 	case IOD_VTD_PAGE_GROUP_RESP:
 		return response(b, &desc);
 	case IOD_VTD_WAIT:
 		return wait_in_batch(b, &desc);
 	default:
 		return config(b, &desc);
+	}
+}
+
+/* Whether the decoder would find nothing to say, and nothing to ignore. */
+static bool is_plain(const struct iod_vtd_viommu *v, const uint64_t w[2])
+{
+	unsigned int type = (unsigned int)(w[0] & 0xf);
+
+	if (type >= NR_PLAIN || !guest_is_plain(&v->plain[type], w))
+		return false;
+	switch (type) {
+	case IOD_VTD_P_IOTLB_INV:
+		return (w[1] & DESC1_AM) <= v->vmamv;
+	case IOD_VTD_DEV_TLB_INV: /* a size that is none */
+		return ~w[1] & (DESC1_ADDR | DESC1_DEV_S);
+	default:
+		return ~w[1] & (DESC1_ADDR | DESC1_P_DEV_S);
+	}
+}
+
+static int one(struct vtd_batch *b, const struct iod_vtd_raw_desc *raw)
+{
+	const uint64_t w[2] = { iod_le64(raw->word[0]), iod_le64(raw->word[1]) };
+
+	if ((raw->word[2] | raw->word[3]) || !is_plain(b->v, w))
+		return decoded(b, raw);
+	b->g.now = (uint32_t)(w[0] & 0xf);
+	return common(b, raw, w, NULL);
+}
+
+/* How large AM may be, and that a size must be one: for is_plain() to ask. */
+static bool takes(const void *id, const uint64_t w[2])
+{
+	struct iod_vtd_raw_desc raw = vtd_raw(w[0], w[1]);
+	enum iod_cmd_reason reason;
+	struct iod_vtd_desc desc;
+
+	return !iod_vtd_desc_decode(&desc, &raw, id, 0, &reason) || reason == IOD_CMD_BAD_RANGE;
+}
+
+void iod_vtd_probe(struct iod_vtd_viommu *v)
+{
+	const uint64_t page = (uint64_t)IOD_VTD_P_IOTLB_PAGE << 4;
+	unsigned int type;
+
+	for (type = 0; type < NR_PLAIN; type++) {
+		struct guest_probe probe = { .base = { type }, .ok = takes, .id = &v->cfg.guest };
+
+		if (type == IOD_VTD_P_IOTLB_INV)
+			probe.base[0] |= page;
+		if (type == IOD_VTD_P_IOTLB_INV || kind_of(type) == KIND_DEV_TLB) {
+			probe.among[0] = ~(DESC0_TYPE_LOW | DESC0_TYPE_HIGH);
+			probe.among[1] = ~UINT64_C(0);
+		} else {
+			probe.base[0] = 0; /* no descriptor */
+		}
+		if (type == IOD_VTD_P_IOTLB_INV)
+			probe.among[0] &= ~page;
+		if (type == IOD_VTD_P_DEV_TLB_INV) /* with it the PASID is ignored */
+			probe.among[1] &= ~DESC1_P_DEV_G;
+		iod_guest_probe(&v->plain[type], &probe);
 	}
 }
 

@@ -90,6 +90,8 @@ static int to_devices(struct vtd_batch *b, const struct iod_vtd_hwpt *hwpt, uint
 		const struct iod_vdev *dev =
 			iod_vdevs_find(&b->v->core.table[DEVICES], hwpt->vsids[i]);
 		struct iod_vtd_desc desc = { .type = IOD_VTD_DEV_TLB_INV };
+		struct iod_vtd_raw_desc raw;
+		enum iod_cmd_reason reason;
 		int ret;
 
 		if (!dev || (iod_vdev_word(dev) & VDEV_STATE) != IOD_VDEV_ON)
@@ -99,7 +101,12 @@ static int to_devices(struct vtd_batch *b, const struct iod_vtd_hwpt *hwpt, uint
 			desc.pasid = hwpt->pasid;
 		}
 		dev_tlb_range(&desc, first, last);
-		ret = iod_vtd_dev_tlb(b, dev, &desc, false);
+		ret = iod_vtd_desc_encode(&raw, &desc, &b->v->cfg.host, 0, &reason);
+		if (ret)
+			return guest_refuse(&b->g, dev->vid, reason, ret);
+		ret = iod_vtd_dev_tlb(b, dev,
+				      (uint64_t[]){ iod_le64(raw.word[0]), iod_le64(raw.word[1]) },
+				      false);
 		if (ret)
 			return ret;
 	}
