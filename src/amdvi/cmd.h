@@ -52,9 +52,19 @@
 #define CMD0_OP_SHIFT 60
 #define CMD0_OP	      MASK64(63, 60)
 /* Sources disagree whether the tag ends at bit 8 or goes on (bits.md C3.1). */
-#define CMD1_PPR_TAG_TOP MASK64(43, 41)
+#define CMD1_PPR_TAG_TOP  MASK64(43, 41)
 
-#define PASID_BITS	 20u
+#define CMD0_PAGES_PASID  MASK64(19, 0)
+#define CMD0_PAGES_DOMAIN MASK64(47, 32)
+#define CMD0_DEVID	  MASK64(15, 0) /* of all that have one */
+#define CMD0_IOTLB_PEND	  MASK64(31, 24)
+#define CMD0_IOTLB_QUEUE  MASK64(47, 32)
+#define CMD1_S		  BIT64(0)
+#define CMD1_PDE	  BIT64(1)
+#define CMD1_GN		  BIT64(2)
+#define CMD1_ADDR	  MASK64(63, 12)
+
+#define PASID_BITS	  20u
 /* log2 of the most that a size can say short of everything. */
 #define SIZE_LG2_MAX 52u
 
@@ -69,6 +79,15 @@ static inline __attribute__((always_inline)) uint64_t cmd_known(uint32_t form, i
 	CMD_FIELDS(KNOW)
 #undef KNOW
 	return known[word];
+}
+
+/* lg2 of the bytes that an address covers; 64: everything. The first 0 bit from bit 12 up is bit s - 1 of 2^s bytes. */
+static inline unsigned cmd_range_lg2(uint64_t addr, bool s)
+{
+	uint64_t above = ~(addr | low_mask(12));
+	unsigned lg2 = !s ? 12 : above ? ctz64(above) + 1 : 64;
+
+	return lg2 > SIZE_LG2_MAX ? 64 : lg2;
 }
 
 #endif

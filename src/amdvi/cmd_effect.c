@@ -35,16 +35,11 @@ int iod_amdvi_cmd_set_range(struct iod_amdvi_cmd *cmd, uint64_t first, uint64_t 
 
 int iod_amdvi_cmd_range(const struct iod_amdvi_cmd *cmd, uint64_t *first, uint64_t *last)
 {
-	uint64_t above;
 	unsigned lg2;
 
 	if (!cmd || !first || !last || !has_address(cmd->op) || !is_aligned(cmd->addr, 12))
 		return -EINVAL;
-	/* The first 0 bit from bit 12 up is bit s - 1 of 2^s bytes. */
-	above = ~(cmd->addr | low_mask(12));
-	lg2 = !cmd->s ? 12 : above ? ctz64(above) + 1 : 64;
-	if (lg2 > SIZE_LG2_MAX)
-		lg2 = 64;
+	lg2 = cmd_range_lg2(cmd->addr, cmd->s);
 	*first = lg2 < 64 ? align_down(cmd->addr, lg2) : 0;
 	*last = *first | low_mask(lg2);
 	return 0;

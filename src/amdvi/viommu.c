@@ -94,6 +94,7 @@ static void set_policy(struct iod_amdvi_viommu *v, const struct iod_inv_cost *co
 	if (cfg->max_pasid && cfg->max_pasid < v->pasids)
 		v->pasids = cfg->max_pasid;
 	v->next_domain = cfg->first_domain;
+	iod_amdvi_probe(v);
 }
 
 static int take_in(struct iod_amdvi_viommu *init, const struct iod_amdvi_viommu_cfg *cfg)

@@ -54,9 +54,14 @@ static int push(struct amdvi_batch *b, const struct iod_amdvi_raw_cmd *raw, uint
 	return ret;
 }
 
+static bool is_pages(const struct iod_amdvi_raw_cmd *raw)
+{
+	return iod_le64(raw->word[0]) >> CMD0_OP_SHIFT == IOD_AMDVI_INVALIDATE_IOMMU_PAGES;
+}
+
 /* With what errata ask for. */
-static int emit_quirks(struct amdvi_batch *b, const struct iod_amdvi_raw_cmd *raw, bool pages,
-		       uint32_t before, uint32_t after, uint32_t op, uint32_t sid)
+static int emit_quirks(struct amdvi_batch *b, const struct iod_amdvi_raw_cmd *raw, uint32_t before,
+		       uint32_t after, uint32_t op, uint32_t sid)
 {
 	const struct iod_amdvi_viommu_cfg *cfg = &b->v->cfg;
 	struct iod_amdvi_raw_cmd cmds[QUIRK_ROOM];
@@ -64,7 +69,7 @@ static int emit_quirks(struct amdvi_batch *b, const struct iod_amdvi_raw_cmd *ra
 	int ret;
 
 	cmds[nr++] = *raw;
-	if ((cfg->flags & GUEST_REPEAT) && pages)
+	if ((cfg->flags & GUEST_REPEAT) && is_pages(raw))
 		cmds[nr++] = *raw;
 	if (cfg->quirk) {
 		ret = cfg->quirk(cfg->cookie, cmds, &nr, QUIRK_ROOM);
@@ -87,57 +92,41 @@ static int emit_quirks(struct amdvi_batch *b, const struct iod_amdvi_raw_cmd *ra
 	return 0;
 }
 
-/* The common one, of fields that came out of the decoder: the encoder would find nothing to say. */
-static struct iod_amdvi_raw_cmd pages_raw(const struct iod_amdvi_cmd *cmd)
+int iod_amdvi_emit(struct amdvi_batch *b, const uint64_t w[2], uint32_t before, uint32_t after,
+		   uint32_t op, uint32_t sid)
 {
-	return (struct iod_amdvi_raw_cmd){
-		{ iod_le64((uint64_t)IOD_AMDVI_INVALIDATE_IOMMU_PAGES << 60 |
-			   (uint64_t)cmd->domain << 32 | cmd->pasid),
-		  iod_le64(cmd->addr | (uint64_t)cmd->gn << 2 | (uint64_t)cmd->pde << 1 | cmd->s) }
-	};
-}
+	const struct iod_amdvi_raw_cmd raw = { { iod_le64(w[0]), iod_le64(w[1]) } };
 
-static int to_raw(struct iod_amdvi_raw_cmd *raw, const struct iod_amdvi_cmd *cmd,
-		  const struct iod_amdvi_id *id, enum iod_cmd_reason *reason)
-{
-	if (cmd->op != IOD_AMDVI_INVALIDATE_IOMMU_PAGES)
-		return iod_amdvi_cmd_encode(raw, cmd, id, reason);
-	*raw = pages_raw(cmd);
-	return 0;
-}
-
-int iod_amdvi_emit(struct amdvi_batch *b, const struct iod_amdvi_cmd *cmd, uint32_t before,
-		   uint32_t after, uint32_t op, uint32_t sid)
-{
-	struct iod_amdvi_raw_cmd raw;
-	enum iod_cmd_reason reason;
-	int ret = to_raw(&raw, cmd, &b->v->cfg.host, &reason);
-
-	if (ret) {
-		b->g.reason = reason;
-		b->g.op = op;
-		b->g.sid = sid;
-		return ret;
-	}
 	if (b->v->cfg.quirk || (b->v->cfg.flags & GUEST_REPEAT))
-		return emit_quirks(b, &raw, cmd->op == IOD_AMDVI_INVALIDATE_IOMMU_PAGES, before,
-				   after, op, sid);
+		return emit_quirks(b, &raw, before, after, op, sid);
 	return push(b, &raw, after, op, sid);
 }
 
-int iod_amdvi_emit_alone(struct amdvi_batch *b, const struct iod_amdvi_cmd *cmd, uint32_t sid)
+int iod_amdvi_emit_alone(struct amdvi_batch *b, const uint64_t w[2], uint32_t sid)
 {
 	int ret = run_end(&b->g);
 
-	return ret ? ret : iod_amdvi_emit(b, cmd, b->g.seen, b->g.seen + 1, b->g.now, sid);
+	return ret ? ret : iod_amdvi_emit(b, w, b->g.seen, b->g.seen + 1, b->g.now, sid);
 }
 
 /* ---- pages ---- */
 
+/* What joined commands have in common, of word 1; and all of word 0. */
+#define RUN_KEY1 (CMD1_PDE | CMD1_GN)
+
+/* The guest's commands, but for their addresses. */
+static int emit_for_run(struct amdvi_batch *b, uint64_t addr, uint32_t after)
+{
+	const struct amdvi_run *run = &b->run;
+	const uint64_t w[2] = { run->w[0], (run->w[1] & RUN_KEY1) | addr };
+
+	return iod_amdvi_emit(b, w, run->start, after, IOD_AMDVI_INVALIDATE_IOMMU_PAGES, 0);
+}
+
 static int emit_pieces(struct amdvi_batch *b)
 {
 	const struct amdvi_run *run = &b->run;
-	struct iod_amdvi_cmd cmd = run->c;
+	struct iod_amdvi_cmd cmd;
 	uint64_t at = run->first;
 
 	for (;;) {
@@ -147,8 +136,7 @@ static int emit_pieces(struct amdvi_batch *b)
 		int ret = iod_amdvi_cmd_set_range(&cmd, first, first | low_mask(lg2 + PAGE_LG2));
 
 		if (!ret)
-			ret = iod_amdvi_emit(b, &cmd, run->start, last ? b->g.seen : run->start,
-					     cmd.op, 0);
+			ret = emit_for_run(b, cmd.addr | cmd.s, last ? b->g.seen : run->start);
 		if (ret || last)
 			return ret;
 		at += BIT64(lg2);
@@ -165,16 +153,13 @@ static int run_end(struct guest_batch *g)
 		return 0;
 	if (g->run_nr == 1) {
 		g->run_nr = 0;
-		return iod_amdvi_emit(b, &b->run.c, b->run.start, g->seen, b->run.c.op, 0);
+		return iod_amdvi_emit(b, b->run.w, b->run.start, g->seen,
+				      IOD_AMDVI_INVALIDATE_IOMMU_PAGES, 0);
 	}
 	n = span_count_pieces(b->run.first, b->run.last, MOST_LG2, b->v->expand);
 	if (n > b->v->expand ||
 	    (n > g->run_nr && n - g->run_nr > IOD_AMDVI_VIOMMU_MAX_EXPAND - g->expanded)) {
-		struct iod_amdvi_cmd cmd = b->run.c;
-
-		cmd.s = true;
-		cmd.addr = IOD_AMDVI_ADDR_ALL;
-		ret = iod_amdvi_emit(b, &cmd, b->run.start, g->seen, cmd.op, 0);
+		ret = emit_for_run(b, IOD_AMDVI_ADDR_ALL | CMD1_S, g->seen);
 	} else {
 		g->expanded += n > g->run_nr ? n - g->run_nr : 0;
 		ret = emit_pieces(b);
@@ -186,8 +171,7 @@ static int run_end(struct guest_batch *g)
 /* Joins the pages to the run. @return whether they fit */
 static bool run_take(struct amdvi_run *run, const struct amdvi_run *more)
 {
-	if (run->c.domain != more->c.domain || run->c.pasid != more->c.pasid ||
-	    run->c.gn != more->c.gn || run->c.pde != more->c.pde)
+	if ((run->w[0] ^ more->w[0]) | ((run->w[1] ^ more->w[1]) & RUN_KEY1))
 		return false;
 	if (more->first > run->last ? more->first - run->last > 1 : run->first > more->last + 1)
 		return false;
@@ -198,18 +182,16 @@ static bool run_take(struct amdvi_run *run, const struct amdvi_run *more)
 	return true;
 }
 
-int iod_amdvi_pages(struct amdvi_batch *b, const struct iod_amdvi_cmd *cmd)
+int iod_amdvi_pages(struct amdvi_batch *b, const uint64_t w[2])
 {
-	struct amdvi_run more = { .start = b->g.seen, .c = *cmd };
-	uint64_t first, last;
-	int ret = iod_amdvi_cmd_range(cmd, &first, &last);
+	unsigned int lg2 = cmd_range_lg2(w[1] & CMD1_ADDR, w[1] & CMD1_S);
+	struct amdvi_run more = { .start = b->g.seen, .w = { w[0], w[1] } };
+	int ret;
 
-	if (ret)
-		return ret;
-	if (!first && last == UINT64_MAX)
-		return iod_amdvi_emit_alone(b, cmd, 0);
-	more.first = first >> PAGE_LG2;
-	more.last = last >> PAGE_LG2;
+	if (lg2 == 64)
+		return iod_amdvi_emit_alone(b, w, 0);
+	more.first = align_down(w[1], lg2) >> PAGE_LG2;
+	more.last = more.first | low_mask(lg2 - PAGE_LG2);
 	if (b->v->joins && b->g.run_nr && run_take(&b->run, &more)) {
 		b->g.run_nr++;
 		return 0;

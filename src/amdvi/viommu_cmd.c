@@ -25,14 +25,17 @@ static int nothing(struct amdvi_batch *b)
  * gn = 0 says host tables, of which the guest has none; whether it drops guest translations of the domain as well is
  * UNCONFIRMED. The host is given the same for the host's DomainID: whichever it is, the guest gets what it would get.
  */
-static int pages(struct amdvi_batch *b, struct iod_amdvi_cmd *cmd)
+static int pages(struct amdvi_batch *b, const uint64_t w[2])
 {
-	const struct iod_vdev *domain = iod_vdevs_find(&b->v->core.table[DOMAINS], cmd->domain);
+	const struct iod_vdev *domain = iod_vdevs_find(
+		&b->v->core.table[DOMAINS], (uint32_t)((w[0] & CMD0_PAGES_DOMAIN) >> 32));
+	uint64_t host[2];
 
 	if (b->g.all || !domain) /* no device uses it: nothing is cached */
 		return nothing(b);
-	cmd->domain = (uint16_t)domain->id;
-	return iod_amdvi_pages(b, cmd);
+	host[0] = (w[0] & ~CMD0_PAGES_DOMAIN) | (uint64_t)domain->id << 32;
+	host[1] = w[1];
+	return iod_amdvi_pages(b, host);
 }
 
 struct each {
@@ -45,17 +48,16 @@ static int each_domain(void *cookie, const struct iod_vdev *domain)
 {
 	struct each *each = cookie;
 	struct guest_batch *g = &each->b->g;
-	struct iod_amdvi_cmd cmd = { .op = IOD_AMDVI_INVALIDATE_IOMMU_PAGES,
-				     .domain = (uint16_t)domain->id,
-				     .pde = true,
-				     .s = true,
-				     .addr = IOD_AMDVI_ADDR_ALL };
-	int ret = iod_amdvi_emit(each->b, &cmd, g->seen, g->seen, g->now, 0);
+	uint64_t w[2] = { (uint64_t)IOD_AMDVI_INVALIDATE_IOMMU_PAGES << CMD0_OP_SHIFT |
+				  (uint64_t)domain->id << 32,
+			  IOD_AMDVI_ADDR_ALL | CMD1_S | CMD1_PDE };
+	int ret = iod_amdvi_emit(each->b, w, g->seen, g->seen, g->now, 0);
+	uint32_t pasid;
 
 	each->nr++;
-	cmd.gn = true;
-	for (cmd.pasid = 0; cmd.pasid < each->b->v->pasids && !ret; cmd.pasid++, each->nr++)
-		ret = iod_amdvi_emit(each->b, &cmd, g->seen, g->seen, g->now, 0);
+	w[1] |= CMD1_GN;
+	for (pasid = 0; pasid < each->b->v->pasids && !ret; pasid++, w[0]++, each->nr++)
+		ret = iod_amdvi_emit(each->b, w, g->seen, g->seen, g->now, 0);
 	return ret;
 }
 
@@ -68,7 +70,7 @@ static int everything(struct amdvi_batch *b, const struct iod_amdvi_cmd *cmd)
 	const struct iod_vdevs *domains = &b->v->core.table[DOMAINS];
 	uint64_t n = (uint64_t)iod_vdevs_about(domains) * (1 + b->v->pasids);
 	bool all = n > IOD_AMDVI_VIOMMU_MAX_EXPAND;
-	const struct iod_amdvi_cmd host = { .op = IOD_AMDVI_INVALIDATE_IOMMU_ALL };
+	const uint64_t host[2] = { (uint64_t)IOD_AMDVI_INVALIDATE_IOMMU_ALL << CMD0_OP_SHIFT };
 	struct each each = { .b = b };
 	int ret;
 
@@ -81,7 +83,7 @@ static int everything(struct amdvi_batch *b, const struct iod_amdvi_cmd *cmd)
 		return ret;
 	if (all) {
 		b->g.expanded++;
-		ret = iod_amdvi_emit(b, &host, b->g.seen, b->g.seen, b->g.now, 0);
+		ret = iod_amdvi_emit(b, host, b->g.seen, b->g.seen, b->g.now, 0);
 	} else {
 		ret = iod_vdevs_each(domains, each_domain, &each);
 		b->g.expanded += each.nr;
@@ -115,27 +117,34 @@ static int to_stranger(struct amdvi_batch *b, const struct iod_amdvi_cmd *cmd)
 	return step_in(b, cmd, IOD_CMD_BAD_SOURCE, cfg->stranger(cfg->cookie, cmd));
 }
 
-static int to_device(struct amdvi_batch *b, const struct iod_amdvi_cmd *guest)
+/* @w: as the decoder would take them, with nothing that it ignores */
+static int to_device(struct amdvi_batch *b, const uint64_t w[2])
 {
-	const struct iod_vdev *dev = iod_vdevs_find(&b->v->core.table[DEVICES], guest->devid);
-	struct iod_amdvi_cmd cmd = *guest;
-	uint32_t word;
+	bool iotlb = w[0] >> CMD0_OP_SHIFT == IOD_AMDVI_INVALIDATE_IOTLB_PAGES;
+	uint32_t vdevid = (uint16_t)w[0], word;
+	const struct iod_vdev *dev = iod_vdevs_find(&b->v->core.table[DEVICES], vdevid);
+	uint64_t host[2];
 
-	if (!dev)
-		return to_stranger(b, guest);
+	if (!dev) {
+		const struct iod_amdvi_raw_cmd raw = { { iod_le64(w[0]), iod_le64(w[1]) } };
+		struct iod_amdvi_cmd cmd;
+
+		(void)iod_amdvi_cmd_decode(&cmd, &raw, &b->v->cfg.guest, NULL);
+		return to_stranger(b, &cmd);
+	}
 	word = iod_vdev_word(dev);
 	if ((word & VDEV_STATE) != IOD_VDEV_ON) {
-		if (cmd.op == IOD_AMDVI_INVALIDATE_IOTLB_PAGES &&
-		    (b->g.flags & IOD_AMDVI_VIOMMU_STRICT_IOTLB))
-			return refuse(b, guest, IOD_CMD_BAD_STATE, -EOPNOTSUPP);
+		if (iotlb && (b->g.flags & IOD_AMDVI_VIOMMU_STRICT_IOTLB))
+			return guest_refuse(&b->g, vdevid, IOD_CMD_BAD_STATE, -EOPNOTSUPP);
 		return nothing(b);
 	}
-	cmd.devid = (uint16_t)dev->id;
-	if (cmd.op == IOD_AMDVI_INVALIDATE_IOTLB_PAGES) {
-		cmd.queueid = (uint16_t)dev->id;
-		cmd.maxpend = (uint8_t)((word & VDEV_MAXPEND) >> VDEV_MAXPEND_SHIFT);
-	}
-	return iod_amdvi_emit_alone(b, &cmd, guest->devid);
+	host[0] = (w[0] & ~CMD0_DEVID) | dev->id;
+	host[1] = w[1];
+	if (iotlb)
+		host[0] = (host[0] & ~(CMD0_IOTLB_QUEUE | CMD0_IOTLB_PEND)) |
+			  (uint64_t)dev->id << 32 |
+			  (uint64_t)((word & VDEV_MAXPEND) >> VDEV_MAXPEND_SHIFT) << 24;
+	return iod_amdvi_emit_alone(b, host, vdevid);
 }
 
 static int devtab(struct amdvi_batch *b, const struct iod_amdvi_cmd *cmd, uint16_t first,
@@ -220,11 +229,43 @@ static enum amdvi_kind kind_of(enum iod_amdvi_op op)
 	return op == IOD_AMDVI_INVALIDATE_IOTLB_PAGES ? KIND_IOTLB : KIND_OTHER;
 }
 
-static int one(struct amdvi_batch *b, const struct iod_amdvi_raw_cmd *raw)
+/* Of a kind that caches are emptied by. @w: as of to_device() */
+static int common(struct amdvi_batch *b, const struct iod_amdvi_raw_cmd *raw, const uint64_t w[2],
+		  enum amdvi_kind kind)
+{
+	guest_set_kind(&b->g, kind);
+	if (b->v->joins && guest_is_known(&b->g, raw->word))
+		return nothing(b);
+	return kind == KIND_PAGES ? pages(b, w) : to_device(b, w);
+}
+
+/* Those that come now and then. @w: as of to_device() */
+static int uncommon(struct amdvi_batch *b, const uint64_t w[2], const struct iod_amdvi_cmd *cmd)
+{
+	guest_set_kind(&b->g, KIND_OTHER);
+	switch (cmd->op) {
+	case IOD_AMDVI_COMPLETE_PPR_REQUEST:
+		return to_device(b, w);
+	case IOD_AMDVI_PREFETCH_IOMMU_PAGES: /* a hint, unless it invalidates */
+		return cmd->inval ? refuse(b, cmd, IOD_CMD_BAD_POLICY, -EOPNOTSUPP) : nothing(b);
+	case IOD_AMDVI_INVALIDATE_DEVTAB_ENTRY:
+		return devtab(b, cmd, cmd->devid, cmd->devid);
+	case IOD_AMDVI_INVALIDATE_INTERRUPT_TABLE:
+		return interrupts(b, cmd);
+	case IOD_AMDVI_COMPLETION_WAIT:
+		return wait_in_batch(b, cmd);
+	default:
+		return iommu_all(b, cmd);
+	}
+}
+
+/* Every command can go this way. */
+static int decoded(struct amdvi_batch *b, const struct iod_amdvi_raw_cmd *raw)
 {
 	enum iod_cmd_reason reason;
+	struct iod_amdvi_raw_cmd clean;
 	struct iod_amdvi_cmd cmd;
-	enum amdvi_kind kind;
+	uint64_t w[2];
 	int ret = iod_amdvi_cmd_decode(&cmd, raw, &b->v->cfg.guest, &reason);
 
 	b->g.now = (uint32_t)cmd.op;
@@ -232,26 +273,55 @@ static int one(struct amdvi_batch *b, const struct iod_amdvi_raw_cmd *raw)
 		return refuse(b, &cmd, reason, ret);
 	if (!allowed(b->v, cmd.op))
 		return refuse(b, &cmd, IOD_CMD_BAD_POLICY, -EOPNOTSUPP);
-	kind = kind_of(cmd.op);
-	guest_set_kind(&b->g, kind);
-	if (b->v->joins && kind != KIND_OTHER && guest_is_known(&b->g, raw->word))
-		return nothing(b);
-	switch (cmd.op) {
-	case IOD_AMDVI_INVALIDATE_IOMMU_PAGES:
-		return pages(b, &cmd);
-	case IOD_AMDVI_INVALIDATE_IOTLB_PAGES:
-	case IOD_AMDVI_COMPLETE_PPR_REQUEST:
-		return to_device(b, &cmd);
-	case IOD_AMDVI_PREFETCH_IOMMU_PAGES: /* a hint, unless it invalidates */
-		return cmd.inval ? refuse(b, &cmd, IOD_CMD_BAD_POLICY, -EOPNOTSUPP) : nothing(b);
-	case IOD_AMDVI_INVALIDATE_DEVTAB_ENTRY:
-		return devtab(b, &cmd, cmd.devid, cmd.devid);
-	case IOD_AMDVI_INVALIDATE_INTERRUPT_TABLE:
-		return interrupts(b, &cmd);
-	case IOD_AMDVI_COMPLETION_WAIT:
-		return wait_in_batch(b, &cmd);
-	default:
-		return iommu_all(b, &cmd);
+	/* Words again, without what is ignored: the host might not ignore it. It has all that the guest is shown. */
+	ret = iod_amdvi_cmd_encode(&clean, &cmd, &b->v->cfg.guest, &reason);
+	if (ret)
+		return refuse(b, &cmd, reason, ret);
+	w[0] = iod_le64(clean.word[0]);
+	w[1] = iod_le64(clean.word[1]);
+	return kind_of(cmd.op) == KIND_OTHER ? uncommon(b, w, &cmd)
+					     : common(b, raw, w, kind_of(cmd.op));
+}
+
+static int one(struct amdvi_batch *b, const struct iod_amdvi_raw_cmd *raw)
+{
+	const uint64_t w[2] = { iod_le64(raw->word[0]), iod_le64(raw->word[1]) };
+	unsigned int op = (unsigned int)(w[0] >> CMD0_OP_SHIFT);
+
+	if (op >= NR_PLAIN || !guest_is_plain(&b->v->plain[op][!!(w[1] & CMD1_GN)], w))
+		return decoded(b, raw);
+	b->g.now = op;
+	return common(b, raw, w, kind_of((enum iod_amdvi_op)op));
+}
+
+/* And ignores nothing of it. */
+static bool takes(const void *id, const uint64_t w[2])
+{
+	const struct iod_amdvi_raw_cmd raw = { { iod_le64(w[0]), iod_le64(w[1]) } };
+	struct iod_amdvi_raw_cmd back;
+	struct iod_amdvi_cmd cmd;
+
+	return kind_of((enum iod_amdvi_op)(w[0] >> CMD0_OP_SHIFT)) != KIND_OTHER &&
+	       !iod_amdvi_cmd_decode(&cmd, &raw, id, NULL) &&
+	       !iod_amdvi_cmd_encode(&back, &cmd, id, NULL) &&
+	       !((raw.word[0] ^ back.word[0]) | (raw.word[1] ^ back.word[1]));
+}
+
+void iod_amdvi_probe(struct iod_amdvi_viommu *v)
+{
+	unsigned int op, gn;
+
+	for (op = 0; op < NR_PLAIN; op++) {
+		for (gn = 0; gn < 2; gn++) {
+			const struct guest_probe probe = {
+				.base = { (uint64_t)op << CMD0_OP_SHIFT, gn ? CMD1_GN : 0 },
+				.among = { ~CMD0_OP, ~CMD1_GN },
+				.ok = takes,
+				.id = &v->cfg.guest,
+			};
+
+			iod_guest_probe(&v->plain[op][gn], &probe);
+		}
 	}
 }
 
