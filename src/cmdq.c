@@ -165,12 +165,17 @@ static void refuse(struct cmdq *q)
 	}
 }
 
-/* Before done is looked at: whose command that was has not returned yet, and its slot was not used again. */
+/*
+ * Hardware has got on from where it had stopped for the first time: says the head, or the word of a sync behind it.
+ * Whose command it was has not returned yet, and its slot was not used again. If just what lies before that place is
+ * complete, there is a sync, which was not refused.
+ */
 static void resolve_suspect(struct cmdq *q)
 {
-	if (!q->suspect || q->suspect == q->tail)
+	if (!q->suspect || (q->suspect == q->tail && q->done < q->suspect))
 		return;
-	blame_one(q, q->suspect - 1, CMDQ_REFUSED);
+	if (q->done != q->suspect)
+		blame_one(q, q->suspect - 1, CMDQ_REFUSED);
 	q->suspect = 0;
 }
 
@@ -198,8 +203,8 @@ static bool handle_error(struct cmdq *q, unsigned stop)
 		if (q->cfg.ops->aborts)
 			drop_syncs(q);
 	}
-	if (stop & CMDQ_STOP_MISANSWERED)
-		blame_before(q, q->tail, false, CMDQ_MISANSWERED);
+	if (stop & CMDQ_STOP_MISANSWERED) /* the sync may be complete nevertheless */
+		blame_before(q, q->tail, true, CMDQ_MISANSWERED);
 	if (stop & CMDQ_STOP_REFUSED)
 		refuse(q);
 	if ((stop & CMDQ_STOP_UNREADABLE) && waits)
@@ -234,11 +239,14 @@ static bool refresh(struct cmdq *q)
 {
 	struct cmdq_view view;
 
+	/* First of all: what went wrong before a sync was complete is seen then. */
+	refresh_done(q);
 	q->cfg.ops->observe(q, &view);
 	if (view.moved <= q->head - q->tail) /* else it is nonsense */
 		q->tail += view.moved;
+	if (view.stop || !q->cfg.ops->written)
+		refresh_done(q);
 	resolve_suspect(q);
-	refresh_done(q);
 	return view.stop && !q->dead && handle_error(q, view.stop);
 }
 

@@ -146,6 +146,78 @@ static void test_no_memory(void **state)
 	}
 }
 
+/* The head of hardware that passes what it refuses is read before it gets on, the word after: stops, then. */
+static void pass_by(struct rig *r)
+{
+	const struct cmdq *core = r->q;
+	uint64_t word;
+
+	if (!core->suspect) {
+		r->head = r->row->entry * ((core->tail + 1) % (1u << r->lg2));
+		r->status = 0;
+		return;
+	}
+	iodt_put_le64(&word, core->head);
+	memcpy((unsigned char *)r->page + r->row->word_at, &word, 8);
+}
+
+static void test_late_head(void **state)
+{
+	RIG_FOR_ROWS(row)
+	{
+		struct rig_result result;
+
+		if (!row->passes)
+			continue;
+		open_row(row, 0);
+		rig.stopped = true;
+		rig.patience = 100;
+		rig.wait_gives = -ETIME;
+		rig.on_doorbell = pass_by;
+		/* The first of three. */
+		expect(rig_submit(&rig, 0, 3, true, &result), -EIO, &result, 0, RIG_REFUSED);
+		rig.on_doorbell = NULL;
+		rig.head = rig.tail;
+		rig.stopped = false;
+		expect(rig_submit(&rig, 3, 1, true, &result), 0, &result, 1, RIG_OK);
+		rig_close(&rig);
+	}
+}
+
+/* ICE, and the wait behind it is complete all the same. */
+static void misanswer(struct rig *r)
+{
+	const struct cmdq *core = r->q;
+	uint64_t word;
+
+	if (!core->waiting || r->fsts)
+		return;
+	iodt_put_le64(&word, core->head);
+	r->head = r->tail;
+	memcpy((unsigned char *)r->page + r->row->word_at, &word, 4);
+	r->fsts = 0x20;
+	r->on_doorbell = NULL;
+}
+
+static void test_misanswered(void **state)
+{
+	RIG_FOR_ROWS(row)
+	{
+		struct rig_result result;
+
+		if (row->raw_size != 32)
+			continue;
+		open_row(row, 0);
+		rig.stopped = true;
+		rig.on_doorbell = misanswer;
+		expect(rig_submit(&rig, 0, 1, true, &result), -EIO, &result, 1, RIG_TIMEOUT);
+		assert_int_equal(rig.fsts, 0);
+		rig.stopped = false;
+		expect(rig_submit(&rig, 1, 1, true, &result), 0, &result, 1, RIG_OK);
+		rig_close(&rig);
+	}
+}
+
 /* What syncs write is not in memory any more: nobody waits for it. */
 static void test_word_gone(void **state)
 {
@@ -292,7 +364,8 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nonsense),     cmocka_unit_test(test_contradiction),
 		cmocka_unit_test(test_wrap),	     cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_word_gone),    cmocka_unit_test(test_misuse_vtd),
+		cmocka_unit_test(test_word_gone),    cmocka_unit_test(test_late_head),
+		cmocka_unit_test(test_misanswered),  cmocka_unit_test(test_misuse_vtd),
 		cmocka_unit_test(test_misuse_amdvi),
 	};
 
