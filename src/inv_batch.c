@@ -57,7 +57,7 @@ size_t iod_inv_out_count_atc(struct inv_out *o)
 
 static bool is_repeated(const struct inv_vendor *v, const uint64_t *cmd)
 {
-	return !is_atc(v, cmd) && (iod_le64(cmd[0]) & v->op_mask) != v->op_sync;
+	return !is_atc(v, cmd) && ((iod_le64(cmd[0]) ^ v->op_sync) & v->op_mask);
 }
 
 static void move_cmd(struct inv_out *o, size_t to, size_t from)

@@ -50,7 +50,7 @@ struct inv_vendor {
 	unsigned words_lg2; /* of a command */
 	uint32_t granules;  /* bit n: a table may have pages of 2^n bytes */
 	unsigned atc_max_lg2;
-	/* First words: which bits tell commands apart; those for devices, and the one that waits. */
+	/* First words: which bits tell commands apart; those for devices, and the one that waits, all of it. */
 	uint64_t op_mask, op_atc[2], op_sync;
 	/* Commands that an item of IOD_INV_RANGE takes at most. */
 	uint64_t (*most)(const struct inv_core *inv, const struct iod_inv *item);

@@ -23,6 +23,7 @@
 #define INV_MAX_PASIDS	  256u
 
 #define CMD0_DOMAIN_SHIFT 32
+#define CMD0_WAIT_F	  BIT64(2)
 #define CMD1_S		  BIT64(0)
 #define CMD1_PDE	  BIT64(1)
 
@@ -186,7 +187,8 @@ static const struct inv_vendor amdvi = {
 	.atc_max_lg2 = SIZE_LG2_MAX - INV_PAGE_LG2,
 	.op_mask = CMD0_OP,
 	.op_atc = { OP(IOD_AMDVI_INVALIDATE_IOTLB_PAGES), OP(IOD_AMDVI_INVALIDATE_IOTLB_PAGES) },
-	.op_sync = OP(IOD_AMDVI_COMPLETION_WAIT),
+	/* f: what is combined goes after the host's, not beside it */
+	.op_sync = OP(IOD_AMDVI_COMPLETION_WAIT) | CMD0_WAIT_F,
 	.most = amdvi_most,
 	.narrow = amdvi_narrow,
 	.wide = amdvi_wide,

@@ -328,7 +328,9 @@ static struct gc_cmd amd_decode(const uint64_t *w)
 
 	switch (bits(w[0], 63, 60)) {
 	case 1:
-		assert_int_equal(bits(w[0], 59, 0) | w[1], 0);
+		/* f, without which it need not wait for what is before (bits.md C3.1); no store, no interrupt */
+		assert_int_equal(bits(w[0], 59, 0), 4);
+		assert_int_equal(w[1], 0);
 		c.kind = GC_SYNC;
 		break;
 	case 3:

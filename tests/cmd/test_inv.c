@@ -335,6 +335,7 @@ static void nested_amd(void **state)
 		  sync_cmd, GUEST(7, 0), GUEST(7, 1), GUEST(8, 0), GUEST(8, 1), sync_cmd);
 	iodt_assert_ok(v->encode(gc->inv, false, &item, 1, raw, 16, &n));
 	assert_int_equal(n, 2 + 1 + 4);
+	assert_int_equal(gc_decode(gc, &raw[2 * 2]).kind, GC_SYNC);
 	gc_close(gc);
 	/* PASIDs are not known: everything, at once */
 	cfg.pasids = 0;
