@@ -133,8 +133,10 @@ static bool batch_is_close(const struct inv_core *inv, const struct iod_inv *ite
 	uint64_t most = 0, limit = inv->budget / inv->cost.command;
 	size_t i;
 
-	if (nr <= INV_BATCH || inv->budget == UINT64_MAX)
+	if (inv->budget == UINT64_MAX)
 		return false;
+	if (inv->repeat)
+		limit /= 2;
 	for (i = 0; i < nr && most <= limit; i++)
 		most += inv->vendor->most(inv, &items[i]);
 	return most > limit;

@@ -178,6 +178,35 @@ static void decided_together(void **state)
 	}
 }
 
+/* Few items of many blocks: none is issued before it is known that all of them are cheaper than everything. */
+static void decided_before(void **state)
+{
+	static const struct iod_inv_cost cost = { .size = sizeof(cost), .page = IOD_INV_NEVER };
+	struct iod_inv item[32];
+	size_t i;
+	unsigned v;
+
+	for (i = 0; i < 32; i++)
+		item[i] = gc_leaves((i << 20) + 1, 2046); /* 20 blocks each */
+	for (v = 0; v < GC_VENDORS; v++) {
+		struct gc_cfg cfg = { .domain = 1, .cost = &cost };
+		struct gc *gc = gc_open(&gc_vendors[v], &cfg);
+
+		iodt_assert_ok(gc_invalidate(gc, item, 25));
+		assert_int_equal(gc->nr, 500);
+		gc_reset(gc);
+		iodt_assert_ok(gc_invalidate(gc, item, 32));
+		GC_EXPECT(gc, "32", { .kind = GC_TABLE, .domain = 1 });
+		gc_close(gc);
+		cfg.flags = GC_REPEAT;
+		gc = gc_open(&gc_vendors[v], &cfg);
+		iodt_assert_ok(gc_invalidate(gc, item, 20));
+		GC_EXPECT(gc, "twice", { .kind = GC_TABLE, .domain = 1 },
+			  { .kind = GC_TABLE, .domain = 1 });
+		gc_close(gc);
+	}
+}
+
 /* Three of four pages, by default: one command for all four. A table among pages is kept apart where that pays. */
 static void covered_by_cost(void **state)
 {
@@ -572,6 +601,7 @@ int main(void)
 		cmocka_unit_test(large_ones),
 		cmocka_unit_test(small_blocks),
 		cmocka_unit_test(decided_together),
+		cmocka_unit_test(decided_before),
 		cmocka_unit_test(covered_by_cost),
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(costs_without_end),
