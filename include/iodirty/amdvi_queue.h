@@ -181,8 +181,9 @@ struct iod_amdvi_cmdq_cfg {
 	 *  word. */
 	void (*restart)(void *cookie);
 	/** Before a sync returns that was stored, without a lock held, by any thread: take out what is in the event
-	 *  log, and call iod_amdvi_cmdq_timeout() for each IOTLB_INV_TIMEOUT. Without this a timeout may be told to
-	 *  a later sync only. NULL: nobody looks. */
+	 *  log, and call iod_amdvi_cmdq_timeout() for each IOTLB_INV_TIMEOUT, before another thread may look at the
+	 *  log (one lock around both): else that may return without having been told of its own. Without this a
+	 *  timeout may be told to a later sync only. NULL: nobody looks. */
 	void (*events)(void *cookie);
 	void *cookie;			       /**< handed to all */
 	const struct iod_allocator *allocator; /**< NULL: malloc */
