@@ -141,6 +141,11 @@ void iod_vemu_forget_contexts(struct iod_vtd_emu *emu, const struct iod_vtd_desc
 /* Forget PASID entries; desc NULL: all, and all contexts. */
 void iod_vemu_forget_pasids(struct iod_vtd_emu *emu, const struct iod_vtd_desc *desc);
 
+/* ---- emu_cmd.c ---- */
+
+/* Accesses whose context left its cache before are through: they put nothing old back. The lock is not held. */
+void iod_vemu_wait_gone(struct iod_vtd_emu *emu);
+
 /* ---- emu_fault.c ---- */
 
 /* Refuse: op->fault. @return -EFAULT */

@@ -8,7 +8,7 @@
 
 #include "vtd/emu.h"
 
-static void emu_wait_gone(struct iod_vtd_emu *emu)
+void iod_vemu_wait_gone(struct iod_vtd_emu *emu)
 {
 	pthread_mutex_lock(&emu->lock);
 	iod_emu_cache_wait(&emu->ctxs, &emu->lock);
@@ -19,7 +19,7 @@ static void emu_iotlb_inv(struct iod_vtd_emu *emu, const struct iod_vtd_desc *de
 {
 	struct iod_cmd_effect effect;
 
-	emu_wait_gone(emu);
+	iod_vemu_wait_gone(emu);
 	if (!iod_vtd_desc_effect(&effect, desc))
 		iod_emu_tlbs_obey(&emu->tlbs, &effect);
 }

@@ -244,8 +244,10 @@ static void emu_mmio_write(struct iod_vtd_emu *emu, uint64_t offset, unsigned in
 	for (i = 0; i < len; i += 4)
 		drop |= emu_write_word(emu, offset + i, (uint32_t)(value >> i * 8));
 	pthread_mutex_unlock(&emu->lock);
-	if (drop)
+	if (drop) {
+		iod_vemu_wait_gone(emu);
 		iod_emu_tlbs_drop(&emu->tlbs);
+	}
 	iod_vtd_emu_update(emu);
 }
 

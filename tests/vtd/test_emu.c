@@ -4,6 +4,8 @@
  * what is cached until it is invalidated.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
 
 #include "emurig.h"
 
@@ -408,6 +410,60 @@ static void root_table_drops(void **state)
 	rig_fini(&r);
 }
 
+static unsigned int moved; /* pages; atomic */
+
+static int slow_move(void *cookie, uint64_t pa, uint64_t len, uint64_t offset)
+{
+	(void)cookie;
+	(void)pa;
+	(void)len;
+	if (offset)
+		usleep(20000);
+	__atomic_fetch_add(&moved, 1, __ATOMIC_ACQ_REL);
+	if (!offset)
+		usleep(20000);
+	return 0;
+}
+
+static void *two_pages(void *cookie)
+{
+	struct iod_emu_req req = { .size = sizeof(req), .source = SID, .access = W, .iova = VA };
+	struct emurig *r = cookie;
+
+	assert_int_equal(iod_vtd_emu_dma(r->emu, &req, 8192, slow_move, NULL, NULL, NULL, NULL), 0);
+	return NULL;
+}
+
+/* A DMA that found the old tables is through first: it would put what they say back. */
+static void root_table_waits(void **state)
+{
+	struct iod_vtd_emu_cfg cfg = { .size = sizeof(cfg) };
+	struct iod_vtd_id id;
+	pthread_t thread;
+	struct emurig r;
+	uint64_t root;
+
+	(void)state;
+	assert_int_equal(iod_vtd_id_full(&id), 0);
+	id.cap |= IOD_VTD_CAP_ESRTPS;
+	cfg.id = &id;
+	rig_init(&r, &cfg);
+	rig_enable(&r, false);
+	root = rig_legacy(&r, SID, 5, 0);
+	rig_map(&r, root, 4, VA, 0, PG | SS_RW, SS_RW, 0);
+	rig_map(&r, root, 4, VA + 4096, 0, (PG + 4096) | SS_RW, SS_RW, 0);
+	assert_int_equal(pthread_create(&thread, NULL, two_pages, &r), 0);
+	while (!__atomic_load_n(&moved, __ATOMIC_ACQUIRE))
+		usleep(100);
+	root = rig_legacy(&r, SID, 5, 0); /* other tables, of the same domain */
+	rig_map(&r, root, 4, VA + 4096, 0, (PG + 8192) | SS_RW, SS_RW, 0);
+	rig_reg(&r, R_GCMD, TE | QIE | SRTP);
+	assert_int_equal(__atomic_load_n(&moved, __ATOMIC_ACQUIRE), 2);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	rig_ok(&r, SID, -1, VA + 4096, W, PG + 8192);
+	rig_fini(&r);
+}
+
 /* Entries of scalable mode have no domain: any takes them. PASID entries stay. */
 static void sm_contexts(void **state)
 {
@@ -500,6 +556,7 @@ int main(void)
 		cmocka_unit_test(caching_mode),
 		LEGACY(root_table),
 		cmocka_unit_test(root_table_drops),
+		cmocka_unit_test(root_table_waits),
 		SCALABLE(sm_contexts),
 		LEGACY(reset),
 		cmocka_unit_test(many),
