@@ -100,12 +100,10 @@ static void make_plan(struct iod_vtd_plan *plan, const struct change *c, bool ca
 		add_step(plan, now, c->to, 1, c->fpd, c->did);
 	} else if (is && !(mask & (mask - 1))) {
 		add_step(plan, now, c->to, mask, c->cached, c->did);
-	} else if (!is) {
-		add_absent(plan, now, c);
-		if (now[0] == c->to[0])
-			mask &= ~1u;
-		if (mask)
-			add_step(plan, now, c->to, mask, 0, 0);
+	} else if (!is) { /* FPD goes with P: in caching mode it is remembered, too */
+		add_step(plan, now, c->to, 1, c->cached, c->did);
+		if (mask & ~1u)
+			add_step(plan, now, c->to, mask & ~1u, 0, 0);
 	} else {
 		plan->breaks = true;
 		add_absent(plan, now, c);

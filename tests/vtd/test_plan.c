@@ -144,6 +144,14 @@ static void test_kinds_of_change(void **state)
 			 IOD_VTD_FLUSH_PASID | IOD_VTD_FLUSH_IOTLB | IOD_VTD_FLUSH_DEV_TLB);
 	assert_int_equal(plan.step[0].did, 7);
 
+	memcpy(b, none, sizeof(b));
+	b[0] = 2; /* FPD counts when P is 0, and is cached in caching mode: flushed with P */
+	plan = plan_of(a, b, NULL);
+	assert_int_equal(plan.nr, 2);
+	assert_true(plan.step[0].value.word[0] == raw_of(b).word[0]);
+	assert_int_equal(plan.step[1].mask, 2);
+
+	second(b, 0x2000, 8, false);
 	plan = plan_of(a, b, &id); /* two words: through P = 0 */
 	assert_true(plan.breaks);
 	assert_int_equal(plan.nr, 3);
