@@ -172,8 +172,9 @@ IOD_API int iod_vtd_emu_access(struct iod_vtd_emu *emu, const struct iod_emu_req
 
 /**
  * One DMA of @p len bytes. @p move is called for each piece while its translation is held, so that an IOTLB
- * invalidation, and a wait descriptor after one of the context or PASID cache, wait for it; it must call
- * nothing of this emulator, nor wait for a thread that does. See iod_iotlb_dma().
+ * invalidation, and a wait descriptor after one of the PASID cache (legacy mode: the context cache), wait for it; it
+ * must call nothing of this emulator, nor wait for a thread that does. See iod_iotlb_dma(). A translated request holds
+ * nothing: ops.atc_inv must not return while one is under way by way of what it is to forget.
  * @param done bytes moved are added to it; may be NULL
  * @return as iod_vtd_emu_access(); what move returned; -ERANGE wraps
  */
