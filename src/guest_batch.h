@@ -208,6 +208,12 @@ static inline void guest_set_kind(struct guest_batch *b, unsigned int kind)
 	b->turn++;
 }
 
+/* So many host commands more than the guest's, of @most for a batch; a global one of many domains may be above that. */
+static inline void guest_expand(struct guest_batch *b, uint64_t n, uint64_t most)
+{
+	b->expanded = n < most - b->expanded ? b->expanded + n : most;
+}
+
 /* Whether the same command came since the kind changed. Remembers it. */
 static inline bool guest_is_known(struct guest_batch *b, const uint64_t word[2])
 {

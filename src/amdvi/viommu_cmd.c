@@ -86,7 +86,7 @@ static int everything(struct amdvi_batch *b, const struct iod_amdvi_cmd *cmd)
 		ret = iod_amdvi_emit(b, host, b->g.seen, b->g.seen, b->g.now, 0);
 	} else {
 		ret = iod_vdevs_each(domains, each_domain, &each);
-		b->g.expanded += each.nr;
+		guest_expand(&b->g, each.nr, IOD_AMDVI_VIOMMU_MAX_EXPAND);
 	}
 	b->g.all = b->v->joins && !ret;
 	return ret;

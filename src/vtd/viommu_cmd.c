@@ -101,7 +101,7 @@ static int everything(struct vtd_batch *b, const struct iod_vtd_desc *desc)
 		ret = iod_vdevs_each(domains, each_domain, &each);
 	if (ret)
 		return ret;
-	b->g.expanded += each.nr;
+	guest_expand(&b->g, each.nr, IOD_VTD_VIOMMU_MAX_EXPAND);
 	b->g.all = b->v->joins;
 	guest_nothing(&b->g);
 	return 0;

@@ -235,8 +235,9 @@ static bool prepare_pages(struct prepare *p, const struct iod_vtd_desc *desc)
 		.flags = !all && desc->ih ? IOD_IOMMUFD_VTD_INV_LEAF : 0,
 	};
 
+	/* The last page there is and the first are no neighbours. */
 	if (e && !all && e->npages != ALL_PAGES &&
-	    e->flags == new.flags &&new.addr == e->addr + (e->npages << PAGE_LG2)) {
+	    e->flags == new.flags &&new.addr &&new.addr == e->addr + (e->npages << PAGE_LG2)) {
 		e->npages += n;
 		return true;
 	}

@@ -13,6 +13,12 @@ struct turn {
 	bool open; /* descriptors without a wait behind them */
 };
 
+/* -EIO would be an answer that was wrong (ICE): nobody said so. */
+static int turn_error(int ret)
+{
+	return ret == -ETIMEDOUT || ret == -EAGAIN ? ret : -EFAULT;
+}
+
 /* Consumed is not complete: a wait follows, for all. */
 static int turn_commands(void *cookie, const struct iod_vtd_raw_desc *descs, size_t nr,
 			 size_t *handled)
@@ -27,7 +33,9 @@ static int turn_commands(void *cookie, const struct iod_vtd_raw_desc *descs, siz
 	*handled = res.handled;
 	turn->reason = res.reason;
 	turn->open = true;
-	return iod_guest_consumer_error(ret, res.reason == IOD_CMD_BAD_ISSUE);
+	if (ret && res.reason == IOD_CMD_BAD_ISSUE)
+		return turn_error(ret);
+	return iod_guest_consumer_error(ret, false);
 }
 
 static int turn_wait(void *cookie, const struct iod_vtd_desc *wait)
@@ -43,8 +51,7 @@ static int turn_wait(void *cookie, const struct iod_vtd_desc *wait)
 	if (!ret)
 		return 0;
 	turn->reason = IOD_CMD_BAD_ISSUE;
-	/* -EIO would be an answer that was wrong (ICE): nobody said so. */
-	return ret == -ETIMEDOUT || ret == -EAGAIN ? ret : -EFAULT;
+	return turn_error(ret);
 }
 
 static void turn_waited(void *cookie, const struct iod_vtd_desc *wait)

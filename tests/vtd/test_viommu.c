@@ -96,6 +96,30 @@ static void global_is_bounded(void **state)
 	vg_rig_close(r);
 }
 
+/* A global one of more domains than a batch may become more: what comes behind it is bounded nevertheless. */
+static void bounded_behind_global(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	const struct iod_vtd_sink sink = { sizeof(sink), vg_issue, r };
+	struct iod_vtd_viommu_cfg cfg = vg_rig_cfg(r, &sink, 0);
+	const unsigned int domains = IOD_VTD_VIOMMU_MAX_EXPAND + 4;
+	struct words g[34] = { iotlb_global, vg_dev_tlb(0x10, 0, 0, 0) };
+	struct iod_guest_result res;
+	size_t i;
+
+	cfg.max_domains = domains;
+	cfg.host.cap &= ~IOD_VTD_CAP_MAMV;
+	cfg.host.cap |= UINT64_C(9) << 48;
+	vg_rig_start(r, &cfg);
+	for (i = 4; i < domains; i++)
+		iodt_assert_ok(iod_vtd_viommu_map_domain(r->v, (uint16_t)i, (uint16_t)DID(i)));
+	for (i = 2; i < 34; i++) /* 256 pieces each */
+		g[i] = vg_p_iotlb(1, 2, i << 32, 17, 0);
+	iodt_assert_ok(vg_run(r, g, 34, &res));
+	assert_int_equal(r->nr, domains + 33);
+	vg_rig_close(r);
+}
+
 /* Pages side by side are the fewest aligned blocks that are exactly these; duplicates go. */
 static void joins(void **state)
 {
@@ -363,6 +387,7 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(global),
 		cmocka_unit_test(global_is_bounded),
+		cmocka_unit_test(bounded_behind_global),
 		cmocka_unit_test(joins),
 		cmocka_unit_test(narrow_host),
 		cmocka_unit_test(errors),

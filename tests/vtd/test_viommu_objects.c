@@ -242,6 +242,13 @@ static void iommufd_prepare(void **state)
 	nr = 1;
 	iodt_assert_ok(iod_vtd_iommufd_prepare(&arg, e, 1, 33, 2, 7, NULL, raw, &nr));
 	assert_int_equal(nr, 0);
+	/* the last page there is, the first one */
+	iodt_put_le64(&raw[0].word[1], UINT64_C(0xfffffffffffff040));
+	iodt_put_le64(&raw[1].word[1], 0x40);
+	nr = 2;
+	iodt_assert_ok(iod_vtd_iommufd_prepare(&arg, e, 8, 33, 1, 7, NULL, raw, &nr));
+	assert_int_equal(arg.entry_num, 2);
+	assert_true(e[0].npages == 1 && e[1].addr == 0 && e[1].npages == 1);
 }
 
 /* ---- the guest's own queue ---- */
@@ -298,6 +305,18 @@ static void queue(void **state)
 	assert_int_equal(turn.error, IOD_VTD_IQ_NONE);
 	assert_int_equal(head, tail);
 	assert_int_equal(r->waits, 2);
+	/* the host takes nothing: no device answered wrongly */
+	tail = 32;
+	iodt_put_le64(&ring[0], g[0].w[0]);
+	head = 0;
+	r->fail = -ENOMEM;
+	r->fail_at = r->nr;
+	iodt_assert_ok(iod_vtd_viommu_consume(r->v, &turn));
+	assert_int_equal(turn.error, IOD_VTD_IQ_IQE);
+	assert_int_equal(turn.reason, IOD_CMD_BAD_ISSUE);
+	assert_int_equal(head, 0);
+	r->fail = 0;
+	fsts = 0;
 	vg_rig_close(r);
 	iodt_assert_ok(iod_mem_free(mem, pa, 4096));
 	iodt_assert_ok(iod_mem_free(mem, status, 4096));
