@@ -189,6 +189,23 @@ static void note(struct iod_vtd_shadow *vs, const struct iod_inv *inv)
 		vs->note[vs->nr++] = *inv;
 }
 
+/* A sync among descriptors: what it says is the host's trouble. */
+static int sync_first(struct iod_vtd_shadow *vs)
+{
+	vs->failed = iod_vtd_shadow_sync(vs);
+	return vs->failed;
+}
+
+static int config(struct iod_vtd_shadow *vs, const struct iod_vtd_desc *desc)
+{
+	int ret;
+
+	if (!vs->cfg.config)
+		return -EOPNOTSUPP;
+	ret = vs->nr ? sync_first(vs) : 0;
+	return ret ? ret : vs->cfg.config(vs->cfg.cookie, desc);
+}
+
 static int one(struct iod_vtd_shadow *vs, const struct iod_vtd_raw_desc *raw)
 {
 	struct iod_cmd_effect effect;
@@ -209,9 +226,7 @@ static int one(struct iod_vtd_shadow *vs, const struct iod_vtd_raw_desc *raw)
 	case IOD_VTD_CONTEXT_INV:
 	case IOD_VTD_PASID_CACHE_INV:
 	case IOD_VTD_IEC_INV:
-		if (!vs->cfg.config)
-			return -EOPNOTSUPP;
-		return vs->cfg.config(vs->cfg.cookie, &desc);
+		return config(vs, &desc);
 	default: /* first-stage tables are nobody's to shadow */
 		return -EOPNOTSUPP;
 	}
@@ -227,9 +242,10 @@ int iod_vtd_shadow_commands(struct iod_vtd_shadow *vs, const struct iod_vtd_raw_
 	if (!vs || !handled || (nr && !descs))
 		return -EINVAL;
 	*handled = 0;
+	vs->failed = 0;
 	/* What is in the middle of a wait is to be done with first: its notes may not grow. */
 	if (vs->open)
-		ret = iod_vtd_shadow_sync(vs);
+		ret = sync_first(vs);
 	for (i = 0; i < nr && !ret; i++) {
 		for (unsigned int k = 0; k < 4; k++)
 			raw.word[k] = *(const volatile uint64_t *)&descs[i].word[k];
@@ -239,13 +255,16 @@ int iod_vtd_shadow_commands(struct iod_vtd_shadow *vs, const struct iod_vtd_raw_
 	return ret;
 }
 
+/* The host's trouble is none of the guest's: its queue waits. */
 static int turn_commands(void *cookie, const struct iod_vtd_raw_desc *descs, size_t nr,
 			 size_t *handled)
 {
-	return iod_vtd_shadow_commands(cookie, descs, nr, handled);
+	struct iod_vtd_shadow *vs = cookie;
+	int ret = iod_vtd_shadow_commands(vs, descs, nr, handled);
+
+	return vs->failed ? -EAGAIN : ret;
 }
 
-/* The host's trouble is none of the guest's: its queue waits. */
 static int turn_wait(void *cookie, const struct iod_vtd_desc *wait)
 {
 	struct iod_vtd_shadow *vs = cookie;

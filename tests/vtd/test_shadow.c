@@ -24,7 +24,8 @@ struct rig {
 	uint32_t fsts;
 	unsigned int configs, waits, syncs;
 	int fail;
-	bool switch_off; /* config: domain 1 has no table any more */
+	int64_t before_config; /* where 0x10000 led when it was called */
+	bool switch_off;       /* config: domain 1 has no table any more */
 };
 
 static int translate(void *cookie, uint64_t gpa, uint64_t *len, uint32_t *prot, uint64_t *pa)
@@ -53,11 +54,19 @@ static int sync_host(void *cookie)
 	return ret;
 }
 
+static int64_t leads_to(struct rig *r, unsigned int half, uint64_t iova)
+{
+	uint64_t pa;
+
+	return iod_iova_to_phys(r->half[half].pt, iova, &pa) ? -1 : (int64_t)pa;
+}
+
 static int config(void *cookie, const struct iod_vtd_desc *desc)
 {
 	struct rig *r = cookie;
 
 	r->configs++;
+	r->before_config = leads_to(r, 0, 0x10000);
 	if (r->switch_off)
 		return iod_shadow_set_guest(r->half[0].shadow, NULL, IOD_VTD_TAG_S2(1));
 	return 0;
@@ -169,13 +178,6 @@ static int turn(struct rig *r, struct iod_vtd_consume *c)
 static void guest_map(struct rig *r, unsigned int half, uint64_t iova, uint64_t gpa, uint64_t len)
 {
 	iodt_assert_ok(iod_map(r->half[half].guest, iova, gpa, len, RW, NULL, NULL));
-}
-
-static int64_t leads_to(struct rig *r, unsigned int half, uint64_t iova)
-{
-	uint64_t pa;
-
-	return iod_iova_to_phys(r->half[half].pt, iova, &pa) ? -1 : (int64_t)pa;
 }
 
 static void pages_and_domains(void **state)
@@ -312,12 +314,38 @@ static void many_notes(void **state)
 	rig_close(r);
 }
 
+/* What came before is done when the VMM is asked to look at contexts; where it cannot be the queue waits. */
+static void before_context(void **state)
+{
+	struct iod_vtd_consume c;
+	struct rig rig, *r = &rig;
+
+	rig_open(r, 0);
+	guest_map(r, 0, 0x10000, 0x5000, K4);
+	put(r, 0x22 | 1 << 16, 0);
+	put(r, 0x11, 0);
+	iodt_assert_ok(turn(r, &c));
+	assert_int_equal(r->configs, 1);
+	assert_int_equal(r->before_config, (int64_t)(MOVED + 0x5000));
+	iodt_assert_ok(iod_shadow_set_guest(r->half[0].shadow, NULL, IOD_VTD_TAG_S2(1)));
+	put(r, 0x22 | 1 << 16, 0);
+	put(r, 0x11, 0);
+	r->fail = -ENOMEM;
+	assert_int_equal(turn(r, &c), -ENOMEM);
+	assert_int_equal(c.error, IOD_VTD_IQ_NONE);
+	assert_int_equal(r->configs, 1);
+	iodt_assert_ok(turn(r, &c));
+	assert_int_equal(r->before_config, -1);
+	assert_int_equal(r->head, r->tail);
+	rig_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_and_domains), cmocka_unit_test(context),
 		cmocka_unit_test(host_fails),	     cmocka_unit_test(budget),
-		cmocka_unit_test(many_notes),
+		cmocka_unit_test(many_notes),	     cmocka_unit_test(before_context),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
