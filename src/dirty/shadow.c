@@ -171,6 +171,7 @@ int iod_shadow_set_guest(struct iod_shadow *s, const struct iod_pgtable *guest, 
 	s->guest_lg2 = guest ? guest->min_lg2 : s->min_lg2;
 	s->cfg.domain = domain;
 	s->stale = true;
+	s->through = 0;
 	return 0;
 }
 
@@ -378,6 +379,33 @@ static int walk_scope(struct walk *w, const struct scope *scope)
 	return ret ? ret : commit(w, last + 1);
 }
 
+/*
+ * Comparing everything, which several may have begun: what was seen in it counts as far as it goes without a gap.
+ * @return whether it does
+ */
+static bool everything_begin(struct iod_shadow *s, struct iod_shadow_work *work)
+{
+	/* What was done for another table is to be done again. */
+	if (s->stale && work->next_iova > s->through)
+		work->next_iova = s->through;
+	if (!work->next_iova) {
+		s->fresh_lg2 = s->guest_lg2;
+		s->through = 0;
+	}
+	return work->next_iova <= s->through;
+}
+
+static void everything_end(struct iod_shadow *s, const struct iod_shadow_work *work)
+{
+	if (work->complete) {
+		s->widen_lg2 = s->fresh_lg2;
+		s->stale = false;
+		s->through = UINT64_MAX;
+	} else if (work->next_iova > s->through) {
+		s->through = work->next_iova;
+	}
+}
+
 int iod_shadow_invalidate(struct iod_shadow *s, const struct iod_inv *inv, size_t nr,
 			  struct iod_shadow_work *user)
 {
@@ -385,6 +413,7 @@ int iod_shadow_invalidate(struct iod_shadow *s, const struct iod_inv *inv, size_
 	struct scope scope;
 	struct walk w = { .s = s, .work = &work };
 	int ret = iod_struct_in(&work, sizeof(work), user, sizeof(work));
+	bool everything;
 
 	if (ret)
 		return ret;
@@ -397,8 +426,7 @@ int iod_shadow_invalidate(struct iod_shadow *s, const struct iod_inv *inv, size_
 	if (work.budget && __builtin_add_overflow(work.items, work.budget, &w.budget_end))
 		w.budget_end = 0;
 	finish_scope(s, &scope);
-	if (scope.all && !work.next_iova)
-		s->fresh_lg2 = s->guest_lg2;
+	everything = scope.all && everything_begin(s, &work);
 	ret = iod_shadow_settle(s, &work);
 	if (!ret)
 		ret = walk_scope(&w, &scope);
@@ -406,11 +434,9 @@ int iod_shadow_invalidate(struct iod_shadow *s, const struct iod_inv *inv, size_
 		work.complete = true;
 		work.next_iova = 0;
 		s->invalidations++;
-		if (scope.all) {
-			s->widen_lg2 = s->fresh_lg2;
-			s->stale = false;
-		}
 	}
+	if (everything)
+		everything_end(s, &work);
 	(void)iod_struct_out(user, &work, sizeof(work), sizeof(work));
 	return ret > 0 ? 0 : ret;
 }

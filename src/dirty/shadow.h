@@ -58,6 +58,7 @@ struct iod_shadow {
 
 	uint32_t widen_lg2; /* the largest page of the guest's that may be in the shadow */
 	uint32_t fresh_lg2; /* the same, since comparing everything began */
+	uint64_t through;   /* everything below was compared since then */
 
 	struct shadow_side want, have;
 	struct shadow_run *gone; /* what is unmapped, and where it led */

@@ -8,7 +8,7 @@
 #include "iodtest.h"
 
 #define DOMAIN	    UINT64_C(77)
-#define WORLD	    UINT64_C(1024) /* smallest pages that the tests use, from the first address on */
+#define WORLD	    UINT64_C(4096) /* smallest pages that the tests use, from the first address on */
 #define SLOT_GPA(t) (UINT64_C(4096) * (t)->page)
 
 /* Pages of the world, by number: where they lead, and whether they are dirty. */
