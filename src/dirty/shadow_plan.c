@@ -315,22 +315,46 @@ static void hole_begin(struct iod_shadow *s, uint64_t first)
 	s->hole = first;
 }
 
+/*
+ * How far what is mapped may stay, inclusive; first - 1: not at all. Memory may have got another guest address while it
+ * stayed where it is: the join is to say so, and it does when pages are unmapped and mapped.
+ */
+static uint64_t kept_last(const struct iod_shadow *s, uint64_t first, uint64_t last, uint64_t gpa)
+{
+	uint64_t at = first, to, len;
+
+	if (!s->cfg.join)
+		return last;
+	for (; !iod_gpa_join_lookup(s->cfg.join, at, &to, &len); at += len) {
+		if (to != gpa + (at - first))
+			break;
+		if (len - 1 >= last - at)
+			return last;
+	}
+	return at - 1;
+}
+
 /* [first, last]: what is wanted and what is there are each one thing, or nothing. @return how far */
 static uint64_t plan_segment(struct iod_shadow *s, uint64_t first, uint64_t last,
 			     const struct wish *wish, const struct shadow_run *have,
 			     struct iod_shadow_work *work)
 {
 	bool wanted = wish && wish->prot;
-	uint64_t got = last;
+	uint64_t got;
 
 	if (wanted && have && have->prot == wish->prot &&
-	    have->to + (first - have->first) == wish->pa + (first - wish->first)) {
-		work->kept += last - first + 1;
+	    have->to + (first - have->first) == wish->pa + (first - wish->first))
+		got = kept_last(s, first, last, wish->gpa + (first - wish->first));
+	else
+		got = first - 1;
+	if (got != first - 1) {
+		work->kept += got - first + 1;
 		s->barrier = true;
 		hole_end(s, first);
-		hole_begin(s, last + 1);
-		return last;
+		hole_begin(s, got + 1);
+		return got;
 	}
+	got = last;
 	if (wanted && s->nr_map == s->max)
 		return first - 1;
 	if (have)

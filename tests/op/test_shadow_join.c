@@ -183,6 +183,25 @@ static void replaced_in_one(struct iodt *t)
 	world_close(&w);
 }
 
+/* Memory gets another guest address, and stays where it is for the host: what is written then is reported there. */
+static void memory_moves(struct iodt *t)
+{
+	struct world w;
+
+	world_open(&w, t, IOD_SHADOW_TRACK, false);
+	guest_maps(&w, 4, 50);
+	guest_maps(&w, 5, 51);
+	iodt_dma_write(t, shr_at(&w.r, 5));
+	w.r.moved -= 2 * t->page;
+	shr_guest_unmap(&w.r, 4, 2);
+	shr_guest_map(&w.r, 4, 52, 2, IODT_RW);
+	shr_invalidate(&w.r, &shr_all, 1);
+	iodt_dma_write(t, shr_at(&w.r, 4));
+	sync_log(&w);
+	assert_true(w.hit[51] && w.hit[52] && !w.hit[50]);
+	world_close(&w);
+}
+
 /* Who does not track reports too much, not too little. */
 static void not_tracking_is_dirty(struct iodt *t)
 {
@@ -244,6 +263,7 @@ int main(int argc, char **argv)
 		{ "reports_frames", ON, 0, reports_frames },
 		{ "moves_during_a_sync", ON, 0, moves_during_a_sync },
 		{ "replaced_in_one", ON, 0, replaced_in_one },
+		{ "memory_moves", ON, 0, memory_moves },
 		{ "not_tracking_is_dirty", ON, 0, not_tracking_is_dirty },
 		{ "marks_by_iova", ON, 0, marks_by_iova },
 		{ "twin_told_by_the_guest", ON, 0, twin_told_by_the_guest },
