@@ -148,19 +148,24 @@ static bool may_clean(const struct log_pass *p, uint64_t gpa, uint64_t last)
 	}
 }
 
-/* The same for n granules of the log, from bit b on, which need not be in it: a bit each. */
+/* The same for n granules of the log, from bit b on, which need not be in it (modulo 2^64: below it): a bit each. */
 static uint64_t may_clean_bits(const struct log_pass *p, uint64_t b, unsigned n)
 {
 	uint64_t end = b + (n - 1);
 	unsigned skip = 0;
 
+	if (end < b) {
+		skip = (unsigned)-b;
+		b = 0;
+	}
 	if (b > p->last || end < p->first)
 		return 0;
-	if (b < p->first)
-		skip = (unsigned)(p->first - b);
+	if (b < p->first) {
+		skip += (unsigned)(p->first - b);
+		b = p->first;
+	}
 	if (end > p->last)
 		end = p->last;
-	b += skip;
 	return iod_log_caller_bits(p->log, p->clear, b, (unsigned)(end - b) + 1) << skip;
 }
 
@@ -168,15 +173,15 @@ static uint64_t may_clean_bits(const struct log_pass *p, uint64_t b, unsigned n)
 static void load_words(struct join_load *l, uint64_t first, uint64_t last, uint64_t gpa)
 {
 	const struct iod_dirty_log *log = l->p->log;
-	uint64_t b, to = (gpa - log->base) >> log->granule_lg2, bit, word;
-	unsigned n;
+	unsigned g = log->granule_lg2, n;
+	uint64_t b, to = (gpa >> g) - (log->base >> g), bit, word;
 
 	for (b = first;; b += n, to += n) {
 		bit = b - l->bit0;
 		n = 64 - bit % 64;
 		if (last - b < n - 1)
 			n = (unsigned)(last - b) + 1;
-		word = gpa < log->base ? 0 : may_clean_bits(l->p, to, n);
+		word = may_clean_bits(l->p, to, n);
 		if (l->deny)
 			l->dst[bit / 64] &= iod_le64(~((~word & low_mask(n)) << bit % 64));
 		else

@@ -95,6 +95,30 @@ static void test_aliases(struct iodt *t)
 	joinrig_close(&r);
 }
 
+/* A range that begins below the log: what of it is in the log can be cleaned. */
+static void test_below_the_log(struct iodt *t)
+{
+	uint64_t page = t->page, i, at;
+	struct joinrig r;
+
+	open_started(&r, t);
+	at = joinrig_iova(&r, 0);
+	iodt_assert_ok(iod_gpa_join_map(r.join, at, 8 * page, r.base - 4 * page));
+	for (i = 0; i < 8; i++) {
+		iodt_assert_ok(iod_map(t->pt, at + i * page, r.pa + 2 * i * page, page, IODT_RW,
+				       NULL, NULL));
+		iodt_assert_ok(iod_iotlb_access(r.tlb, t->pt, at + i * page, IOD_ACCESS_WRITE, NULL,
+						NULL));
+	}
+	iodt_assert_ok(joinrig_two_phases(&r, 0, JOINRIG_FRAMES));
+	assert_frames(&r, FRAMES(0, 1, 2, 3));
+	assert_synced(&r, NULL, 0);
+	iodt_assert_ok(iod_unmap(t->pt, at, 8 * page, 0, t->gather, NULL));
+	iodt_sync(t);
+	iodt_assert_ok(iod_gpa_join_unmap(r.join, at, 8 * page, 0));
+	joinrig_close(&r);
+}
+
 static void test_two_phases(struct iodt *t)
 {
 	struct joinrig r;
@@ -697,6 +721,7 @@ int main(int argc, char **argv)
 	static const struct iodt_test tests[] = {
 		{ "exact", IODT_DIRTY | IODT_MIDDLING, 0, test_exact },
 		{ "aliases", IODT_DIRTY | IODT_MIDDLING, 0, test_aliases },
+		{ "below_the_log", IODT_DIRTY | IODT_MIDDLING, 0, test_below_the_log },
 		{ "two_phases", IODT_DIRTY | IODT_MIDDLING, 0, test_two_phases },
 		{ "clear_neighbour", IODT_DIRTY | IODT_MIDDLING, 0, test_clear_neighbour },
 		{ "remap", IODT_DIRTY | IODT_MIDDLING, 0, test_remap },
