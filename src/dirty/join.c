@@ -305,6 +305,47 @@ static struct join_range *predecessor(const struct iod_gpa_join *join, uint64_t 
 	return NULL;
 }
 
+/* The live range that begins behind @last and @gpa_last. */
+static struct join_range *successor(const struct iod_gpa_join *join, uint64_t last,
+				    uint64_t gpa_last)
+{
+	struct itree_node *n = NULL;
+	struct join_range *r;
+
+	if (~last && ~gpa_last)
+		n = iod_itree_first(&join->iovas, last + 1, last + 1);
+	for (; n; n = iod_itree_next(n, last + 1, last + 1)) {
+		r = join_by_iova(n);
+		if (!r->buried && !r->loose && r->iova.first == last + 1 &&
+		    r->gpa.first == gpa_last + 1)
+			return r;
+	}
+	return NULL;
+}
+
+/* Makes [iova, last] part of the ranges that it touches, if there are any. */
+static bool extend(struct iod_gpa_join *join, uint64_t iova, uint64_t last, uint64_t gpa)
+{
+	struct join_range *before = predecessor(join, iova, gpa);
+	struct join_range *behind = successor(join, last, gpa + (last - iova));
+
+	if (behind)
+		last = behind->iova.last;
+	if (before && behind) {
+		if (behind->iova.called)
+			iod_itree_call(&before->iova, true);
+		range_free(join, behind);
+	}
+	if (before) {
+		range_end_at(before, last);
+	} else if (behind) {
+		iod_itree_remove(&join->iovas, &behind->iova);
+		iod_itree_remove(&join->gpas, &behind->gpa);
+		range_place(join, behind, iova, last, gpa);
+	}
+	return before || behind;
+}
+
 static int map_locked(struct iod_gpa_join *join, uint64_t iova, uint64_t last, uint64_t gpa)
 {
 	struct join_range *r;
@@ -312,11 +353,8 @@ static int map_locked(struct iod_gpa_join *join, uint64_t iova, uint64_t last, u
 	if (is_mapped(join, iova, last))
 		return -EEXIST;
 	join->changes++;
-	r = predecessor(join, iova, gpa);
-	if (r) {
-		range_end_at(r, last);
+	if (extend(join, iova, last, gpa))
 		return 0;
-	}
 	if (join->nr_live >= join->max_ranges)
 		return -ENOSPC;
 	make_room(join, 1);

@@ -559,6 +559,31 @@ static void test_split(struct iodt *t)
 
 /* ---- the log's life ---- */
 
+/* In whatever order they come. */
+static void test_neighbours(struct iodt *t)
+{
+	struct joinrig r;
+	unsigned int i;
+
+	open_started(&r, t);
+	for (i = 8; i--;)
+		joinrig_map(&r, i, 1, 20 + i);
+	assert_int_equal(joinrig_info(&r).ranges, 1);
+	iodt_assert_ok(joinrig_unmap(&r, 3, 2, false));
+	assert_int_equal(joinrig_info(&r).ranges, 2);
+	joinrig_map(&r, 3, 1, 90);
+	joinrig_map(&r, 4, 1, 24);
+	assert_int_equal(joinrig_info(&r).ranges, 3);
+	iodt_assert_ok(joinrig_unmap(&r, 3, 1, false));
+	joinrig_map(&r, 3, 1, 23);
+	assert_int_equal(joinrig_info(&r).ranges, 1);
+	joinrig_dma(&r, 0);
+	joinrig_dma(&r, 3);
+	joinrig_dma(&r, 7);
+	assert_synced(&r, FRAMES(20, 23, 27));
+	joinrig_close(&r);
+}
+
 static void test_life(struct iodt *t)
 {
 	struct iod_dirty_log_start resume = { .size = sizeof(resume),
@@ -739,6 +764,7 @@ int main(int argc, char **argv)
 		{ "no_memory", IODT_DIRTY | IODT_MIDDLING, 0, test_no_memory },
 		{ "large_pages", IODT_DIRTY | IODT_ROOMY | IODT_X86_SIZES, 0, test_large_pages },
 		{ "split", IODT_DIRTY | IODT_ROOMY | IODT_X86_SIZES, 0, test_split },
+		{ "neighbours", IODT_DIRTY | IODT_MIDDLING, 0, test_neighbours },
 		{ "life", IODT_DIRTY | IODT_MIDDLING, 0, test_life },
 		{ "unmap_waits_for_all", IODT_DIRTY | IODT_MIDDLING, 0, test_unmap_waits_for_all },
 		{ "refused", IODT_DIRTY | IODT_MIDDLING, 0, test_refused },
