@@ -2,6 +2,8 @@
 /* One world from a seed: its geometry, its findings, and the last pass with what must come of it. */
 #include "adv.h"
 
+#include "bits.h"
+
 #define GROUP_PAGES_MAX	   8192u   /* 32 MiB of 4 KiB, 512 MiB of 64 KiB */
 #define GROUP_PAGES_HUGE   262144u /* 1 GiB of 4 KiB; seldom, and with threads only */
 #define GROUPS_MAX	   128u
@@ -85,7 +87,7 @@ void adv_note(struct adv_world *w, const char *fmt, ...)
 
 void adv_count(uint64_t *counter, uint64_t n)
 {
-	__atomic_fetch_add((uint64_t *)counter, n, __ATOMIC_RELAXED);
+	__atomic_fetch_add((iod_word *)counter, n, __ATOMIC_RELAXED);
 }
 
 uint64_t adv_serial(struct adv_world *w)

@@ -5,6 +5,8 @@
  */
 #include "cmdrig.h"
 
+#include "bits.h"
+
 static uint64_t le64(uint64_t v)
 {
 	uint64_t word;
@@ -247,7 +249,7 @@ static void complete_waits(struct rig *rig, unsigned bytes)
 			abort();
 		if (bytes == 8) {
 			data = le64(data);
-			__atomic_store_n((uint64_t *)(void *)at, data, __ATOMIC_RELEASE);
+			__atomic_store_n((iod_word *)(void *)at, data, __ATOMIC_RELEASE);
 		} else {
 			uint64_t word = le64(data);
 			uint32_t half;
@@ -269,7 +271,7 @@ static const uint64_t *next_entry(struct rig *rig)
 
 static uint64_t read_word(const uint64_t *word)
 {
-	return le64(__atomic_load_n(word, __ATOMIC_RELAXED));
+	return le64(__atomic_load_n((const iod_word *)word, __ATOMIC_RELAXED));
 }
 
 static void move_head(struct rig *rig)
