@@ -89,6 +89,8 @@ bool adv_iommu_next_device(const struct adv_iommu *u, unsigned int *device)
 
 static struct adv_iommu *iommu_open(struct adv_queue *q, adv_obey_fn obey)
 {
+	/* Every actor has one: address space for all of them is not there on 32-bit hosts. */
+	struct iod_mem_arena_cfg arena = { .size = sizeof(arena), .window = UINT64_C(2) << 20 };
 	uint64_t rng = adv_mix(q->w->seed + 3); /* all of a world are alike */
 	struct adv_iommu *u = calloc(1, sizeof(*u));
 	int ret = u ? 0 : -ENOMEM;
@@ -98,14 +100,16 @@ static struct adv_iommu *iommu_open(struct adv_queue *q, adv_obey_fn obey)
 		u->obey = obey;
 		u->vendor = vendor_of(q->w);
 		q->iommu = u;
-		ret = iod_mem_create_arena(&u->mem, NULL);
+		ret = iod_mem_create_arena(&u->mem, &arena);
 	}
 	if (!ret)
 		ret = iod_mem_alloc(u->mem, 2 * ADV_RING_LEN, &u->ring);
 	if (!ret)
 		ret = u->vendor->open(u, &rng);
-	if (ret)
+	if (ret) {
 		adv_fail(q->w, false, "no IOMMU: %d", ret);
+		adv_iommu_close(q);
+	}
 	return ret ? NULL : u;
 }
 
