@@ -18,7 +18,6 @@ struct gcr3 {
 	const struct iod_device *proto; /* what its PASIDs have in common */
 	const struct iod_amdvi_dte *dte;
 	struct iod_pgtable *host; /* translates guest addresses; NULL: they are host addresses */
-	bool plain;		  /* those were reported */
 };
 
 static bool gcr3_read(const struct gcr3 *gcr3, uint64_t addr, uint64_t *entry, uint64_t *pa)
@@ -37,7 +36,6 @@ static int gcr3_leaf(struct gcr3 *gcr3, uint32_t pasid, uint64_t entry)
 
 	dev.pasid = pasid;
 	dev.pasid_valid = pasid || !gcr3->dte->giov;
-	gcr3->plain |= !pasid;
 	if (iod_amdvi_dte_get_guest(gcr3->dte, entry, &dev.cfg, &dev.root, &why))
 		return devscan_bad(gcr3->scan, &dev, why, dev.entry_pa);
 	dev.stage = gcr3->host ? 3 : 1;
@@ -45,7 +43,29 @@ static int gcr3_leaf(struct gcr3 *gcr3, uint32_t pasid, uint64_t entry)
 			      gcr3->host ? "nested" : "v2");
 }
 
-/* @level counts down to 0; @pasid holds the index bits so far. */
+static int gcr3_translate(void *cookie, uint64_t gpa, uint64_t *pa)
+{
+	return iod_iova_to_phys(cookie, gpa, pa);
+}
+
+/* Requests without a PASID, by PASID 0's entry: a device's own, so looked at when the budget is spent as well. */
+static int plain_requests(struct gcr3 *gcr3)
+{
+	struct iod_device dev = *gcr3->proto;
+	enum iod_amdvi_event_type event = (enum iod_amdvi_event_type)0;
+	uint64_t entry = 0, pa = 0;
+	int ret = iod_amdvi_gcr3_lookup(gcr3->dte, NULL, gcr3->scan->mem, -1,
+					gcr3->host ? gcr3_translate : NULL, gcr3->host, &entry, &pa,
+					&event);
+
+	if (!ret)
+		return gcr3_leaf(gcr3, 0, entry);
+	if (event == IOD_AMDVI_IO_PAGE_FAULT)
+		return devscan_report(gcr3->scan, &dev, IOD_DEVICE_BLOCKED, "blocked");
+	return devscan_bad(gcr3->scan, &dev, ERR_NO_GCR3, pa);
+}
+
+/* @level counts down to 0; @pasid holds the index bits so far. With GIOV PASID 0 was reported before. */
 static int gcr3_walk(struct gcr3 *gcr3, uint64_t table, unsigned level, uint32_t pasid)
 {
 	unsigned shift = level * GCR3_BITS, i;
@@ -58,12 +78,13 @@ static int gcr3_walk(struct gcr3 *gcr3, uint64_t table, unsigned level, uint32_t
 		if (child >> AMDVI_PASID_BITS || !devscan_spend(gcr3->scan))
 			break;
 		if (!gcr3_read(gcr3, table + i * 8, &entry, &pa)) {
-			dev.pasid_valid = child || !gcr3->dte->giov;
+			dev.pasid_valid = true;
 			dev.pasid = (uint32_t)child;
-			gcr3->plain |= !child;
+			if (!child && gcr3->dte->giov)
+				return 0;
 			return devscan_bad(gcr3->scan, &dev, ERR_NO_GCR3, pa);
 		}
-		if (!(entry & IOD_AMDVI_GCR3_V))
+		if (!(entry & IOD_AMDVI_GCR3_V) || (!child && !level && gcr3->dte->giov))
 			continue;
 		if (level)
 			ret = gcr3_walk(gcr3, entry & IOD_AMDVI_GCR3_ADDR, level - 1,
@@ -98,9 +119,9 @@ static int guest_tables(struct devscan *scan, struct iod_device *dev,
 					   "host table below the GCR3 table is unusable",
 					   proto.root2);
 	}
-	ret = gcr3_walk(&gcr3, dte->gcr3, dte->glx, 0);
-	if (!ret && dte->giov && !gcr3.plain) /* PASID 0 has no table */
-		ret = devscan_report(scan, dev, IOD_DEVICE_BLOCKED, "blocked");
+	ret = dte->giov ? plain_requests(&gcr3) : 0;
+	if (!ret)
+		ret = gcr3_walk(&gcr3, dte->gcr3, dte->glx, 0);
 	if (gcr3.host)
 		iod_pgtable_destroy(gcr3.host);
 	return ret;

@@ -198,6 +198,16 @@ static void vtd_bounded(void **state)
 	assert_int_equal(count[2], 1);
 }
 
+/* Those that go through tables, plain and by PASID; and the notice. */
+static int count_translated(void *cookie, const struct iod_device *device)
+{
+	uint64_t *count = cookie;
+
+	count[device->pasid_valid] += device->kind == IOD_DEVICE_TRANSLATED;
+	count[2] += device->kind == IOD_DEVICE_BAD;
+	return 0;
+}
+
 #define DTE(n)	(ROOT + (n)*32)
 #define IR_IW	(UINT64_C(3) << 61)
 #define MODE(m) ((uint64_t)(m) << 9)
@@ -285,6 +295,25 @@ static void amd_guest(void **state)
 	assert_int_equal(fix->nr, 2 + 2 + 2 + 1 + 1);
 }
 
+/* Every device shares one GCR3 table, all of it present: their plain requests are told of all the same. */
+static void amd_bounded(void **state)
+{
+	struct devfix *fix = *state;
+	const uint64_t gcr3 = 0x120000;
+	uint64_t count[3] = { 0 };
+	unsigned i;
+
+	for (i = 0; i < 128; i++)
+		PUT(fix, DTE(i), IR_IW | GV | GIOV | GLX(1) | GCR3_0(gcr3) | V_TV, GCR3_1(gcr3));
+	for (i = 0; i < 512; i++)
+		PUT(fix, gcr3 + i * 8, (gcr3 + 0x1000) | 1);
+	PUT(fix, gcr3 + 0x1000, TABLE | 1);
+	assert_int_equal(iod_amdvi_visit_devices(fix->mem, ROOT, count_translated, count), 0);
+	assert_int_equal(count[0], 128);
+	assert_true(count[1] < 64 * 512);
+	assert_int_equal(count[2], 1);
+}
+
 /* A guest table over a host table: the GCR3 table lies at a guest address. */
 static void amd_nested(void **state)
 {
@@ -332,9 +361,9 @@ static void amd_arguments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(vtd_legacy),   TEST(vtd_arguments), TEST(vtd_pasid_types),
-		TEST(vtd_scalable), TEST(vtd_bounded),	 TEST(amd_host),
-		TEST(amd_guest),    TEST(amd_nested),	 TEST(amd_arguments),
+		TEST(vtd_legacy),  TEST(vtd_arguments), TEST(vtd_pasid_types), TEST(vtd_scalable),
+		TEST(vtd_bounded), TEST(amd_host),	TEST(amd_guest),       TEST(amd_bounded),
+		TEST(amd_nested),  TEST(amd_arguments),
 	};
 
 	return cmocka_run_group_tests_name("devices", tests, NULL, NULL);
