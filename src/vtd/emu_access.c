@@ -135,10 +135,11 @@ static int emu_refuse_interrupts(struct emu_op *op, uint64_t off)
 
 /*
  * A2.3 rule 10: a walk that is not snooped updates nothing, and faults where it would have to. Looked up without a
- * trace, by what the tables say now: every entry on the way must have A, the leaf of a write that is permitted D.
+ * trace, by what the tables say now: every entry on the way must have A, the leaf of a write D, if all entries have
+ * the bits that permit it (0: a read).
  */
 static bool emu_marked(const struct iod_mem *mem, bool first, uint64_t top, unsigned int levels,
-		       uint64_t addr, bool write)
+		       uint64_t addr, uint64_t permit)
 {
 	uint64_t accessed = BIT64(first ? 5 : 8), dirty = BIT64(first ? 6 : 9), pte, at = top;
 	bool permitted = true;
@@ -153,9 +154,9 @@ static bool emu_marked(const struct iod_mem *mem, bool first, uint64_t top, unsi
 			return true;
 		if (!(pte & accessed))
 			return false;
-		permitted &= pte >> 1 & 1; /* R/W of the first stage, W of the second */
+		permitted &= (pte & permit) == permit;
 		if (!level || (pte & BIT64(7)))
-			return !write || !permitted || (pte & dirty);
+			return !permit || !permitted || (pte & dirty);
 		at = pte & MASK64(51, 12);
 	}
 	return true;
@@ -168,22 +169,25 @@ static unsigned int emu_levels(struct iod_pgtable *pt)
 
 static int emu_check_unsnooped(struct emu_op *op, uint64_t off)
 {
-	bool write = op->req.access & IOD_ACCESS_WRITE;
+	/* R/W of the first stage, W of the second; U/S */
+	uint64_t permit = op->req.access & IOD_ACCESS_WRITE ? BIT64(1) : 0;
+	uint64_t user = permit && !(op->way.ask & IOD_ACCESS_PRIV) ? BIT64(2) : 0;
 	const struct emu_ctx *ctx = op->ctx;
 	uint64_t addr = op->way.addr + off;
 	struct iod_mapping map;
 
+	/* What has no translation is for the access to refuse: its reason is another. */
 	if (ctx->pt1) {
-		if (!emu_marked(ctx->nested ? ctx->nested : op->emu->mem, true, ctx->top1,
-				emu_levels(ctx->pt1), addr, write))
-			return iod_vemu_refuse(op, IOD_VTD_F_FS_UPDATE_SNOOP, op->req.iova + off);
 		if (iod_translate(ctx->pt1, addr, &map))
 			return 0;
+		if (!emu_marked(ctx->nested ? ctx->nested : op->emu->mem, true, ctx->top1,
+				emu_levels(ctx->pt1), addr, permit | user))
+			return iod_vemu_refuse(op, IOD_VTD_F_FS_UPDATE_SNOOP, op->req.iova + off);
 		addr = map.pa + (addr - map.iova);
 	}
 	/* The second stage of the tables' own addresses is not looked at: what they need is not known here. */
-	if (ctx->pt2 && ctx->ssade &&
-	    !emu_marked(op->emu->mem, false, ctx->top2, emu_levels(ctx->pt2), addr, write))
+	if (ctx->pt2 && ctx->ssade && !iod_translate(ctx->pt2, addr, &map) &&
+	    !emu_marked(op->emu->mem, false, ctx->top2, emu_levels(ctx->pt2), addr, permit))
 		return iod_vemu_refuse(op, IOD_VTD_F_SS_UPDATE_SNOOP, op->req.iova + off);
 	return 0;
 }
