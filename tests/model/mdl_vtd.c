@@ -203,6 +203,7 @@ static bool scalable(struct find *f, uint64_t table)
 	if (!sm_context(f, table, ctx) || !allowed(f, ctx))
 		return false;
 	f->res->pasid = f->req->has_pasid ? f->req->pasid : (unsigned)bits(ctx, 83, 64);
+	f->res->priv = f->req->has_pasid ? f->req->priv : mdl_bit(ctx[1], 20);
 	if (!read_words(f, (ctx[0] & mdl_bits(63, 12)) + (f->res->pasid >> 6) * 8, 1, 0x50))
 		return false;
 	dir = f->res->word[0];

@@ -32,6 +32,7 @@ struct mdl_vtd_result {
 	uint64_t word[8];
 	unsigned words;
 	unsigned pasid; /* that was looked for */
+	bool priv;	/* a supervisor request: its own flag, or RID_PRIV */
 };
 
 void mdl_vtd_find(const struct mdl_mem *mem, const struct mdl_vtd_id *id,
