@@ -74,21 +74,24 @@ bool iod_amd_emu_put(struct iod_amdvi_emu *emu, enum iod_amdvi_queue_kind kind, 
 {
 	const struct emu_log_bits *bits = emu_log_bits(kind);
 	struct iod_amdvi_queue queue = iod_amd_emu_queue(emu, kind);
-	uint32_t status = emu_load(&emu->regs.status);
+	uint32_t status = emu_load(&emu->regs.status), was;
 	bool tell;
 	int ret;
 
 	if (!(status & bits->run))
 		return false;
+	/* The bit is set here, behind the tail: who clears it behind our back sees this entry or is told. */
+	queue.status = &status;
 	ret = iod_amdvi_queue_push(&queue, record, 1);
+	queue.status = &emu->regs.status;
 	if (ret)
 		iod_amdvi_queue_overflow(&queue);
 	/* A length that is none: the guest's registers were written behind our back. */
 	if (ret == -EINVAL)
 		emu_clear(&emu->regs.status, bits->run);
-	/* Looked at afterwards, so that who clears the bit behind our back sees this entry or is told. */
+	was = ret ? 0 : __atomic_fetch_or(&emu->regs.status, bits->pending, __ATOMIC_ACQ_REL);
 	full_fence();
-	tell = ret || !(status & bits->pending) || iod_amdvi_queue_used(&queue) <= 1;
+	tell = !(was & bits->pending) || iod_amdvi_queue_used(&queue) <= 1;
 	if (tell && emu_enabled(emu, bits->enable))
 		*irqs |= 1u << bits->irq;
 	return !ret;

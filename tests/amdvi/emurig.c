@@ -38,9 +38,22 @@ static const struct iod_amdvi_emu_ops rig_ops = {
 	.pri_response = rig_on_pri,
 };
 
-void rig_init(struct amdrig *r, const struct iod_amdvi_emu_cfg *user)
+void rig_create(struct amdrig *r, const struct iod_amdvi_emu_cfg *user)
 {
 	struct iod_amdvi_emu_cfg cfg = { 0 };
+
+	if (user)
+		cfg = *user;
+	cfg.size = sizeof(cfg);
+	cfg.mem = r->m;
+	cfg.ops = cfg.ops ? cfg.ops : &rig_ops;
+	cfg.cookie = cfg.cookie ? cfg.cookie : r;
+	cfg.allocator = &r->alloc.ops;
+	assert_int_equal(iod_amdvi_emu_create(&r->emu, &cfg), 0);
+}
+
+void rig_init(struct amdrig *r, const struct iod_amdvi_emu_cfg *user)
+{
 	struct iod_mem_region region = { .pa = RIG_BASE, .len = RIG_BYTES };
 	struct iod_mem_vm_cfg vm = { .size = sizeof(vm), .regions = &region, .nr_regions = 1 };
 
@@ -52,14 +65,7 @@ void rig_init(struct amdrig *r, const struct iod_amdvi_emu_cfg *user)
 	iodt_alloc_init(&r->alloc);
 	vm.allocator = &r->alloc.ops;
 	assert_int_equal(iod_mem_create_vm(&r->m, &vm), 0);
-	if (user)
-		cfg = *user;
-	cfg.size = sizeof(cfg);
-	cfg.mem = r->m;
-	cfg.ops = cfg.ops ? cfg.ops : &rig_ops;
-	cfg.cookie = cfg.cookie ? cfg.cookie : r;
-	cfg.allocator = &r->alloc.ops;
-	assert_int_equal(iod_amdvi_emu_create(&r->emu, &cfg), 0);
+	rig_create(r, user);
 }
 
 void rig_fini(struct amdrig *r)

@@ -159,6 +159,8 @@ struct amdrig {
 
 /* @cfg: what is not the default, or NULL; mem, ops, cookie and allocator are filled in where they are 0 */
 void rig_init(struct amdrig *r, const struct iod_amdvi_emu_cfg *cfg);
+/* Of that, the emulated IOMMU alone, over r->m. */
+void rig_create(struct amdrig *r, const struct iod_amdvi_emu_cfg *cfg);
 void rig_fini(struct amdrig *r);
 /* Bases, and Control. */
 void rig_enable(struct amdrig *r, uint64_t control);

@@ -264,6 +264,44 @@ static void overflow(void **state)
 	assert_false(rig_event(r, raw));
 }
 
+/* The guest's driver, while an entry is on its way into the log: the bit is clear, the log not empty yet. */
+static void *clear_there(void *cookie, uint64_t pa, uint64_t len, bool write)
+{
+	struct amdrig *r = cookie;
+
+	if (write && pa - RIG_EVT < RIG_RING)
+		__atomic_fetch_and(&iod_amdvi_emu_regs(r->emu)->status, ~ST_EVTINT,
+				   __ATOMIC_ACQ_REL);
+	return pa - RIG_BASE < RIG_BYTES && len <= RIG_BYTES - (pa - RIG_BASE)
+		       ? r->mem + (pa - RIG_BASE)
+		       : NULL;
+}
+
+/* Status may be written at any time: what becomes set anew is told of. */
+static void cleared_inside(void **state)
+{
+	struct iod_mem_vm_ops ops = { .size = sizeof(ops), .translate = clear_there };
+	struct iod_mem_vm_cfg vm = { .size = sizeof(vm), .ops = &ops };
+	struct amdrig r;
+	unsigned int i;
+
+	(void)state;
+	rig_init(&r, NULL);
+	assert_int_equal(iod_amdvi_emu_destroy(r.emu), 0);
+	assert_int_equal(iod_mem_destroy(r.m), 0);
+	vm.cookie = &r;
+	vm.allocator = &r.alloc.ops;
+	assert_int_equal(iod_mem_create_vm(&r.m, &vm), 0);
+	rig_create(&r, NULL);
+	rig_enable(&r, CTRL_ALL);
+	rig_v1(&r, DEV, 0, DOM, rig_page(&r));
+	for (i = 1; i < 4; i++) {
+		assert_int_equal(rig_access(&r, DEV, -1, 0x1000, R), -EFAULT);
+		assert_int_equal(r.irqs[IOD_AMDVI_IRQ_EVT], i);
+	}
+	rig_fini(&r);
+}
+
 /* A log that is not in memory; one that is off. */
 static void no_log(void **state)
 {
@@ -469,6 +507,7 @@ int main(void)
 		TEST(command_hardware),
 		cmocka_unit_test(kicked),
 		TEST(overflow),
+		cmocka_unit_test(cleared_inside),
 		TEST(no_log),
 		TEST(atc),
 		TEST(ppr),
