@@ -136,8 +136,9 @@ IOD_API int iod_amdvi_dte_set_guest(struct iod_amdvi_dte *dte, uint64_t gcr3, un
 				    unsigned int guest_paging_mode, uint16_t domain);
 
 /** Take over what a guest's DTE says of its own tables (GV, GLX, GCR3, GIOV, GuestPagingMode, PPR, GPRP) into the
- *  host's, whose host table stays, under a DomainID of the host. What the guest says of a host table, of
- *  interrupts and of ATS is not looked at. @return 0; -EINVAL also a guest DTE with V, TV or GV=0 */
+ *  host's, whose host table stays, under a DomainID of the host. What the guest says of interrupts and of ATS is not
+ *  looked at. @return 0; -EINVAL also a guest DTE with V, TV or GV=0, or with a host table (Mode) of its own: three
+ *  stages would be one too many */
 IOD_API int iod_amdvi_dte_set_nested(struct iod_amdvi_dte *dte, const struct iod_amdvi_dte *guest,
 				     uint16_t domain);
 

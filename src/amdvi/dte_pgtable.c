@@ -46,7 +46,8 @@ int iod_amdvi_dte_set_nested(struct iod_amdvi_dte *dte, const struct iod_amdvi_d
 	/* Without a host table the guest's addresses would be the system's. */
 	if (!dte || !guest || !dte->v || !dte->tv || !dte->mode)
 		return -EINVAL;
-	if (!guest->v || !guest->tv || !guest->gv || guest->glx > GLX_MAX ||
+	/* Nor may they be those of a host table of the guest's, which nobody would ask. */
+	if (!guest->v || !guest->tv || !guest->gv || guest->mode || guest->glx > GLX_MAX ||
 	    guest->guestpagingmode > GPM_MAX)
 		return -EINVAL;
 	dte->gv = true;

@@ -183,8 +183,6 @@ static void test_nested(void **state)
 {
 	const struct iod_amdvi_dte guest = { .v = true,
 					     .tv = true,
-					     .mode = 3,
-					     .root = 0x7000,
 					     .had = 3,
 					     .gv = true,
 					     .glx = 2,
@@ -224,6 +222,9 @@ static void test_nested(void **state)
 	assert_int_equal(iod_amdvi_dte_set_nested(&dte, &bad, 77), -EINVAL);
 	bad = guest;
 	bad.glx = 3;
+	assert_int_equal(iod_amdvi_dte_set_nested(&dte, &bad, 77), -EINVAL);
+	bad = guest;
+	bad.mode = 3;
 	assert_int_equal(iod_amdvi_dte_set_nested(&dte, &bad, 77), -EINVAL);
 	bad = guest;
 	bad.v = false;
