@@ -179,8 +179,8 @@ IOD_API int iod_amdvi_devtab_lookup(const struct iod_amdvi_devtab *devtab,
 				    const struct iod_mem *mem, uint16_t devid, uint64_t *pa,
 				    enum iod_amdvi_event_type *event);
 
-/** Read a DTE: in two pieces of 128 bits each where the host can, else each word once (hardware reads all of it at
- *  once). @return 0; -EFAULT; -EINVAL */
+/** Read a DTE, all of it as it was at one time (hardware reads it at once): until two looks agree. Who writes without
+ *  a pause may have it taken in pieces. @return 0; -EFAULT; -EINVAL */
 IOD_API int iod_amdvi_dte_read(struct iod_amdvi_raw_dte *raw, const struct iod_mem *mem,
 			       uint64_t pa);
 /** @} */
@@ -241,10 +241,10 @@ IOD_API bool iod_amdvi_atomic128(void);
 /**
  * How to get from one DTE to another. In each step some words are written, in any order: words 0 and 1, and 2 and 3, by
  * one store of 128 bits for each pair; with IOD_AMDVI_CHANGE_WORDS each by one of 64 bits. Then the DTE is invalidated
- * (INVALIDATE_DEVTAB_ENTRY) and a COMPLETION_WAIT completed. Whatever hardware reads meanwhile, all at once or in pieces,
- * means what it meant before or what it is to mean, or blocks: then the plan says so. What is about interrupts may be
- * new before the rest or after it. It never goes through V=0, which would let requests pass untranslated: an entry that
- * blocks has V=1, TV=1 and neither IR, IW nor GV.
+ * (INVALIDATE_DEVTAB_ENTRY) and a COMPLETION_WAIT completed. Whatever hardware reads meanwhile, all at once or in pieces
+ * no smaller than such a store, means what it meant before or what it is to mean, or blocks: then the plan says so. What
+ * is about interrupts may be new before the rest or after it. It never goes through V=0, which would let requests pass
+ * untranslated: an entry that blocks has V=1, TV=1 and neither IR, IW nor GV.
  */
 struct iod_amdvi_plan {
 	uint32_t nr; /**< steps */

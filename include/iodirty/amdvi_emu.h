@@ -7,7 +7,7 @@
  * iod_amdvi_emu_access(), and gets interrupts and answers by callbacks. Tests use it as the adversary of a driver.
  *
  * Nothing that the guest wrote is trusted: structures, tables and rings are read from cfg.mem only, each word
- * once, and checked against EFR.
+ * once (DTEs until two looks agree, of which the last counts), and checked against EFR.
  *
  * What hardware may cache is cached, in bounded caches: DTEs and GCR3 table entries, the illegal ones too, until
  * INVALIDATE_DEVTAB_ENTRY, INVALIDATE_IOMMU_PAGES with GN (GCR3 table entries) or INVALIDATE_IOMMU_ALL; translations and
