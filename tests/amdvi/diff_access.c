@@ -193,7 +193,7 @@ static void vary_host(struct world *w, uint64_t from, unsigned int pages)
 static void some_dte(struct world *w, uint32_t devid)
 {
 	static const unsigned int hads[] = { 0, 1, 3, 3 };
-	unsigned int kind = (unsigned int)below(8), mode = 3, glx;
+	unsigned int kind = (unsigned int)below(8), mode = 3, glx, spoilt;
 	uint64_t word[4] = { 0 }, root = SOUP + below(PAGES) * 4096, gcr3;
 	bool nested = kind >= 4, spas = !nested;
 
@@ -219,8 +219,12 @@ static void some_dte(struct world *w, uint32_t devid)
 	word[1] |= DTE1_DOM(below(1000)) | (chance(60) ? DTE1_I : 0);
 	word[1] |= (chance(10) ? DTE1_SE : 0) | (chance(10) ? DTE1_SA : 0);
 	word[2] = DTE2_GPM(chance(w->m.id.efr >> 12 & 1 ? 20 : 1));
+	/* not of the roots: tables of other structures may say what newer revisions alone know (58:57 of leaves) */
+	spoilt = 256;
 	if (chance(12))
-		word[below(4)] ^= IODT_BIT(below(64));
+		spoilt = (unsigned int)below(256);
+	if (spoilt < 256 && (spoilt < 12 || spoilt > 51))
+		word[spoilt / 64] ^= IODT_BIT(spoilt % 64);
 	if (chance(2))
 		word[0] = 0;
 	rig_dte(&w->r, devid, word[0], word[1], word[2], word[3]);
