@@ -43,6 +43,7 @@ int mdl_test_arm_ad(void);
 int mdl_test_vtd(void);
 int mdl_test_amd(void);
 int mdl_test_edge(void);
+int mdl_test_amdvi(void);
 int mdl_test_smmu(void);
 int mdl_test_smmu_legal(void);
 int mdl_test_smmu_walk(void);

@@ -10,6 +10,7 @@ int main(void)
 	bad += mdl_test_arm_ad();
 	bad += mdl_test_vtd();
 	bad += mdl_test_amd();
+	bad += mdl_test_amdvi();
 	bad += mdl_test_edge();
 	bad += mdl_test_smmu();
 	bad += mdl_test_smmu_legal();
