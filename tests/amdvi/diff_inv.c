@@ -9,13 +9,16 @@
 
 #include <iodirty/amdvi_inv.h>
 
-#define MAX_CMDS    16384u
+#define MAX_CMDS    32768u
 #define MAX_ITEMS   6u
 #define MAX_DOMAINS 3u
 #define MAX_DEVS    3u
 
 /* Libraries that are wrong on purpose. */
 enum { TWIN_NONE, TWIN_DROP, TWIN_NARROW, TWIN_PDE, TWIN_GN, TWIN_TAG, TWIN_DEVICE, TWIN_LAST };
+
+/* Asked for commands, or handed to a sink as a gather does. */
+enum way { ENCODE, ENCODE_ATC, ISSUE };
 
 struct world {
 	struct diff d;
@@ -36,6 +39,20 @@ struct world {
 };
 
 /* ---- worlds ---- */
+
+static int take(void *cookie, const struct iod_amdvi_raw_cmd *cmds, size_t nr, bool sync,
+		size_t *issued)
+{
+	struct world *w = cookie;
+
+	(void)sync;
+	*issued = nr;
+	assert_true(w->nr + nr <= MAX_CMDS);
+	if (nr)
+		memcpy(&w->raw[w->nr], cmds, nr * sizeof(*cmds));
+	w->nr += nr;
+	return 0;
+}
 
 static void some_cost(struct world *w)
 {
@@ -80,6 +97,7 @@ static void some_devices(struct world *w)
 
 static bool world_open(struct world *w)
 {
+	struct iod_amdvi_sink sink = { .size = sizeof(sink), .issue = take, .cookie = w };
 	struct diff *d = &w->d;
 	int ret;
 
@@ -92,6 +110,7 @@ static bool world_open(struct world *w)
 					     .id = &d->id,
 					     .stage = 1 + diff_below(d, 2),
 					     .domain = (uint16_t)diff_random(d),
+					     .sink = &sink,
 					     .cost = &w->cost };
 	if (w->cfg.stage == 1)
 		w->cfg.pasid = diff_chance(d, 4) ? 0 : diff_below(d, 1 << 20);
@@ -157,15 +176,33 @@ static void some_item(struct world *w, struct iod_inv *inv)
 
 /* ---- what comes of it ---- */
 
-/* @return false: no use */
-static bool encode(struct world *w, bool atc)
+/* @return 0, -ENOSPC, -EOPNOTSUPP */
+static int get_commands(struct world *w, enum way way)
 {
+	const struct iod_inv_ops *ops = iod_amdvi_inv_ops();
+	int ret;
+
+	if (way == ENCODE)
+		return iod_amdvi_inv_encode(w->inv, w->item, w->nr_items, w->raw, MAX_CMDS, &w->nr);
+	if (way == ENCODE_ATC)
+		return iod_amdvi_inv_encode_atc(w->inv, w->item, w->nr_items, w->raw, MAX_CMDS,
+						&w->nr);
+	w->nr = 0;
+	ret = ops->invalidate(w->inv, w->item, w->nr_items);
+	if (!ret)
+		iodt_assert_ok(ops->sync(w->inv));
+	return ret;
+}
+
+/* @return false: no use */
+static bool encode(struct world *w, enum way way)
+{
+	bool atc = way == ENCODE_ATC;
 	uint64_t words[2];
 	size_t i;
 	int ret;
 
-	ret = (atc ? iod_amdvi_inv_encode_atc : iod_amdvi_inv_encode)(w->inv, w->item, w->nr_items,
-								      w->raw, MAX_CMDS, &w->nr);
+	ret = get_commands(w, way);
 	if (ret == -ENOSPC)
 		return false;
 	if (ret == -EOPNOTSUPP) { /* everything, without a command for that */
@@ -189,12 +226,12 @@ static bool encode(struct world *w, bool atc)
 			w->cmd[i].gn = !w->cmd[i].gn;
 		if (w->d.twin == TWIN_TAG)
 			w->cmd[i].domain = w->cfg.domain;
-		if (w->d.twin == TWIN_DEVICE && atc)
+		if (w->d.twin == TWIN_DEVICE && w->cmd[i].op == 4)
 			w->cmd[i].devid = w->dev[0].devid;
 		mdl_amdvi_cover(&w->cmd[i], &w->cover[i]);
 		if (atc && !w->cover[i].atc)
 			fail_msg("op %u for a device", w->cmd[i].op);
-		if (!atc && w->cmd[i].op != 1 && w->cmd[i].op != 3 && w->cmd[i].op != 8)
+		if (way == ENCODE && w->cmd[i].op != 1 && w->cmd[i].op != 3 && w->cmd[i].op != 8)
 			fail_msg("op %u", w->cmd[i].op);
 		w->wide += w->cmd[i].op == 8;
 	}
@@ -318,7 +355,7 @@ static bool forgets(const struct world *w, const struct iod_amdvi_ats_device *de
 	for (i = 0; i < w->nr; i++) {
 		const struct mdl_amdvi_cover *v = &w->cover[i];
 
-		if (v->devid == dev->devid && v->atc_pasid == has_pasid &&
+		if (v->atc && v->devid == dev->devid && v->atc_pasid == has_pasid &&
 		    (!has_pasid || v->pasid == pasid) && v->first <= at && at <= v->last)
 			return true;
 	}
@@ -351,7 +388,7 @@ static void check_units(struct world *w, const struct iod_amdvi_ats_device *dev)
 	size_t i;
 
 	for (i = 0; i < w->nr; i++)
-		if (w->cmd[i].devid == dev->devid &&
+		if (w->cover[i].atc && w->cmd[i].devid == dev->devid &&
 		    w->cover[i].last - w->cover[i].first < (UINT64_C(4096) << dev->stu) - 1)
 			diff_mismatch(&w->d, "less than 2^%u pages", dev->stu);
 }
@@ -373,6 +410,7 @@ static void check_devices(struct world *w)
 static void one_world(struct world *w, unsigned rounds)
 {
 	unsigned i;
+	bool few;
 
 	if (!world_open(w))
 		return;
@@ -380,10 +418,18 @@ static void one_world(struct world *w, unsigned rounds)
 		w->nr_items = 1 + diff_below(&w->d, MAX_ITEMS);
 		for (i = 0; i < w->nr_items; i++)
 			some_item(w, &w->item[i]);
-		if (encode(w, false))
+		few = encode(w, ENCODE);
+		if (few)
 			check_iommu(w);
-		if (w->nr_devs && encode(w, true))
+		if (w->nr_devs) {
+			few &= encode(w, ENCODE_ATC);
+			if (few)
+				check_devices(w);
+		}
+		if (few && encode(w, ISSUE)) {
+			check_iommu(w);
 			check_devices(w);
+		}
 	}
 	iodt_assert_ok(iod_amdvi_inv_destroy(w->inv));
 }
