@@ -273,6 +273,7 @@ static struct mdl_amdvi_access some_access(struct world *w)
 	a.has_pasid =
 		chance(rig_r64(&w->r, RIG_DEVTAB + a.devid % NR_DEVS * 32u) & DTE_GV ? 85 : 5);
 	a.translated = !a.ats && chance(3);
+	a.exec = !a.ats && !a.write && chance(20);
 	if (a.has_pasid)
 		a.pasid = (unsigned)below(UINT64_C(1) << (1 + below(chance(93) ? 9 : 20)));
 	return a;
@@ -282,12 +283,12 @@ static bool same_event(const struct mdl_amdvi_answer *want, const struct mdl_amd
 {
 	const struct mdl_amdvi_event *m = &want->event;
 
-	if (m->type != e->type || m->devid != e->devid || e->irq || e->nx || e->res[0] || e->res[1])
+	if (m->type != e->type || m->devid != e->devid || e->irq || e->res[0] || e->res[1])
 		return false;
-	if ((want->sure.gn && m->gn != e->gn) || (want->sure.us && m->us != e->us) ||
-	    (want->sure.pr && m->pr != e->pr) || (want->sure.rw && m->rw != e->rw) ||
-	    (want->sure.pe && m->pe != e->pe) || (want->sure.rz && m->rz != e->rz) ||
-	    (want->sure.addr && m->addr != e->addr))
+	if ((want->sure.gn && (m->gn != e->gn || m->nx != e->nx)) ||
+	    (want->sure.us && m->us != e->us) || (want->sure.pr && m->pr != e->pr) ||
+	    (want->sure.rw && m->rw != e->rw) || (want->sure.pe && m->pe != e->pe) ||
+	    (want->sure.rz && m->rz != e->rz) || (want->sure.addr && m->addr != e->addr))
 		return false;
 	return !want->sure.gn || (m->gn ? m->pasid == e->pasid : m->domain == e->domain);
 }
@@ -411,7 +412,9 @@ static void break_dte(struct world *w, uint32_t devid)
 static void one(struct world *w)
 {
 	struct mdl_amdvi_access a = some_access(w);
-	uint32_t access = a.write ? IOD_ACCESS_WRITE : IOD_ACCESS_READ;
+	uint32_t access = a.write  ? IOD_ACCESS_WRITE
+			  : a.exec ? IOD_ACCESS_READ | IOD_ACCESS_EXEC
+				   : IOD_ACCESS_READ;
 	uint32_t flags =
 		(a.ats ? IOD_EMU_REQ_ATS : 0) | (a.translated ? IOD_EMU_REQ_TRANSLATED : 0);
 	struct mdl_amdvi_result want;

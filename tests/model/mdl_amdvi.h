@@ -180,6 +180,7 @@ struct mdl_amdvi_access {
 	bool has_pasid;
 	uint64_t iova;
 	bool write;
+	bool exec;	 /* with !write: instructions are read */
 	bool ats;	 /* a translation request */
 	bool translated; /* an address that such a request gave */
 };
@@ -189,7 +190,7 @@ struct mdl_amdvi_answer {
 	struct mdl_amdvi_event event;
 	bool logged; /* not suppressed by the device table entry */
 	struct {
-		bool gn, us, pr, rw, pe, rz, addr;
+		bool gn, us, pr, rw, pe, rz, addr; /* gn: and NX */
 	} sure;
 };
 

@@ -120,6 +120,7 @@ static void refuse(struct xlate *x, enum mdl_fault fault, bool gn, uint64_t addr
 	w = page_fault(x, fault != MDL_NOT_PRESENT && fault != MDL_RANGE);
 	w->event.gn = gn;
 	w->event.us = gn;
+	w->event.nx = gn && x->a->exec;
 	w->event.pasid = x->a->has_pasid ? x->a->pasid : 0;
 	w->event.addr = addr;
 	w->event.rw = write;
@@ -139,21 +140,23 @@ static bool item_refused(struct xlate *x)
 
 /* ---- walks ---- */
 
-static enum mdl_fault permitted(const struct mdl_table *t, const struct mdl_mem *mem, uint64_t addr,
-				bool write, struct mdl_leaf *leaf)
+/* Reading instructions wants both. */
+static enum mdl_fault permitted(const struct xlate *x, const struct mdl_table *t,
+				const struct mdl_mem *mem, uint64_t addr, struct mdl_leaf *leaf)
 {
 	enum mdl_fault fault = mdl_walk(t, mem, addr, leaf);
+	bool may = x->a->write ? leaf->w : leaf->r && (leaf->x || !x->a->exec);
 
-	if (fault == MDL_OK && !(write ? leaf->w : leaf->r))
-		fault = MDL_PERMISSION;
-	return fault;
+	return fault == MDL_OK && !may ? MDL_PERMISSION : fault;
 }
 
 static void one_table(struct xlate *x, const struct mdl_table *t, bool gn)
 {
 	struct mdl_leaf leaf;
-	enum mdl_fault fault = mdl_access(t, &x->phys, x->a->iova, x->a->write, &leaf);
+	enum mdl_fault fault = permitted(x, t, &x->phys, x->a->iova, &leaf);
 
+	if (fault == MDL_OK)
+		fault = mdl_access(t, &x->phys, x->a->iova, x->a->write, &leaf);
 	if (fault != MDL_OK)
 		refuse(x, fault, gn, x->a->iova, x->a->write);
 	else
@@ -170,7 +173,7 @@ static void both_tables(struct xlate *x)
 	enum mdl_fault fault, last;
 	uint64_t gpa;
 
-	fault = permitted(&x->guest, &x->mem, x->a->iova, x->a->write, &leaf);
+	fault = permitted(x, &x->guest, &x->mem, x->a->iova, &leaf);
 	if (item_refused(x))
 		return;
 	if (fault != MDL_OK) {
@@ -212,6 +215,7 @@ static void guest_tables(struct xlate *x)
 		struct mdl_amdvi_answer *w = page_fault(x, false);
 
 		w->event.gn = true;
+		w->event.nx = x->a->exec;
 		w->event.pasid = pasid;
 		w->sure.gn = true;
 		return;
