@@ -19,7 +19,17 @@
 #define MAX_HOST  16384u
 
 /* Libraries that are wrong on purpose. */
-enum { TWIN_NONE, TWIN_DROP, TWIN_DOMAIN, TWIN_PDE, TWIN_DEVICE, TWIN_LAST };
+enum {
+	TWIN_NONE,
+	TWIN_DROP,
+	TWIN_DOMAIN,
+	TWIN_PDE,
+	TWIN_DEVICE,
+	TWIN_PERM,
+	TWIN_HAD,
+	TWIN_ATS,
+	TWIN_LAST
+};
 
 struct world {
 	struct diff d;
@@ -270,6 +280,127 @@ static void random_batches(void **state)
 	free(w);
 }
 
+/* ---- device table entries ---- */
+
+static void some_guest_dte(struct diff *d, uint64_t w[4])
+{
+	memset(w, 0, 32);
+	w[0] = (diff_chance(d, 10) ? 0 : 1) | (diff_chance(d, 10) ? 0 : 2) |
+	       (diff_random(d) & 3) << 61;
+	w[1] = diff_below(d, NAMES) | (diff_random(d) & 7) << 32;
+	if (!diff_chance(d, 4)) { /* GV, GIOV, GLX, GCR3, GuestPagingMode */
+		w[0] |= UINT64_C(1) << 55 | (diff_random(d) & 1) << 54 |
+			(uint64_t)diff_below(d, 3) << 56 | (diff_random(d) & 7) << 58;
+		w[1] |= (diff_random(d) & 0xffff) << 16 | diff_random(d) << 43;
+		w[2] = (diff_random(d) & 1) << 54;
+	}
+	if (diff_chance(d, 4))
+		w[diff_below(d, 4)] ^= UINT64_C(1) << diff_below(d, 64);
+}
+
+static void some_host_dte(struct diff *d, uint64_t w[4])
+{
+	memset(w, 0, 32);
+	w[0] = 0x983 | 0x888000 | (diff_random(d) & 3) << 61; /* HAD 3, Mode 4 */
+	w[1] = 0x30 | (diff_random(d) & 1) << 32;
+	w[2] = 1 | diff_below(d, 16) << 1 | 0x777000;
+}
+
+static bool blocks(const struct mdl_dte *o)
+{
+	return o->v && (!o->tv || (!o->ir && !o->iw));
+}
+
+/* @return NULL, or what is wrong with the host's entry that came of a guest's */
+static const char *wrong_entry(const struct world *w, const struct mdl_dte *g,
+			       const struct mdl_dte *h, const struct mdl_dte *o, unsigned n)
+{
+	bool guest = g->v && g->tv && g->gv;
+	const char *why;
+
+	if (mdl_dte_verdict(o, &w->d.mid, &why) != MDL_AMD_OK)
+		return why;
+	if (!o->v || o->iv != h->iv || o->introot != h->introot || o->inttablen != h->inttablen)
+		return "interrupts";
+	if (o->i && (!g->i || !h->i || n > 1))
+		return "ATS";
+	if (g->v && !g->tv)
+		return blocks(o) ? NULL : "TV = 0 does not block";
+	if ((o->ir && !(h->ir && (g->ir || !g->v))) || (o->iw && !(h->iw && (g->iw || !g->v))))
+		return "more is permitted";
+	if (blocks(o))
+		return (h->ir && (g->ir || !g->v)) || (h->iw && (g->iw || !g->v)) ? "blocks" : NULL;
+	if (o->mode != h->mode || o->root != h->root || o->had != h->had || o->gv != guest)
+		return "tables";
+	if (guest && (o->gcr3 != g->gcr3 || o->glx != g->glx || o->giov != g->giov ||
+		      o->guestpagingmode != g->guestpagingmode))
+		return "guest tables";
+	return o->domain == (guest ? w->domain[g->domain] : h->domain) ? NULL : "DomainID";
+}
+
+/* The library's answer, or a worse one. */
+static void take_entry(const struct world *w, const struct iod_amdvi_raw_dte *raw,
+		       struct mdl_dte *o)
+{
+	uint64_t words[4];
+
+	diff_from_le(words, raw->word, 4);
+	mdl_dte_decode(words, o);
+	if (w->d.twin == TWIN_PERM)
+		o->iw = true;
+	if (w->d.twin == TWIN_HAD)
+		o->had = 0;
+	if (w->d.twin == TWIN_ATS)
+		o->i = true;
+}
+
+/* @return how many were taken */
+static unsigned run_entries(struct world *w, unsigned count)
+{
+	struct iod_amdvi_raw_dte rg, rh, ro;
+	unsigned n, taken = 0;
+	uint64_t words[4];
+	struct mdl_dte g, h, o;
+	const char *why;
+
+	world_open(w);
+	while (count--) {
+		some_guest_dte(&w->d, words);
+		diff_to_le(rg.word, words, 4);
+		mdl_dte_decode(words, &g);
+		some_host_dte(&w->d, words);
+		diff_to_le(rh.word, words, 4);
+		mdl_dte_decode(words, &h);
+		n = diff_below(&w->d, NAMES);
+		if (g.domain >= NAMES ||
+		    iod_amdvi_viommu_vdte(w->v, (uint16_t)VDEVID(n), &rg, &rh, &ro, NULL, NULL))
+			continue;
+		taken++;
+		if (mdl_dte_verdict(&g, &w->guest, &why) == MDL_AMD_ILLEGAL)
+			diff_mismatch(&w->d, "taken: %s", why);
+		take_entry(w, &ro, &o);
+		why = wrong_entry(w, &g, &h, &o, n);
+		if (why)
+			diff_mismatch(&w->d, "%s", why);
+	}
+	iodt_assert_ok(iod_amdvi_viommu_destroy(w->v));
+	return taken;
+}
+
+static void entries(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	unsigned n = iodt_scale(60000), taken;
+
+	(void)state;
+	assert_non_null(w);
+	diff_start(&w->d);
+	taken = run_entries(w, n);
+	print_message("%u of %u taken\n", taken, n);
+	assert_true(taken > n / 2);
+	free(w);
+}
+
 static void twins(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -280,7 +411,10 @@ static void twins(void **state)
 	for (twin = TWIN_DROP; twin < TWIN_LAST; twin++) {
 		diff_start(&w->d);
 		w->d.twin = twin;
-		run(w, 20);
+		if (twin < TWIN_PERM)
+			run(w, 20);
+		else
+			run_entries(w, 2000);
 		print_message("twin %d: %u mismatches\n", twin, w->d.mismatches);
 		assert_true(w->d.mismatches > 10);
 	}
@@ -291,6 +425,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_batches),
+		cmocka_unit_test(entries),
 		cmocka_unit_test(twins),
 	};
 
