@@ -95,8 +95,10 @@ static bool ss_reserved(struct walk *k, uint64_t e, unsigned level, bool leaf)
 {
 	uint64_t mask = (uint64_t)1 << 62;
 
-	if (!leaf || !mdl_bit(k->u->id.ecap, 7))
+	if (!leaf)
 		mask |= 1 << 11;
+	else if (mdl_bit(e, 11) && !mdl_bit(k->u->id.ecap, 7))
+		k->o->beyond = true;
 	if (level > 3)
 		mask |= 1 << 7;
 	if (leaf && level > 1) {

@@ -42,7 +42,7 @@ struct world {
 	struct mdl_mem mem;
 	struct mdl_vtd_unit unit;
 	bool scalable;
-	uint64_t *was; /* the tables before an access */
+	unsigned char *was; /* the tables before an access */
 	unsigned granted, refused, beyond, marked;
 	unsigned reasons[256];
 };
@@ -311,12 +311,36 @@ static void break_marks(struct world *w, const struct mdl_vtd_outcome *o, bool w
 	rig_w64(&w->r, m->pa, v);
 }
 
-/* Every word of every table: what changed, and what should have. */
+static unsigned char *then(struct world *w, uint64_t pa)
+{
+	return w->was + (pa - SOUP);
+}
+
+/* Words of a table that changed, and what should have. */
+static void same_page(struct world *w, const struct mdl_vtd_access *a,
+		      const struct mdl_vtd_outcome *o, uint64_t page)
+{
+	const struct mdl_vtd_mark *m;
+	uint64_t pa, now, was, le;
+
+	for (pa = page; pa < page + 4096; pa += 8) {
+		memcpy(&le, then(w, pa), 8);
+		diff_from_le(&was, &le, 1);
+		now = rig_r64(&w->r, pa);
+		if (was == now)
+			continue;
+		m = mark_of(o, pa);
+		if ((was & ~now) || !m || (now & ~was & ~(m->must | m->may)))
+			wrong(w, a, ", set", now ^ was, m ? m->must | m->may : 0);
+	}
+	memcpy(then(w, page), w->r.mem + (page - RIG_BASE), 4096);
+}
+
+/* Every table. */
 static void same_marks(struct world *w, const struct mdl_vtd_access *a,
 		       const struct mdl_vtd_outcome *o)
 {
-	const struct mdl_vtd_mark *m;
-	uint64_t pa, now, was;
+	uint64_t pa, now;
 	unsigned i;
 
 	if (w->d.twin && o->nr_marks)
@@ -327,16 +351,9 @@ static void same_marks(struct world *w, const struct mdl_vtd_access *a,
 		if (o->mark[i].must & ~now)
 			wrong(w, a, ", not set", now, o->mark[i].must);
 	}
-	for (pa = SOUP; pa < ENDS; pa += 8) {
-		was = w->was[(pa - SOUP) / 8];
-		now = rig_r64(&w->r, pa);
-		if (was == now)
-			continue;
-		m = mark_of(o, pa);
-		if ((was & ~now) || !m || (now & ~was & ~(m->must | m->may)))
-			wrong(w, a, ", set", now ^ was, m ? m->must | m->may : 0);
-		w->was[(pa - SOUP) / 8] = now;
-	}
+	for (pa = SOUP; pa < ENDS; pa += 4096)
+		if (memcmp(then(w, pa), w->r.mem + (pa - RIG_BASE), 4096))
+			same_page(w, a, o, pa);
 }
 
 static int lib_access(struct world *w, const struct mdl_vtd_access *a)
@@ -358,10 +375,9 @@ static int lib_access(struct world *w, const struct mdl_vtd_access *a)
 /* What the twins did, and what the model cannot say, is forgotten. */
 static void resync(struct world *w)
 {
-	uint64_t pa, lo, hi;
+	uint64_t lo, hi;
 
-	for (pa = SOUP; pa < ENDS; pa += 8)
-		w->was[(pa - SOUP) / 8] = rig_r64(&w->r, pa);
+	memcpy(w->was, w->r.mem + (SOUP - RIG_BASE), ENDS - SOUP);
 	while (rig_take(&w->r, &lo, &hi))
 		;
 }
