@@ -193,8 +193,8 @@ static int inv_check_id(const struct iod_vtd_inv_cfg *cfg, const struct iod_vtd_
 		return -EOPNOTSUPP;
 	if (cfg->did >> vtd_did_bits(id))
 		return -EINVAL;
-	/* Requests without a PASID have one of 20 bits, too (RID_PASID). */
-	return cfg->pasid >> PASID_BITS_MAX ? -EINVAL : 0;
+	/* RID_PASID, that of requests without one, may have no more either. */
+	return cfg->pasid >> vtd_pasid_bits(id) ? -EINVAL : 0;
 }
 
 /* First words, by the one encoder there is. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Creating the objects between a gather and VT-d or an AMD IOMMU, and what they refuse: R123. */
+#include <iodirty/vtd_inv.h>
+
 #include "gcmd.h"
 
 static void refused(void **state)
@@ -50,6 +52,27 @@ static void refused(void **state)
 	}
 }
 
+/* A PASID, RID_PASID or not, and a domain id of more bits than the unit has: what was encoded would be refused. */
+static void too_wide(void **state)
+{
+	struct iod_vtd_id id;
+	struct iod_vtd_inv_cfg cfg = {
+		.size = sizeof(cfg), .id = &id, .stage = 1, .did = 1, .pasid = 0xff
+	};
+	struct iod_vtd_inv *inv;
+
+	iodt_assert_ok(iod_vtd_id_full(&id));
+	id.ecap = (id.ecap & ~IOD_VTD_ECAP_PSS) | UINT64_C(7) << 35;
+	iodt_assert_ok(iod_vtd_inv_create(&inv, &cfg));
+	iodt_assert_ok(iod_vtd_inv_destroy(inv));
+	cfg.pasid = 0x100;
+	assert_int_equal(iod_vtd_inv_create(&inv, &cfg), -EINVAL);
+	cfg.pasid = 0;
+	id.cap &= ~IOD_VTD_CAP_ND;
+	cfg.did = 16;
+	assert_int_equal(iod_vtd_inv_create(&inv, &cfg), -EINVAL);
+}
+
 /* Every allocation fails once; nothing leaks, and invalidating takes none. */
 static void allocation(void **state)
 {
@@ -92,6 +115,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refused),
+		cmocka_unit_test(too_wide),
 		cmocka_unit_test(allocation),
 	};
 
