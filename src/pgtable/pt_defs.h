@@ -123,6 +123,7 @@ struct iod_pgtable {
 	bool attached;	  /* built by somebody else: what we would never build may be met */
 	bool sizes_mixed; /* leaves of more than one size may be met */
 	bool has_runs;	  /* leaves that span several items may be met */
+	bool only_sizes; /* emulated hardware that has no others: larger leaves are reserved to it */
 	struct pt_table_lock table_lock[PT_TABLE_LOCKS];
 };
 

@@ -73,6 +73,8 @@ static inline enum iod_fault_reason pt_hw_check_item(const struct iod_pgtable *p
 		return PT_BAD_IS_TRANSLATION ? IOD_FAULT_TRANSLATION : IOD_FAULT_RESERVED;
 	if (pt_item_reserved(pt, level, pte))
 		return PT_BAD_IS_TRANSLATION ? IOD_FAULT_ADDRESS_SIZE : IOD_FAULT_RESERVED;
+	if (pt->only_sizes && type == PT_LEAF && !(pt_leaf_sizes(pt, level) & pt->pgsize_bitmap))
+		return IOD_FAULT_RESERVED;
 	return IOD_FAULT_NONE;
 }
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pgtable/pt_defs.h"
 #include "vtd/emu.h"
 #include "vtd/lookup.h"
 
@@ -168,14 +169,19 @@ static enum iod_vtd_fault_reason emu_check_request(const struct emu_op *op,
 
 /* ---- page tables ---- */
 
-/* Whether the root is in memory is found by walks. */
+/* Whether the root is in memory is found by walks. Pages of sizes that CAP has not are reserved (9.7, 9.9). */
 static int emu_attach(struct iod_pgtable **out, struct iod_pgtable_cfg *cfg, struct iod_mem *mem,
 		      uint64_t domain, uint64_t root)
 {
+	int ret;
+
 	cfg->mem = mem;
 	cfg->domain = domain;
 	cfg->flags |= IOD_ATTACH_ANY_ROOT;
-	return iod_pgtable_attach(out, cfg, root);
+	ret = iod_pgtable_attach(out, cfg, root);
+	if (!ret)
+		(*out)->only_sizes = true;
+	return ret;
 }
 
 static int emu_attach_second(struct emu_op *op, struct emu_ctx *ctx,

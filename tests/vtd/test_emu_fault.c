@@ -452,6 +452,31 @@ static void ats_nw(void **state)
 	rig_fini(&r);
 }
 
+/* CAP says which sizes of pages there are: others are reserved. */
+static void sizes(void **state)
+{
+	struct iod_vtd_emu_cfg cfg = { .size = sizeof(cfg) };
+	struct iod_vtd_id id;
+	struct emurig r;
+	uint64_t root;
+
+	(void)state;
+	assert_int_equal(iod_vtd_id_full(&id), 0);
+	id.cap &= ~(IOD_VTD_CAP_FS1GP | UINT64_C(2) << 34); /* no 1 GiB in either stage */
+	cfg.id = &id;
+	rig_init(&r, &cfg);
+	rig_enable(&r, true);
+	root = rig_scalable(&r, SID, 0, PGTT_FS, 5, 0);
+	rig_map(&r, root, 4, VA, 2, RIG_BASE | FS_USER | FS_PS, FS_USER, 0);
+	rig_refused(&r, SID, -1, VA, R, 0x72);
+	root = rig_scalable(&r, SID, 1, PGTT_SS, 6, 0);
+	rig_map(&r, root, 4, VA, 2, RIG_BASE | SS_RW | SS_PS, SS_RW, 0);
+	rig_refused(&r, SID, 1, VA, R, 0x7a);
+	rig_map(&r, root, 4, VA + IODT_1G, 1, RIG_BASE | SS_RW | SS_PS, SS_RW, 0);
+	rig_ok(&r, SID, 1, VA + IODT_1G, R, RIG_BASE + (VA & (IODT_2M - 1)));
+	rig_fini(&r);
+}
+
 #define LEGACY(f)   cmocka_unit_test_setup_teardown(f, rig_setup_legacy, rig_teardown)
 #define SCALABLE(f) cmocka_unit_test_setup_teardown(f, rig_setup_scalable, rig_teardown)
 
@@ -464,6 +489,7 @@ int main(void)
 		SCALABLE(nested_update), SCALABLE(unwritable),	     SCALABLE(unsnooped),
 		SCALABLE(fpd),		 LEGACY(overflow),	     LEGACY(interrupt),
 		SCALABLE(ats),		 cmocka_unit_test(ats_nw),   LEGACY(interrupt_between),
+		SCALABLE(ats),		 cmocka_unit_test(ats_nw),   cmocka_unit_test(sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
