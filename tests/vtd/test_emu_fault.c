@@ -489,7 +489,7 @@ int main(void)
 		SCALABLE(nested_update), SCALABLE(unwritable),	     SCALABLE(unsnooped),
 		SCALABLE(fpd),		 LEGACY(overflow),	     LEGACY(interrupt),
 		SCALABLE(ats),		 cmocka_unit_test(ats_nw),   LEGACY(interrupt_between),
-		SCALABLE(ats),		 cmocka_unit_test(ats_nw),   cmocka_unit_test(sizes),
+		cmocka_unit_test(sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
