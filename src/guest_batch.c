@@ -90,6 +90,8 @@ static void enter(struct guest_batch *b)
 
 static void leave(struct guest_batch *b)
 {
+	if (b->unsynced)
+		__atomic_fetch_add(&b->core->left_open, 1, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < b->core->nr_tables; i++)
 		iod_vdevs_leave(&b->core->table[i], b->ticket[i]);
 }
@@ -251,10 +253,15 @@ int iod_guest_end(struct guest_batch *b, int ret, struct iod_guest_result *res)
 
 int iod_guest_host_sync(struct guest_core *core)
 {
+	uint32_t open = __atomic_load_n(&core->left_open, __ATOMIC_ACQUIRE);
 	size_t issued = 0;
+	int ret;
 
 	word_count(&core->stat[STAT_SYNCS], 1);
-	return core->ops->issue(core, NULL, 0, true, &issued);
+	ret = core->ops->issue(core, NULL, 0, true, &issued);
+	if (!ret)
+		__atomic_store_n(&core->closed, open, __ATOMIC_RELEASE);
+	return ret;
 }
 
 int iod_guest_queue_sync(struct guest_core *core)
@@ -271,6 +278,33 @@ void iod_guest_queue_pause(struct guest_core *core)
 
 	if (ret)
 		__atomic_store_n((iod_word *)&core->owed, (uint64_t)-ret, __ATOMIC_RELAXED);
+}
+
+/* ---- devices ---- */
+
+static void close_all(struct guest_core *core)
+{
+	if (__atomic_load_n(&core->left_open, __ATOMIC_ACQUIRE) !=
+	    __atomic_load_n(&core->closed, __ATOMIC_ACQUIRE))
+		iod_guest_queue_pause(core);
+}
+
+int iod_guest_device_remove(struct guest_core *core, uint32_t vid)
+{
+	int ret = iod_vdevs_remove(&core->table[GUEST_DEVICES], vid);
+
+	if (!ret)
+		close_all(core);
+	return ret;
+}
+
+int iod_guest_device_change(struct guest_core *core, uint32_t vid, uint32_t clear, uint32_t set)
+{
+	int ret = iod_vdevs_change(&core->table[GUEST_DEVICES], vid, clear, set, true);
+
+	if (!ret)
+		close_all(core);
+	return ret;
 }
 
 int iod_guest_consumer_error(int ret, bool ours)

@@ -33,6 +33,8 @@ enum guest_stat {
 };
 
 #define GUEST_TABLES 3u
+/* The first of them. */
+#define GUEST_DEVICES 0u
 
 struct guest_batch;
 struct guest_core;
@@ -55,6 +57,8 @@ struct guest_core {
 	_Alignas(8) uint64_t stat[NR_STATS]; /* atomic */
 	_Alignas(8) uint64_t
 		owed; /* atomic: errno of a sync that the guest's next one is to tell of; 0 */
+	/* Times that a batch was left with something that was not synced, and how many of them were since; atomic. */
+	uint32_t left_open, closed;
 };
 
 /* A host command, and what it stands for. */
@@ -121,6 +125,13 @@ int iod_guest_step_out(struct guest_batch *b);
 void iod_guest_step_in(struct guest_batch *b);
 /* A sync in the middle of a batch: what batches before this one issued is to be complete as well. */
 int iod_guest_sync(struct guest_batch *b);
+
+/*
+ * Devices: iod_vdevs_remove(), and iod_vdevs_change() of their states, until nothing is under way that names them: what
+ * a guest's queue issued without a sync is to be complete, too. What that sync says is told at the guest's next.
+ */
+int iod_guest_device_remove(struct guest_core *core, uint32_t vid);
+int iod_guest_device_change(struct guest_core *core, uint32_t vid, uint32_t clear, uint32_t set);
 
 /* Between batches: everything that was issued is complete. */
 int iod_guest_host_sync(struct guest_core *core);

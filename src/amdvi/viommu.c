@@ -187,7 +187,7 @@ int iod_amdvi_viommu_add(struct iod_amdvi_viommu *v, const struct iod_amdvi_vdev
 
 int iod_amdvi_viommu_remove(struct iod_amdvi_viommu *v, uint16_t vdevid)
 {
-	return v ? iod_vdevs_remove(&v->core.table[DEVICES], vdevid) : -EINVAL;
+	return v ? iod_guest_device_remove(&v->core, vdevid) : -EINVAL;
 }
 
 int iod_amdvi_viommu_set_state(struct iod_amdvi_viommu *v, uint16_t vdevid,
@@ -195,7 +195,7 @@ int iod_amdvi_viommu_set_state(struct iod_amdvi_viommu *v, uint16_t vdevid,
 {
 	if (!v || !state_known(state))
 		return -EINVAL;
-	return iod_vdevs_change(&v->core.table[DEVICES], vdevid, VDEV_STATE, (uint32_t)state, true);
+	return iod_guest_device_change(&v->core, vdevid, VDEV_STATE, (uint32_t)state);
 }
 
 static int tell(struct iod_amdvi_viommu *v, struct iod_amdvi_vdev *user, uint32_t key,

@@ -240,7 +240,7 @@ int iod_smmuv3_viommu_add(struct iod_smmuv3_viommu *v, uint32_t vsid, uint32_t s
 
 int iod_smmuv3_viommu_remove(struct iod_smmuv3_viommu *v, uint32_t vsid)
 {
-	return v ? iod_vdevs_remove(viommu_vdevs(v), vsid) : -EINVAL;
+	return v ? iod_guest_device_remove(&v->core, vsid) : -EINVAL;
 }
 
 int iod_smmuv3_viommu_set_state(struct iod_smmuv3_viommu *v, uint32_t vsid,
@@ -248,7 +248,7 @@ int iod_smmuv3_viommu_set_state(struct iod_smmuv3_viommu *v, uint32_t vsid,
 {
 	if (!v || !state_known(state))
 		return -EINVAL;
-	return iod_vdevs_change(viommu_vdevs(v), vsid, VDEV_STATE, (uint32_t)state, true);
+	return iod_guest_device_change(&v->core, vsid, VDEV_STATE, (uint32_t)state);
 }
 
 static int tell(struct iod_smmuv3_viommu *v, struct iod_smmuv3_vdev *user, uint32_t key,

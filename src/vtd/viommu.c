@@ -209,14 +209,14 @@ int iod_vtd_viommu_add(struct iod_vtd_viommu *v, const struct iod_vtd_vdev *user
 
 int iod_vtd_viommu_remove(struct iod_vtd_viommu *v, uint16_t vsid)
 {
-	return v ? iod_vdevs_remove(&v->core.table[DEVICES], vsid) : -EINVAL;
+	return v ? iod_guest_device_remove(&v->core, vsid) : -EINVAL;
 }
 
 int iod_vtd_viommu_set_state(struct iod_vtd_viommu *v, uint16_t vsid, enum iod_vdev_state state)
 {
 	if (!v || !state_known(state))
 		return -EINVAL;
-	return iod_vdevs_change(&v->core.table[DEVICES], vsid, VDEV_STATE, (uint32_t)state, true);
+	return iod_guest_device_change(&v->core, vsid, VDEV_STATE, (uint32_t)state);
 }
 
 static int tell(struct iod_vtd_viommu *v, struct iod_vtd_vdev *user, uint32_t key,

@@ -209,6 +209,25 @@ static void iommufd_hw_error(void **state)
 	vg_rig_close(r);
 }
 
+/* What was issued and not synced is complete before a device counts as out of order, or as gone. */
+static void devices_wait(void **state)
+{
+	struct rig *r = vg_rig_open(IOD_VTD_VIOMMU_NO_SYNC);
+	const struct words g = vg_dev_tlb(0x10, K4, 0, 0);
+	struct iod_guest_result res;
+
+	iodt_assert_ok(vg_run(r, &g, 1, &res));
+	assert_int_equal(r->syncs, 0);
+	iodt_assert_ok(iod_vtd_viommu_set_state(r->v, 0x10, IOD_VDEV_BLOCKED));
+	assert_int_equal(r->syncs, 1);
+	iodt_assert_ok(iod_vtd_viommu_set_state(r->v, 0x10, IOD_VDEV_ON));
+	assert_int_equal(r->syncs, 1);
+	iodt_assert_ok(vg_run(r, &g, 1, &res));
+	iodt_assert_ok(iod_vtd_viommu_remove(r->v, 0x10));
+	assert_int_equal(r->syncs, 2);
+	vg_rig_close(r);
+}
+
 static void iommufd_prepare(void **state)
 {
 	const struct words g[6] = { vg_p_iotlb(1, 7, 0x8000, 1, 1),
@@ -357,7 +376,7 @@ int main(void)
 		cmocka_unit_test(strangers),	   cmocka_unit_test(pasid_entries),
 		cmocka_unit_test(iommufd_handler), cmocka_unit_test(iommufd_hw_error),
 		cmocka_unit_test(iommufd_prepare), cmocka_unit_test(queue),
-		cmocka_unit_test(memory_fails),
+		cmocka_unit_test(devices_wait),	   cmocka_unit_test(memory_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
