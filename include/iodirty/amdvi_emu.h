@@ -93,7 +93,8 @@ struct iod_amdvi_emu_cfg {
 	struct iod_mem *mem; /**< guest memory: structures, tables, rings, semaphores */
 	/** Copied; NULL: all that is modelled. What is not is taken out of EFR, so that nobody is promised it: SNP,
 	 *  guest virtual APIC and vIOMMU, XT (x2APIC), SMI filter, event counters, device table segments, MARC,
-	 *  dual logs, automatic PPR answers, secure ATS, the switches that turn off Accessed and Dirty of guest tables. */
+	 *  dual logs, automatic PPR answers, secure ATS, the switches that turn off Accessed and Dirty of guest tables;
+	 *  and HDSup without HASup, PPRSup without EPHSup. */
 	const struct iod_amdvi_id *id;
 	/** Of guest (v2) and combined translations; not ATC. IOD_IOTLB_NO_TABLE_ACCESS: no Accessed in their
 	 *  directories, which is not confirmed. */

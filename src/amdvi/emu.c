@@ -26,6 +26,11 @@ static int emu_take_id(struct iod_amdvi_emu *emu, const struct iod_amdvi_id *id)
 		ret = iod_amdvi_id_full(&emu->id);
 	emu->id.efr &= EMU_EFR;
 	emu->id.efr2 &= EMU_EFR2;
+	/* DTEs with HAD=3, or with PPR, are illegal without these; drivers look at HDSup and PPRSup alone. */
+	if (!(emu->id.efr & IOD_AMDVI_EFR_HASUP))
+		emu->id.efr &= ~IOD_AMDVI_EFR_HDSUP;
+	if (!(emu->id.efr & IOD_AMDVI_EFR_EPHSUP))
+		emu->id.efr &= ~IOD_AMDVI_EFR_PPRSUP;
 	/* The reserved code of host levels. */
 	if (iod_amdvi_id_field(emu->id.efr, IOD_AMDVI_EFR_HATS) == 3)
 		emu->id.efr &= ~(UINT64_C(1) << IOD_AMDVI_EFR_HATS_SHIFT);

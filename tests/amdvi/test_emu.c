@@ -42,6 +42,7 @@ static void create_rules(void **state)
 static void features(void **state)
 {
 	const struct iod_amdvi_id all = { .efr = UINT64_MAX, .efr2 = UINT64_MAX };
+	const struct iod_amdvi_id some = { .efr = ~(IODT_BIT(49) | IODT_BIT(50)) };
 	struct iod_amdvi_emu_cfg cfg = { .id = &all };
 	struct amdrig r;
 	uint64_t efr;
@@ -59,6 +60,11 @@ static void features(void **state)
 			    IODT_BIT(52))) == (IODT_BIT(1) | IODT_BIT(4) | IODT_BIT(6) |
 					       IODT_BIT(48) | IODT_BIT(49) | IODT_BIT(52)));
 	assert_int_equal(efr >> 10 & 3, 2); /* 3 is reserved */
+	rig_fini(&r);
+	/* HD needs HA, PPR needs EPH: drivers that look at one alone write DTEs that would be illegal */
+	cfg.id = &some;
+	rig_init(&r, &cfg);
+	assert_false(rig_get(&r, R_EFR) & (IODT_BIT(1) | IODT_BIT(52)));
 	rig_fini(&r);
 }
 
