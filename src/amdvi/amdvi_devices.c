@@ -127,14 +127,18 @@ static int guest_tables(struct devscan *scan, struct iod_device *dev,
 	return ret;
 }
 
-/* Requests that the host table translates, or nobody. */
+/*
+ * Requests that the host table translates, or nobody. UNCONFIRMED whether they pass with TV=0: some emulators let them,
+ * and who asks which memory a device may write had better hear of it.
+ */
 static int host_table(struct devscan *scan, struct iod_device *dev, const struct iod_amdvi_dte *dte)
 {
+	bool table = dte->tv && dte->mode;
 	const char *why;
 
-	if (!dte->tv || (!dte->mode && !dte->ir && !dte->iw))
+	if (!table && !dte->ir && !dte->iw)
 		return devscan_report(scan, dev, IOD_DEVICE_BLOCKED, "blocked");
-	if (!dte->mode)
+	if (!table)
 		return devscan_report(scan, dev, IOD_DEVICE_BYPASS, "pass-through");
 	if (iod_amdvi_dte_get_host(dte, &dev->cfg, &dev->root, &why))
 		return devscan_bad(scan, dev, why, dev->entry_pa);

@@ -236,10 +236,11 @@ static void amd_host(void **state)
 	PUT(fix, DTE(4), V_TV, 3);
 	PUT(fix, DTE(5), IR_IW | TABLE | MODE(3) | 1, 4); /* TV=0 */
 	PUT(fix, DTE(6), IR_IW | TABLE | MODE(7) | V_TV, 5);
+	PUT(fix, DTE(8), TABLE | MODE(3) | 1, 4);	  /* TV=0, and no permissions */
 	PUT(fix, DTE(7), IR_IW | TABLE | MODE(3) | 2, 6); /* V=0 */
 	PUT(fix, DTE(128), BIT(61) | V_TV, 7);		  /* in the second page */
 	visit_amd(fix, ROOT | 1);
-	assert_int_equal(fix->nr, 7);
+	assert_int_equal(fix->nr, 8);
 
 	dev = devfix_get(fix, 1, -1);
 	assert_int_equal(dev->kind, IOD_DEVICE_TRANSLATED);
@@ -255,7 +256,8 @@ static void amd_host(void **state)
 	assert_int_equal(dev->cfg.features, IOD_PT_HW_ACCESS);
 	assert_int_equal(devfix_get(fix, 3, -1)->kind, IOD_DEVICE_BYPASS);
 	assert_int_equal(devfix_get(fix, 4, -1)->kind, IOD_DEVICE_BLOCKED);
-	assert_int_equal(devfix_get(fix, 5, -1)->kind, IOD_DEVICE_BLOCKED);
+	assert_int_equal(devfix_get(fix, 5, -1)->kind, IOD_DEVICE_BYPASS);
+	assert_int_equal(devfix_get(fix, 8, -1)->kind, IOD_DEVICE_BLOCKED);
 	devfix_bad(devfix_get(fix, 6, -1), "mode 7", DTE(6));
 	assert_int_equal(devfix_get(fix, 128, -1)->kind, IOD_DEVICE_BYPASS);
 }
