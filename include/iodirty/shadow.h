@@ -151,7 +151,11 @@ struct iod_shadow_work {
 IOD_API int iod_shadow_invalidate(struct iod_shadow *shadow, const struct iod_inv *inv, size_t nr,
 				  struct iod_shadow_work *work);
 
-/** Everything: iod_shadow_invalidate() of all domains. */
+/**
+ * Everything: iod_shadow_invalidate() of all domains. For a change of memory, too: nobody but the VMM knows when
+ * translate says something else. Memory that goes may be given away when translate does not say it any more and this
+ * has completed, not before.
+ */
 IOD_API int iod_shadow_refresh(struct iod_shadow *shadow, struct iod_shadow_work *work);
 
 /** Figures. */
