@@ -75,7 +75,7 @@ int iod_amdvi_emit(struct amdvi_batch *b, const uint64_t w[2], uint32_t before, 
 /* Behind what was joined, all that the guest command under way needs. */
 int iod_amdvi_emit_alone(struct amdvi_batch *b, const uint64_t w[2], uint32_t sid);
 /* INVALIDATE_IOMMU_PAGES of the host's domain. */
-int iod_amdvi_pages(struct amdvi_batch *b, const uint64_t w[2]);
+int iod_amdvi_pages(struct amdvi_batch *b, uint64_t w0, uint64_t w1);
 
 /* ---- viommu_cmd.c ---- */
 

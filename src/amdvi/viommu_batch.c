@@ -182,15 +182,15 @@ static bool run_take(struct amdvi_run *run, const struct amdvi_run *more)
 	return true;
 }
 
-int iod_amdvi_pages(struct amdvi_batch *b, const uint64_t w[2])
+int iod_amdvi_pages(struct amdvi_batch *b, uint64_t w0, uint64_t w1)
 {
-	unsigned int lg2 = cmd_range_lg2(w[1] & CMD1_ADDR, w[1] & CMD1_S);
-	struct amdvi_run more = { .start = b->g.seen, .w = { w[0], w[1] } };
+	unsigned int lg2 = cmd_range_lg2(w1 & CMD1_ADDR, w1 & CMD1_S);
+	struct amdvi_run more = { .start = b->g.seen, .w = { w0, w1 } };
 	int ret;
 
 	if (lg2 == 64)
-		return iod_amdvi_emit_alone(b, w, 0);
-	more.first = align_down(w[1], lg2) >> PAGE_LG2;
+		return iod_amdvi_emit_alone(b, more.w, 0);
+	more.first = align_down(w1, lg2) >> PAGE_LG2;
 	more.last = more.first | low_mask(lg2 - PAGE_LG2);
 	if (b->v->joins && b->g.run_nr && run_take(&b->run, &more)) {
 		b->g.run_nr++;

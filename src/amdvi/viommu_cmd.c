@@ -29,13 +29,10 @@ static int pages(struct amdvi_batch *b, const uint64_t w[2])
 {
 	const struct iod_vdev *domain = iod_vdevs_find(
 		&b->v->core.table[DOMAINS], (uint32_t)((w[0] & CMD0_PAGES_DOMAIN) >> 32));
-	uint64_t host[2];
 
 	if (b->g.all || !domain) /* no device uses it: nothing is cached */
 		return nothing(b);
-	host[0] = (w[0] & ~CMD0_PAGES_DOMAIN) | (uint64_t)domain->id << 32;
-	host[1] = w[1];
-	return iod_amdvi_pages(b, host);
+	return iod_amdvi_pages(b, (w[0] & ~CMD0_PAGES_DOMAIN) | (uint64_t)domain->id << 32, w[1]);
 }
 
 struct each {
