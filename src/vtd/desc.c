@@ -207,7 +207,8 @@ static INLINE enum iod_cmd_reason check_values(const struct iod_vtd_desc *desc,
 		return IOD_CMD_BAD_PERMISSION;
 	if (HAS(type, drain) && desc->drain && !vtd_ecap(id, IOD_VTD_ECAP_PDS))
 		return IOD_CMD_BAD_PERMISSION;
-	if (HAS(type, am) && desc->am > vtd_mamv(id))
+	/* CAP.MAMV is about the second stage: not about invalidations by PASID. */
+	if (HAS(type, am) && desc->am > (type == IOD_VTD_IOTLB_INV ? vtd_mamv(id) : AM_MAX))
 		return IOD_CMD_BAD_RANGE;
 	if (HAS(type, im) && id && desc->im > iod_vtd_id_field(id->ecap, IOD_VTD_ECAP_MHMV))
 		return IOD_CMD_BAD_RANGE;

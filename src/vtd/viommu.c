@@ -98,7 +98,6 @@ static void set_policy(struct iod_vtd_viommu *v, const struct iod_inv_cost *cost
 	v->joins = !(cfg->flags & (IOD_VTD_VIOMMU_LITERAL | IOD_VTD_VIOMMU_SYNC_EACH));
 	v->map_pasids = cfg->flags & IOD_VTD_VIOMMU_MAP_PASIDS;
 	v->mamv = iod_vtd_id_field(cfg->host.cap, IOD_VTD_CAP_MAMV);
-	v->vmamv = vtd_mamv(&cfg->guest);
 	v->pasid_bits = vtd_pasid_bits(&cfg->host);
 	/* No page-selective invalidation: everything of the PASID is the only one there is. */
 	v->expand =

@@ -38,9 +38,9 @@ struct iod_vtd_viommu {
 	struct iod_vtd_viommu_cfg cfg; /* pointers in it: the callbacks, cookie */
 	struct iod_vtd_sink sink;
 	struct iod_allocator allocator;
-	bool joins;		  /* what fits is joined, what is there already dropped */
-	bool map_pasids;	  /* they have names of their own */
-	unsigned int mamv, vmamv; /* the host's, the guest's */
+	bool joins;	   /* what fits is joined, what is there already dropped */
+	bool map_pasids;   /* they have names of their own */
+	unsigned int mamv; /* the host's */
 	unsigned int pasid_bits, vpasid_bits;
 	uint64_t expand; /* pieces for pages, at most; more: everything of the PASID */
 	struct guest_plain plain[NR_PLAIN]; /* by type */

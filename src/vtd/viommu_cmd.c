@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pgtable/mem.h"
+#include "vtd/id.h"
 
 /* The source-id, as the guest wrote it, of whatever it is. */
 static uint32_t sid_of(const struct iod_vtd_raw_desc *raw)
@@ -370,7 +371,7 @@ static bool is_plain(const struct iod_vtd_viommu *v, const uint64_t w[2])
 		return false;
 	switch (type) {
 	case IOD_VTD_P_IOTLB_INV:
-		return (w[1] & DESC1_AM) <= v->vmamv;
+		return (w[1] & DESC1_AM) <= AM_MAX;
 	case IOD_VTD_DEV_TLB_INV: /* a size that is none */
 		return ~w[1] & (DESC1_ADDR | DESC1_DEV_S);
 	default:
