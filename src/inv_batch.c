@@ -130,16 +130,20 @@ static bool batch_narrow(struct inv_out *o, const struct iod_inv *items, size_t 
 /* Whether it could turn out only after some were issued that the wide command would have been cheaper. */
 static bool batch_is_close(const struct inv_core *inv, const struct iod_inv *items, size_t nr)
 {
-	uint64_t most = 0, limit = inv->budget / inv->cost.command;
+	uint64_t left = inv->budget / inv->cost.command, most;
 	size_t i;
 
 	if (inv->budget == UINT64_MAX)
 		return false;
 	if (inv->repeat)
-		limit /= 2;
-	for (i = 0; i < nr && most <= limit; i++)
-		most += inv->vendor->most(inv, &items[i]);
-	return most > limit;
+		left /= 2;
+	for (i = 0; i < nr; i++) {
+		most = inv->vendor->most(inv, &items[i]);
+		if (most > left)
+			return true;
+		left -= most;
+	}
+	return false;
 }
 
 bool iod_inv_batch(struct inv_out *o, const struct iod_inv *items, size_t nr)

@@ -376,6 +376,12 @@ static bool takes_leaves(const struct inv_block_form *form, const struct iod_inv
 	return align_down(first + low_mask(lg2), lg2) + low_mask(lg2) > last;
 }
 
+/* Whether blocks can name it. Nothing reaches from one half of the addresses into the other. */
+static bool is_nameable(const struct inv_block_form *form, const struct iod_inv *item)
+{
+	return !((item->iova ^ item->last) & HALF) && takes_leaves(form, item);
+}
+
 bool iod_inv_blocks(struct inv_out *o, const struct inv_block_form *form,
 		    const struct iod_inv *items, size_t nr, uint64_t *budget)
 {
@@ -385,9 +391,8 @@ bool iod_inv_blocks(struct inv_out *o, const struct inv_block_form *form,
 	uint64_t cost;
 	size_t i;
 
-	/* Nothing reaches from one half of the addresses into the other. */
 	for (i = 0; i < nr; i++)
-		if (((items[i].iova ^ items[i].last) & HALF) || !takes_leaves(form, &items[i]))
+		if (!is_nameable(form, &items[i]))
 			return false;
 	c.to = &blocks;
 	c.block_cost = inv->cost.command << inv->repeat;
@@ -410,5 +415,7 @@ uint64_t iod_inv_blocks_most(const struct inv_block_form *form, const struct iod
 	uint64_t n = (item->last >> INV_PAGE_LG2) - (item->iova >> INV_PAGE_LG2) + 1;
 	uint64_t most = 2 * fls64(n) + 2 + (n >> form->max_lg2);
 
+	if (!is_nameable(form, item))
+		return UINT64_MAX;
 	return n < most ? n : most;
 }

@@ -52,7 +52,7 @@ struct inv_vendor {
 	unsigned atc_max_lg2;
 	/* First words: which bits tell commands apart; those for devices, and the one that waits, all of it. */
 	uint64_t op_mask, op_atc[2], op_sync;
-	/* Commands that an item of IOD_INV_RANGE takes at most. */
+	/* Commands that an item of IOD_INV_RANGE takes at most; UINT64_MAX: only the wide one takes it. */
 	uint64_t (*most)(const struct inv_core *inv, const struct iod_inv *item);
 	/*
 	 * At most INV_BATCH ranges by address; what that costs is taken from *budget. False: there is no such form,

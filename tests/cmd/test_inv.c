@@ -207,6 +207,30 @@ static void decided_before(void **state)
 	}
 }
 
+/* Nor before it is known that each can be named at all. */
+static void decided_for_the_last(void **state)
+{
+	struct iod_inv item[97];
+	size_t i;
+	unsigned v;
+
+	for (i = 0; i < 96; i++)
+		item[i] = gc_leaves(i * 64, 1);
+	for (v = 0; v < GC_VENDORS; v++) {
+		struct gc_cfg cfg = { .flags = GC_NO_RANGES, .domain = 1 };
+		struct gc *gc = gc_open(&gc_vendors[v], &cfg);
+
+		item[96] = gc_leaves(1 << 20, 512);
+		item[96].leaf_levels = 2;
+		iodt_assert_ok(gc_invalidate(gc, item, 97));
+		GC_EXPECT(gc, "a page of 2 MiB", { .kind = GC_TABLE, .domain = 1 });
+		item[96] = gc_leaves((UINT64_C(1) << 51) - 1, 2);
+		iodt_assert_ok(gc_invalidate(gc, item, 97));
+		GC_EXPECT(gc, "over the middle", { .kind = GC_TABLE, .domain = 1 });
+		gc_close(gc);
+	}
+}
+
 /* Three of four pages, by default: one command for all four. A table among pages is kept apart where that pays. */
 static void covered_by_cost(void **state)
 {
@@ -602,6 +626,7 @@ int main(void)
 		cmocka_unit_test(small_blocks),
 		cmocka_unit_test(decided_together),
 		cmocka_unit_test(decided_before),
+		cmocka_unit_test(decided_for_the_last),
 		cmocka_unit_test(covered_by_cost),
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(costs_without_end),
