@@ -126,7 +126,8 @@ IOD_API int iod_amdvi_emu_reset(struct iod_amdvi_emu *emu);
  */
 IOD_API struct iod_amdvi_regs *iod_amdvi_emu_regs(struct iod_amdvi_emu *emu);
 
-/** Registers were written: the running bits of status follow control, commands are kicked. @return 0, -EINVAL */
+/** Registers were written: the running bits of status follow control, commands are kicked. In the first call after
+ *  create or reset a status that is not 0 is a saved one: rings that had stopped stay so. @return 0, -EINVAL */
 IOD_API int iod_amdvi_emu_update(struct iod_amdvi_emu *emu);
 
 /**

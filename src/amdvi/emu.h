@@ -67,6 +67,7 @@ struct iod_amdvi_emu {
 	pthread_mutex_t lock; /* what follows */
 	_Alignas(8) struct iod_amdvi_regs regs;
 	uint64_t seen; /* control, as iod_amdvi_emu_update() saw it last */
+	bool updated;  /* that was called since the reset */
 	struct emu_dte *dtes;
 	struct emu_cache ctxs;
 	struct emu_runner runner;

@@ -84,6 +84,7 @@ void iod_amd_emu_reset_regs(struct iod_amdvi_emu *emu)
 	emu->regs.evt_base = length;
 	emu->regs.ppr_base = emu->id.efr & IOD_AMDVI_EFR_PPRSUP ? length : 0;
 	emu->seen = 0;
+	emu->updated = false;
 	emu_store(&emu->cmd_on, 0);
 }
 
@@ -201,10 +202,14 @@ int iod_amdvi_emu_update(struct iod_amdvi_emu *emu)
 		return -EINVAL;
 	pthread_mutex_lock(&emu->lock);
 	control = ring_observe64(&emu->regs.control);
+	irqs = emu_late_irqs(emu, control);
+	/* Registers that were saved, before anything ran here: what had stopped there stays so. */
+	if (!emu->updated && emu_load(&emu->regs.status))
+		emu->seen = control;
+	emu->updated = true;
 	emu_run_log(emu, control, IOD_AMDVI_CONTROL_EVENTLOGEN, EVT_RUN);
 	emu_run_log(emu, control, IOD_AMDVI_CONTROL_PPRLOGEN, PPR_RUN);
 	emu_run_commands(emu, control);
-	irqs = emu_late_irqs(emu, control);
 	emu->seen = control;
 	pthread_mutex_unlock(&emu->lock);
 	iod_amd_emu_interrupt(emu, irqs);

@@ -495,6 +495,32 @@ static void reset(void **state)
 	assert_non_null(iod_amdvi_emu_iotlb(r->emu, 1));
 }
 
+/* Registers saved and restored: a log that is full and a buffer that stopped are no other afterwards. */
+static void restored(void **state)
+{
+	struct amdrig *r = *state;
+	struct iod_amdvi_regs saved;
+
+	rig_v1(r, DEV, 0, DOM, rig_page(r));
+	while (!(rig_get(r, R_STATUS) & ST_EVTOVF))
+		assert_int_equal(rig_access(r, DEV, -1, 0x1000, R), -EFAULT);
+	rig_reg(r, R_EVT_HEAD, rig_get(r, R_EVT_TAIL)); /* there would be room */
+	rig_cmd(r, CMD(15), 0);
+	saved = *iod_amdvi_emu_regs(r->emu);
+	assert_int_equal(saved.status & (ST_EVTRUN | ST_CMDRUN | ST_PPRRUN), ST_PPRRUN);
+	assert_int_equal(iod_amdvi_emu_reset(r->emu), 0);
+	*iod_amdvi_emu_regs(r->emu) = saved;
+	assert_int_equal(iod_amdvi_emu_update(r->emu), 0);
+	assert_int_equal(rig_get(r, R_STATUS), saved.status);
+	assert_int_equal(rig_get(r, R_EVT_TAIL), saved.evt_tail);
+	/* as the guest goes on */
+	rig_w64(r, RIG_CMD + saved.cmd_head, CMD(1));
+	rig_reg(r, R_CONTROL, CTRL_ALL & ~(CTRL_CMD | CTRL_EVT));
+	rig_reg(r, R_CONTROL, CTRL_ALL);
+	assert_int_equal(rig_get(r, R_STATUS) & (ST_EVTRUN | ST_CMDRUN), ST_EVTRUN | ST_CMDRUN);
+	rig_wait(r);
+}
+
 #define TEST(f)	    cmocka_unit_test_setup_teardown(f, rig_setup_enabled, rig_teardown)
 #define TEST_OFF(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 
@@ -515,6 +541,7 @@ int main(void)
 		TEST(allocations),
 		cmocka_unit_test(disabled_inside),
 		TEST(reset),
+		TEST(restored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
