@@ -103,7 +103,8 @@ static bool ss_reserved(struct walk *k, uint64_t e, unsigned level, bool leaf)
 		mask |= 1 << 7;
 	if (leaf && level > 1) {
 		mask |= mdl_bits(3 + 9 * level - 1, 12);
-		k->o->beyond |= !mdl_bit(k->u->id.cap, 32 + level);
+		if (!mdl_bit(k->u->id.cap, 32 + level))
+			return true;
 	}
 	return e & mask;
 }
@@ -213,7 +214,8 @@ static bool fs_reserved(struct walk *k, uint64_t e, unsigned level, bool leaf)
 		return mdl_bit(e, 7);
 	if (!leaf || level == 1)
 		return false;
-	k->o->beyond |= level == 3 && !mdl_bit(k->u->id.cap, 56);
+	if (level == 3 && !mdl_bit(k->u->id.cap, 56))
+		return true;
 	return e & mdl_bits(3 + 9 * level - 1, 13); /* bit 12 is PAT */
 }
 

@@ -5,8 +5,8 @@
  * Dirty bits it sets. Nothing here may include a header of the library.
  *
  * Left out, and said so by `beyond`: EAFE, SSIRWE, supervisor writes with WPE = 0, nested tables whose walks are not
- * snooped, reads of the interrupt range. And where a walker that takes what is reserved marks more, not less: pages of a
- * size that the unit has not, SNP without snoop control, addresses between MGAW and an AW of whole levels more.
+ * snooped, reads of the interrupt range. And where a walker that takes what is reserved marks more, not less: SNP without
+ * snoop control, addresses between MGAW and an AW of whole levels more.
  */
 #ifndef MDL_VTD_XLATE_H
 #define MDL_VTD_XLATE_H
