@@ -138,8 +138,9 @@ struct iod_vtd_consumer_ops {
 	 * A wait descriptor: everything before it is to be complete when this returns (fence or not), with PD page
 	 * requests too. Then the consumer writes the status, if SW asks for it; the interrupt of IF is the
 	 * caller's: raise it from @p written.
-	 * @return 0; -ETIMEDOUT: a device-TLB invalidation before it was not answered (ITE: the wait is aborted,
-	 *         the head stays at it); -EIO: it was answered wrongly (ICE, the same); others as above
+	 * @return 0; -ETIMEDOUT: a device-TLB invalidation before it was not answered (ITE: the wait is aborted, its
+	 *         status never written, and the head is behind it); -EIO: it was answered wrongly (ICE: the head
+	 *         stays at it, and it is taken again); others as above
 	 */
 	int (*sync)(void *cookie, const struct iod_vtd_desc *wait);
 	/** The status of a wait descriptor was written (or none was asked for): ICS.IWC, with IF. May be NULL. */
@@ -162,15 +163,15 @@ struct iod_vtd_consume {
 	const uint16_t *sid;
 	uint32_t consumed; /**< out: descriptors consumed */
 	enum iod_vtd_iq_error
-		error;		    /**< out: the error raised, the head stays at that descriptor */
+		error; /**< out: the error raised, the head stays at that descriptor (ITE of a wait: behind it) */
 	enum iod_vtd_iqei iqei;	    /**< out: of an IQE */
 	enum iod_cmd_reason reason; /**< out: why a descriptor was illegal, when decoding tells */
 };
 
 /**
  * Take descriptors out of a queue as a VT-d does: in batches up to each wait, the head written after what it says was
- * done. At an error FSTS is set and the head stays at the descriptor (6.5.2.10); while one of IQE, ITE and ICE is set
- * nothing is consumed. (Hardware may leave ICE set and go on; to stop is what a driver must be able to take.)
+ * done. At an error FSTS is set and the head stays at the descriptor (6.5.2.10; a wait that ITE aborts is behind it,
+ * 6.5.2.11); while one of IQE, ITE and ICE is set nothing is consumed. (Hardware may leave ICE set and go on; to stop is what a driver must be able to take.)
  * @return 0 (error says whether it stopped); -EAGAIN from ops; -EINVAL; -E2BIG
  */
 IOD_API int iod_vtd_iq_consume(struct iod_vtd_consume *consume);

@@ -281,7 +281,10 @@ static void write_status(struct vtd_consumer *v, const struct iod_vtd_desc *wait
 		ring_publish32(at, iod_le32(wait->data));
 }
 
-/* The head is behind the wait before its status tells anybody so. */
+/*
+ * The head is behind the wait before its status tells anybody so. ITE aborts the wait, which was fetched (6.5.2.11): it
+ * is never complete, or whoever issued the invalidation that failed would be told that it went well.
+ */
 static int sync_one(struct consumer *c, const void *raw)
 {
 	struct vtd_consumer *v = (struct vtd_consumer *)c;
@@ -291,9 +294,10 @@ static int sync_one(struct consumer *c, const void *raw)
 	if (ret)
 		return ret;
 	ret = v->ops.sync(v->turn->cookie, &wait);
+	if (!ret || ret == -ETIMEDOUT)
+		iod_consume_done(c, 1);
 	if (ret)
 		return ret;
-	iod_consume_done(c, 1);
 	if (wait.write)
 		write_status(v, &wait);
 	if (v->ops.written)

@@ -70,7 +70,8 @@ static void test_errors_vtd(void **state)
 		iodt_assert_ok(consume(&r));
 		assert_int_equal(r.v.error, IOD_VTD_IQ_ITE);
 		assert_int_equal(r.iqercd, UINT64_C(0x4321) << 48);
-		assert_int_equal(consumed(&r), 0);
+		assert_int_equal(consumed(&r), 1); /* the wait is aborted */
+		assert_int_equal(r.head, r.tail);
 		go_on(&r);
 		r.v.iqercd = NULL;
 		stop(&r, -EINVAL);

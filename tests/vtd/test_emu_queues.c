@@ -159,9 +159,11 @@ static void device_tlbs(void **state)
 	assert_int_equal(rig_get64(r, R_IQERCD) >> 32 & 0xffff, SID);
 	assert_int_not_equal(rig_r64(r, RIG_STATUS), 99);
 	assert_int_equal(r->msis, 1);
+	assert_int_equal(rig_get64(r, R_IQH), rig_get64(r, R_IQT));
 	r->atc_ret = 0;
-	rig_reg(r, R_FSTS, ITE);
-	assert_int_equal(rig_r64(r, RIG_STATUS) & UINT32_MAX, 99);
+	rig_reg(r, R_FSTS, ITE); /* the wait was aborted: nobody is told that all is well */
+	assert_int_not_equal(rig_r64(r, RIG_STATUS) & UINT32_MAX, 99);
+	rig_wait(r);
 	/* answered wrongly: ICE */
 	r->atc_ret = -EIO;
 	rig_desc(r, D_DEV_TLB | D_SID(SID + 1), VA);
