@@ -114,7 +114,7 @@ static void bounded_behind_global(void **state)
 	for (i = 4; i < domains; i++)
 		iodt_assert_ok(iod_vtd_viommu_map_domain(r->v, (uint16_t)i, (uint16_t)DID(i)));
 	for (i = 2; i < 34; i++) /* 256 pieces each */
-		g[i] = vg_p_iotlb(1, 2, i << 32, 17, 0);
+		g[i] = vg_p_iotlb(1, 2, (uint64_t)i << 32, 17, 0);
 	iodt_assert_ok(vg_run(r, g, 34, &res));
 	assert_int_equal(r->nr, domains + 33);
 	vg_rig_close(r);
