@@ -113,6 +113,13 @@ static bool concerns_guest(const struct iod_amdvi_viommu *v, const struct iod_am
 	}
 }
 
+/* Whether it has a DomainID of the host's. 0 is one where the guest may have it; else it is none. */
+static bool names_domain(const struct iod_amdvi_viommu *v, const struct iod_amdvi_event *event)
+{
+	return event->domain || (event->type == IOD_AMDVI_INVALID_DEVICE_REQUEST && !event->gn &&
+				 !v->cfg.first_domain);
+}
+
 int iod_amdvi_viommu_event(struct iod_amdvi_viommu *v, const struct iod_amdvi_raw_event *host,
 			   struct iod_amdvi_raw_event *guest)
 {
@@ -128,7 +135,7 @@ int iod_amdvi_viommu_event(struct iod_amdvi_viommu *v, const struct iod_amdvi_ra
 		return -EOPNOTSUPP;
 	event.virt = 0;
 	ret = guest_devid(v, &event.devid);
-	if (!ret && event.domain)
+	if (!ret && names_domain(v, &event))
 		ret = iod_amdvi_viommu_find_vdomain(v, event.domain, &event.domain);
 	return ret ? ret : iod_amdvi_event_encode(guest, &event);
 }

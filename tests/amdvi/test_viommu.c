@@ -433,6 +433,26 @@ static void page_requests(void **state)
 	rig_close(r);
 }
 
+/* The host's first DomainID may be the guest's as any other. */
+static void event_of_domain_0(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	struct iod_amdvi_sink sink = { .size = sizeof(sink), .issue = issue, .cookie = r };
+	struct iod_amdvi_viommu_cfg cfg = rig_cfg(r, &sink, 0);
+	struct iod_amdvi_event e = { .type = IOD_AMDVI_INVALID_DEVICE_REQUEST,
+				     .devid = (uint16_t)DEVID(0x10) };
+	struct iod_amdvi_raw_event raw;
+
+	cfg.first_domain = 0;
+	rig_start(r, &cfg);
+	iodt_assert_ok(iod_amdvi_event_encode(&raw, &e));
+	iodt_assert_ok(iod_amdvi_viommu_event(r->v, &raw, &raw));
+	iodt_assert_ok(iod_amdvi_event_decode(&e, &raw, NULL));
+	assert_int_equal(r->domain[0], 0);
+	assert_int_equal(e.domain, 1);
+	rig_close(r);
+}
+
 /* ---- objects ---- */
 
 /* Fresh ones, in turn, and none but the guest's. */
@@ -641,17 +661,12 @@ static void queue(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),
-		cmocka_unit_test(joins),
-		cmocka_unit_test(errors),
-		cmocka_unit_test(structures),
-		cmocka_unit_test(all),
-		cmocka_unit_test(host_fails),
-		cmocka_unit_test(page_requests),
-		cmocka_unit_test(domains),
-		cmocka_unit_test(entries),
-		cmocka_unit_test(bad_entries),
-		cmocka_unit_test(refuses_to_show_more),
+		cmocka_unit_test(names),	 cmocka_unit_test(joins),
+		cmocka_unit_test(errors),	 cmocka_unit_test(structures),
+		cmocka_unit_test(all),		 cmocka_unit_test(host_fails),
+		cmocka_unit_test(page_requests), cmocka_unit_test(event_of_domain_0),
+		cmocka_unit_test(domains),	 cmocka_unit_test(entries),
+		cmocka_unit_test(bad_entries),	 cmocka_unit_test(refuses_to_show_more),
 		cmocka_unit_test(queue),
 	};
 
