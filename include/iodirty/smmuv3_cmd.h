@@ -132,7 +132,7 @@ IOD_API int iod_smmuv3_cmd_encode(struct iod_smmuv3_raw_cmd *raw, const struct i
  * VMIDs, StreamIDs or SubstreamIDs of @p id are refused as well. Fields that hardware ignores are 0 in @p cmd:
  * ssid and global without ssv, sid of CFGI_ALL, abort with retry, MSIs of an SMMU without them.
  *
- * An SMMU raises CERROR_ILL for what is refused, but not for BAD_SID and BAD_SSID: such commands do nothing (4.1.7).
+ * An SMMU raises CERROR_ILL for what is refused, but not for BAD_SOURCE, BAD_PASID: such commands do nothing (4.1.7).
  * @return as iod_smmuv3_cmd_encode(); *cmd is all zero when refused, but for op, and sid where the opcode
  *         has one
  */
