@@ -142,6 +142,7 @@ void iodt_model(const struct iodt *t, struct mdl_table *m)
 		m->format = MDL_VTD_SS;
 		m->root = hw.u.vtd_ss.ssptptr;
 		m->levels = hw.u.vtd_ss.aw + 2u;
+		m->ias = t->v->ias;
 		m->hw_access = m->hw_dirty = hw.u.vtd_ss.ssade;
 		break;
 	case IOD_VTD_FS:

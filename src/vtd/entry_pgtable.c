@@ -18,6 +18,7 @@
 #define OAS	    52u
 #define TABLE_PTR   MASK64(63, 12)
 #define AW_BITS(aw) (12 + 9 * AW_LEVELS(aw))
+#define MGAW_MIN    30u /* no table has so few bits */
 
 /* ---- into entries ---- */
 
@@ -125,7 +126,7 @@ static uint32_t second_ias(unsigned aw, const struct iod_vtd_id *id)
 {
 	uint32_t mgaw = id ? iod_vtd_id_field(id->cap, IOD_VTD_CAP_MGAW) + 1 : 64;
 
-	return mgaw < AW_BITS(aw) && mgaw > AW_BITS(aw) - 9 ? mgaw : 0;
+	return mgaw < AW_BITS(aw) && mgaw > MGAW_MIN ? mgaw : 0;
 }
 
 /* Sizes that the unit has not are reserved in entries; 0: it has all. */

@@ -212,8 +212,8 @@ static inline int pt_fmt_init(struct iod_pgtable *pt, const struct iod_pgtable_c
 		return -EOPNOTSUPP;
 	if (levels < 3 || levels > 5 || (cfg->granule && cfg->granule != 4096))
 		return -EINVAL;
-	/* MGAW may be smaller than what the levels span, but not by a whole level. */
-	if (ias > 12 + 9 * levels || ias <= 3 + 9 * levels || oas < 32 || oas > 52)
+	/* MGAW may be smaller than what the levels span, also by a whole level: 39 bits where SAGAW has 4 levels. */
+	if (ias > 12 + 9 * levels || ias <= 30 || oas < 32 || oas > 52)
 		return -ERANGE;
 	/* SSADE is one switch for both. */
 	if (pt->features & IOD_PT_HW_ACCESS)

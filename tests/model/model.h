@@ -28,11 +28,11 @@ struct mdl_table {
 	enum mdl_format format;
 	uint64_t root;
 	unsigned granule_lg2; /* ARM 12/14/16, others 12 */
-	unsigned ias;	      /* ARM: 64-TnSZ / 64-S2T0SZ (32-bit LPAE: ias <= 32) */
-	int start_level;      /* ARM level of the root, 0..3; S2 concatenation follows from ias */
-	unsigned levels;      /* VT-d SS 3/4/5, FS and AMD v2 4/5, AMD v1 Mode 1..6 */
-	unsigned oas;	      /* output address bits, 0: not checked */
-	bool upper;	      /* ARM TTBR1: the top 2^ias addresses (of 2^32 if lpae32) */
+	unsigned ias; /* ARM: 64-TnSZ / 64-S2T0SZ (32-bit LPAE: ias <= 32); VT-d SS: MGAW, 0: all */
+	int start_level; /* ARM level of the root, 0..3; S2 concatenation follows from ias */
+	unsigned levels; /* VT-d SS 3/4/5, FS and AMD v2 4/5, AMD v1 Mode 1..6 */
+	unsigned oas;	 /* output address bits, 0: not checked */
+	bool upper;	 /* ARM TTBR1: the top 2^ias addresses (of 2^32 if lpae32) */
 	bool lpae32;
 	bool lpa52; /* 64K granule, OA[51:48] in bits 15:12, 4T blocks */
 	bool s2fwb; /* changes memory types only, so nothing here */

@@ -40,7 +40,7 @@ static unsigned ss_width(const struct mdl_table *t)
 static bool ss_to_off(const struct mdl_table *t, uint64_t iova, uint64_t *off)
 {
 	*off = iova;
-	return iova <= mdl_low(ss_width(t));
+	return iova <= mdl_low(t->ias ? t->ias : ss_width(t)); /* MGAW */
 }
 
 static uint64_t ss_to_iova(const struct mdl_table *t, uint64_t off)

@@ -477,6 +477,34 @@ static void sizes(void **state)
 	rig_fini(&r);
 }
 
+/* Input addresses end at MGAW, however many levels there are; those of a second stage behind a first one, too. */
+static void mgaw(void **state)
+{
+	struct iod_vtd_emu_cfg cfg = { .size = sizeof(cfg) };
+	const uint64_t va = IODT_BIT(39);
+	struct iod_vtd_id id;
+	struct emurig r;
+	uint64_t root;
+
+	(void)state;
+	assert_int_equal(iod_vtd_id_full(&id), 0);
+	id.cap = (id.cap & ~IOD_VTD_CAP_MGAW) | UINT64_C(38) << 16;
+	cfg.id = &id;
+	rig_init(&r, &cfg);
+	rig_enable(&r, true);
+	root = rig_scalable(&r, SID, 0, PGTT_SS, 5, 0);
+	rig_map(&r, root, 4, va, 0, PG | SS_RW, SS_RW, 0);
+	rig_map(&r, root, 4, va - 4096, 0, PG | SS_RW, SS_RW, 0);
+	rig_refused(&r, SID, -1, va, R, 0x84);
+	rig_ok(&r, SID, -1, va - 4096, R, PG);
+	rig_second_stage(&r, SS_RW);
+	rig_map(&r, r.ss_root, 4, va, 0, PG | SS_RW, SS_RW, 0);
+	root = rig_scalable(&r, SID, 1, PGTT_NESTED, 6, 0);
+	rig_map(&r, root, 4, VA, 0, va | FS_USER, FS_USER, RIG_IPA_OFF);
+	rig_refused(&r, SID, 1, VA, R, 0x74);
+	rig_fini(&r);
+}
+
 #define LEGACY(f)   cmocka_unit_test_setup_teardown(f, rig_setup_legacy, rig_teardown)
 #define SCALABLE(f) cmocka_unit_test_setup_teardown(f, rig_setup_scalable, rig_teardown)
 
@@ -489,7 +517,7 @@ int main(void)
 		SCALABLE(nested_update), SCALABLE(unwritable),	     SCALABLE(unsnooped),
 		SCALABLE(fpd),		 LEGACY(overflow),	     LEGACY(interrupt),
 		SCALABLE(ats),		 cmocka_unit_test(ats_nw),   LEGACY(interrupt_between),
-		cmocka_unit_test(sizes),
+		cmocka_unit_test(sizes), cmocka_unit_test(mgaw),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

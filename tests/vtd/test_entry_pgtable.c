@@ -207,6 +207,11 @@ static void test_capabilities(void **state)
 	assert_true(cfg.pgsize_bitmap == (IODT_4K | IODT_2M));
 	assert_int_equal(cfg.ias, 38);
 	walk(rig->mem, &cfg, root);
+	iodt_assert_ok(iod_vtd_pasid_set_second(&pasid, &rig->ss_info, 1, NULL));
+	pasid.aw = 2; /* client parts: 4 levels of 48 bits, MGAW 39 */
+	id.cap += UINT64_C(1) << 16;
+	iodt_assert_ok(iod_vtd_pasid_get_second(&pasid, &id, 0, &cfg, &root, NULL));
+	assert_int_equal(cfg.ias, 39);
 	iodt_assert_ok(iod_vtd_pasid_get_second(&pasid, NULL, 0, &cfg, &root, NULL));
 	assert_true(!cfg.pgsize_bitmap && !cfg.ias);
 }
