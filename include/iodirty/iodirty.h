@@ -6,14 +6,14 @@
 #ifndef IODIRTY_IODIRTY_H
 #define IODIRTY_IODIRTY_H
 
-#include <iodirty/amdvi_queue.h>
-#include <iodirty/amdvi_viommu.h>
 #include <iodirty/amdvi.h>
 #include <iodirty/amdvi_cmd.h>
 #include <iodirty/amdvi_dte.h>
 #include <iodirty/amdvi_emu.h>
 #include <iodirty/amdvi_event.h>
 #include <iodirty/amdvi_inv.h>
+#include <iodirty/amdvi_queue.h>
+#include <iodirty/amdvi_viommu.h>
 #include <iodirty/bitmap.h>
 #include <iodirty/command.h>
 #include <iodirty/devices.h>
@@ -43,14 +43,14 @@
 #include <iodirty/unmap.h>
 #include <iodirty/version.h>
 #include <iodirty/viommu.h>
-#include <iodirty/vtd_queue.h>
-#include <iodirty/vtd_shadow.h>
-#include <iodirty/vtd_viommu.h>
 #include <iodirty/vtd.h>
 #include <iodirty/vtd_desc.h>
 #include <iodirty/vtd_emu.h>
 #include <iodirty/vtd_entry.h>
 #include <iodirty/vtd_event.h>
 #include <iodirty/vtd_inv.h>
+#include <iodirty/vtd_queue.h>
+#include <iodirty/vtd_shadow.h>
+#include <iodirty/vtd_viommu.h>
 
 #endif
