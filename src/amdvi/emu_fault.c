@@ -135,9 +135,9 @@ static bool emu_suppressed(struct emu_op *op, struct emu_dte **cached)
 	*cached = NULL;
 	if (op->event.type != IOD_AMDVI_IO_PAGE_FAULT)
 		return false;
-	if (own && (own->sa || !own->se))
-		return own->sa;
-	if (iod_amd_emu_dte(op->emu, (uint16_t)op->req.source, &dte, &type, &fetch))
+	if (op->sa)
+		return true;
+	if (!op->se || iod_amd_emu_dte(op->emu, (uint16_t)op->req.source, &dte, &type, &fetch))
 		return false;
 	if (!own && (dte->dte.sa || !dte->dte.se))
 		return dte->dte.sa;
