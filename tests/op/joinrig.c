@@ -274,3 +274,33 @@ struct iod_gpa_join_info joinrig_info(const struct joinrig *r)
 	iodt_assert_ok(iod_gpa_join_get_info(r->join, &info));
 	return info;
 }
+
+/* ---- what is reported ---- */
+
+/* Exactly these frames, in all of the log. */
+void joinrig_assert_frames(struct joinrig *r, const unsigned int *frame, size_t n)
+{
+	uint64_t want = 0, per = r->t->page / r->granule;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		assert_true(iodt_bits_get(&r->bits, r->base + frame[i] * r->t->page));
+		want += per;
+	}
+	assert_int_equal(iodt_bits_count(&r->bits), want);
+}
+
+void joinrig_assert_synced(struct joinrig *r, const unsigned int *frame, size_t n)
+{
+	iodt_assert_ok(joinrig_sync(r, 0, JOINRIG_FRAMES, 0));
+	joinrig_assert_frames(r, frame, n);
+}
+
+void joinrig_open_started(struct joinrig *r, struct iodt *t)
+{
+	static const struct joinrig_cfg cfg = { 0 };
+
+	joinrig_open(r, t, &cfg);
+	joinrig_start(r);
+	r->small = true;
+}

@@ -61,4 +61,13 @@ void joinrig_copy(struct joinrig *r);
 unsigned int joinrig_stale(const struct joinrig *r);
 struct iod_gpa_join_info joinrig_info(const struct joinrig *r);
 
+/* Exactly these frames, in all of the log, from what was synced last; and of a sync made now. */
+void joinrig_assert_frames(struct joinrig *r, const unsigned int *frame, size_t n);
+void joinrig_assert_synced(struct joinrig *r, const unsigned int *frame, size_t n);
+#define JOINRIG_THESE(...)                     \
+	(const unsigned int[]){ __VA_ARGS__ }, \
+		IODT_ARRAY_SIZE(((const unsigned int[]){ __VA_ARGS__ }))
+/* With default sizes, and a log that is started. */
+void joinrig_open_started(struct joinrig *r, struct iodt *t);
+
 #endif
