@@ -129,4 +129,18 @@ struct iod_inv gc_tables(uint64_t first, uint64_t n);
 /* What covers more than was asked for is never worth it. */
 extern const struct iod_inv_cost gc_never;
 
+#define GC_PAGE(n) ((uint64_t)(n) << 12)
+
+static const struct gc_cmd gc_sync_cmd = { .kind = GC_SYNC };
+
+/* What is expected: n pages of a domain. */
+static inline struct gc_cmd gc_pages(uint32_t domain, uint64_t first, uint64_t n, bool leaf)
+{
+	return (struct gc_cmd){ .kind = GC_PAGES,
+				.domain = domain,
+				.leaf = leaf,
+				.first = GC_PAGE(first),
+				.last = GC_PAGE(first + n) - 1 };
+}
+
 #endif

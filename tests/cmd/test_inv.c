@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The objects between a gather and VT-d or an AMD IOMMU: which commands each kind of table takes, and how many; the
- * cost model; domains; devices, and the order of it all; errata. R8, R101, R103, R107, R111 to R113, R122.
+ * The objects between a gather and VT-d or an AMD IOMMU: which commands each kind of table takes, and how many;
+ * domains; devices, and the order of it all; errata. What costs decide is in test_inv_cost.c. R8, R101, R103, R107, R111 to R113, R122.
  */
 #include "gcmd.h"
 
-#define PAGE(n) ((uint64_t)(n) << 12)
-#define TIB	(UINT64_C(1) << 28) /* in pages */
-
-static const struct gc_cmd sync_cmd = { .kind = GC_SYNC };
-
-static struct gc_cmd pages(uint32_t domain, uint64_t first, uint64_t n, bool leaf)
-{
-	return (struct gc_cmd){ .kind = GC_PAGES,
-				.domain = domain,
-				.leaf = leaf,
-				.first = PAGE(first),
-				.last = PAGE(first + n) - 1 };
-}
+#define TIB (UINT64_C(1) << 28) /* in pages */
 
 static void one(struct gc *gc, struct iod_inv item)
 {
@@ -75,21 +63,21 @@ static void which_command(void **state)
 		cfg.cost = &gc_never;
 		gc = gc_open(&gc_vendors[w->vendor], &cfg);
 		c.kind = GC_PAGES;
-		c.first = PAGE(0x12345);
+		c.first = GC_PAGE(0x12345);
 		c.last = c.first + 0xfff;
 		one(gc, gc_tables(0x12345, 1));
-		GC_EXPECT(gc, w->name, c, sync_cmd);
+		GC_EXPECT(gc, w->name, c, gc_sync_cmd);
 		c.leaf = true;
 		one(gc, gc_leaves(0x12345, 1));
-		GC_EXPECT(gc, w->name, c, sync_cmd);
-		c.first = PAGE(0x200);
-		c.last = PAGE(0x400) - 1;
+		GC_EXPECT(gc, w->name, c, gc_sync_cmd);
+		c.first = GC_PAGE(0x200);
+		c.last = GC_PAGE(0x400) - 1;
 		one(gc, gc_leaves(0x200, 0x200));
-		GC_EXPECT(gc, w->name, c, sync_cmd);
+		GC_EXPECT(gc, w->name, c, gc_sync_cmd);
 		kind(gc, IOD_INV_DOMAIN);
-		GC_EXPECT(gc, w->name, w->wide, sync_cmd);
+		GC_EXPECT(gc, w->name, w->wide, gc_sync_cmd);
 		kind(gc, IOD_INV_ALL);
-		GC_EXPECT(gc, w->name, { .kind = GC_ALL }, sync_cmd);
+		GC_EXPECT(gc, w->name, { .kind = GC_ALL }, gc_sync_cmd);
 		gc_close(gc);
 	}
 }
@@ -135,7 +123,7 @@ static void small_blocks(void **state)
 	size_t i;
 
 	one(gc, gc_tables(TIB, TIB));
-	GC_EXPECT(gc, "1 TiB", { .kind = GC_TABLE, .domain = 1 }, sync_cmd);
+	GC_EXPECT(gc, "1 TiB", { .kind = GC_TABLE, .domain = 1 }, gc_sync_cmd);
 	gc_close(gc);
 	cfg.mamv = 9 + 1;
 	cfg.cost = &gc_never;
@@ -150,158 +138,8 @@ static void small_blocks(void **state)
 	cfg.no_psi = true;
 	gc = gc_open(&gc_vendors[GC_VTD], &cfg);
 	one(gc, gc_leaves(5, 1));
-	GC_EXPECT(gc, "no PSI", { .kind = GC_TABLE, .domain = 1 }, sync_cmd);
+	GC_EXPECT(gc, "no PSI", { .kind = GC_TABLE, .domain = 1 }, gc_sync_cmd);
 	gc_close(gc);
-}
-
-/* By default 500 commands are as dear as everything: decided for all items that are handed over together. */
-static void decided_together(void **state)
-{
-	static struct iod_inv item[600];
-	size_t i;
-	unsigned v;
-
-	for (i = 0; i < 600; i++)
-		item[i] = gc_leaves(0x10000 + i * 64, 1);
-	for (v = 0; v < GC_VENDORS; v++) {
-		struct gc_cfg cfg = { .domain = 1 };
-		struct gc *gc = gc_open(&gc_vendors[v], &cfg);
-
-		iodt_assert_ok(gc_invalidate(gc, item, 500));
-		assert_int_equal(gc->nr, 500);
-		gc_reset(gc);
-		iodt_assert_ok(gc_invalidate(gc, item, 501));
-		GC_EXPECT(gc, "501", { .kind = GC_TABLE, .domain = 1 });
-		iodt_assert_ok(gc_invalidate(gc, item, 600));
-		GC_EXPECT(gc, "600", { .kind = GC_TABLE, .domain = 1 });
-		gc_close(gc);
-	}
-}
-
-/* Few items of many blocks: none is issued before it is known that all of them are cheaper than everything. */
-static void decided_before(void **state)
-{
-	static const struct iod_inv_cost cost = { .size = sizeof(cost), .page = IOD_INV_NEVER };
-	struct iod_inv item[32];
-	size_t i;
-	unsigned v;
-
-	for (i = 0; i < 32; i++)
-		item[i] = gc_leaves((i << 20) + 1, 2046); /* 20 blocks each */
-	for (v = 0; v < GC_VENDORS; v++) {
-		struct gc_cfg cfg = { .domain = 1, .cost = &cost };
-		struct gc *gc = gc_open(&gc_vendors[v], &cfg);
-
-		iodt_assert_ok(gc_invalidate(gc, item, 25));
-		assert_int_equal(gc->nr, 500);
-		gc_reset(gc);
-		iodt_assert_ok(gc_invalidate(gc, item, 32));
-		GC_EXPECT(gc, "32", { .kind = GC_TABLE, .domain = 1 });
-		gc_close(gc);
-		cfg.flags = GC_REPEAT;
-		gc = gc_open(&gc_vendors[v], &cfg);
-		iodt_assert_ok(gc_invalidate(gc, item, 20));
-		GC_EXPECT(gc, "twice", { .kind = GC_TABLE, .domain = 1 },
-			  { .kind = GC_TABLE, .domain = 1 });
-		gc_close(gc);
-	}
-}
-
-/* Nor before it is known that each can be named at all. */
-static void decided_for_the_last(void **state)
-{
-	struct iod_inv item[97];
-	size_t i;
-	unsigned v;
-
-	for (i = 0; i < 96; i++)
-		item[i] = gc_leaves(i * 64, 1);
-	for (v = 0; v < GC_VENDORS; v++) {
-		struct gc_cfg cfg = { .flags = GC_NO_RANGES, .domain = 1 };
-		struct gc *gc = gc_open(&gc_vendors[v], &cfg);
-
-		item[96] = gc_leaves(1 << 20, 512);
-		item[96].leaf_levels = 2;
-		iodt_assert_ok(gc_invalidate(gc, item, 97));
-		GC_EXPECT(gc, "a page of 2 MiB", { .kind = GC_TABLE, .domain = 1 });
-		item[96] = gc_leaves((UINT64_C(1) << 51) - 1, 2);
-		iodt_assert_ok(gc_invalidate(gc, item, 97));
-		GC_EXPECT(gc, "over the middle", { .kind = GC_TABLE, .domain = 1 });
-		gc_close(gc);
-	}
-}
-
-/* Three of four pages, by default: one command for all four. A table among pages is kept apart where that pays. */
-static void covered_by_cost(void **state)
-{
-	unsigned v;
-
-	for (v = 0; v < GC_VENDORS; v++) {
-		struct iod_inv_cost cost = gc_never;
-		struct gc_cfg cfg = { .domain = 1 };
-		struct gc *gc = gc_open(&gc_vendors[v], &cfg);
-		const struct iod_inv mixed[] = { gc_leaves(0, 512), gc_tables(1024, 512),
-						 gc_leaves(512, 512), gc_leaves(1536, 512) };
-		const struct iod_inv inside[] = { gc_tables(16, 1), gc_leaves(0, 512) };
-
-		one(gc, gc_leaves(1, 3));
-		GC_EXPECT(gc, "three", pages(1, 0, 4, true), sync_cmd);
-		/* 8 MiB: one command with walk caches, 110 + 30, is less than two */
-		iodt_assert_ok(gc_invalidate(gc, mixed, 4));
-		GC_EXPECT(gc, "mixed", pages(1, 0, 2048, false));
-		gc_close(gc);
-		cfg.cost = &cost;
-		gc = gc_open(&gc_vendors[v], &cfg);
-		one(gc, gc_leaves(1, 3));
-		GC_EXPECT(gc, "three", pages(1, 1, 1, true), pages(1, 2, 2, true), sync_cmd);
-		/* that for leaves reaches over the table */
-		iodt_assert_ok(gc_invalidate(gc, mixed, 4));
-		GC_EXPECT(gc, "mixed", pages(1, 1024, 512, false), pages(1, 0, 2048, true));
-		iodt_assert_ok(gc_invalidate(gc, inside, 2));
-		GC_EXPECT(gc, "inside", pages(1, 16, 1, false), pages(1, 0, 512, true));
-		gc_close(gc);
-	}
-}
-
-/* Numbers that sum up to more than there is decide nothing, and leave nothing out. */
-static void costs_without_end(void **state)
-{
-	static const struct iod_inv_cost dear = { .size = sizeof(dear),
-						  .command = IOD_INV_NEVER,
-						  .domain = IOD_INV_NEVER,
-						  .page = IOD_INV_NEVER };
-	const struct iod_inv both[] = { gc_tables(16, 1), gc_leaves(64, 1) };
-	unsigned v;
-
-	for (v = 0; v < GC_VENDORS; v++) {
-		struct gc_cfg cfg = { .flags = GC_NO_RANGES, .domain = 1, .cost = &dear };
-		struct gc *gc = gc_open(&gc_vendors[v], &cfg);
-
-		iodt_assert_ok(gc_invalidate(gc, both, 2));
-		GC_EXPECT(gc, "both", pages(1, 16, 1, false), pages(1, 64, 1, true));
-		gc_close(gc);
-	}
-}
-
-/* Whatever everything costs: never more than 2^20 commands for some items. */
-static void bounded(void **state)
-{
-	static const struct iod_inv_cost cost = { .size = sizeof(cost), .domain = IOD_INV_NEVER };
-	const struct iod_inv apart[] = { gc_leaves(0, 1 << 19), gc_leaves(1 << 20, 1 << 19),
-					 gc_leaves(1 << 21, 1) };
-	unsigned v;
-
-	for (v = 0; v < GC_VENDORS; v++) {
-		struct gc_cfg cfg = { .flags = GC_NO_RANGES, .domain = 1, .cost = &cost };
-		struct gc *gc = gc_open(&gc_vendors[v], &cfg);
-		size_t n;
-
-		assert_int_equal(gc->v->encode(gc->inv, false, apart, 2, NULL, 0, &n), -ENOSPC);
-		assert_int_equal(n, 1 << 20);
-		iodt_assert_ok(gc_invalidate(gc, apart, 3));
-		GC_EXPECT(gc, "too many", { .kind = GC_TABLE, .domain = 1 });
-		gc_close(gc);
-	}
 }
 
 /* ---- several domains ---- */
@@ -325,14 +163,14 @@ static void domains(void **state)
 		assert_int_equal(d->remove_domain(gc->inv, 63), -ENOENT);
 		assert_int_equal(d->remove_domain(gc->inv, 7), -ENOENT);
 		one(gc, gc_leaves(5, 1));
-		GC_EXPECT(gc, "four", pages(7, 5, 1, true), pages(0, 5, 1, true),
-			  pages(64, 5, 1, true), pages(0xffff, 5, 1, true), sync_cmd);
+		GC_EXPECT(gc, "four", gc_pages(7, 5, 1, true), gc_pages(0, 5, 1, true),
+			  gc_pages(64, 5, 1, true), gc_pages(0xffff, 5, 1, true), gc_sync_cmd);
 		iodt_assert_ok(d->remove_domain(gc->inv, 0));
 		assert_int_equal(d->remove_domain(gc->inv, 0), -ENOENT);
 		kind(gc, IOD_INV_DOMAIN);
 		GC_EXPECT(gc, "three", { .kind = GC_TABLE, .domain = 7 },
 			  { .kind = GC_TABLE, .domain = 64 },
-			  { .kind = GC_TABLE, .domain = 0xffff }, sync_cmd);
+			  { .kind = GC_TABLE, .domain = 0xffff }, gc_sync_cmd);
 		iodt_assert_ok(d->stats(gc->inv, f));
 		assert_int_equal(f[2], 3);
 		/* all there are */
@@ -358,9 +196,9 @@ static void nested_vtd(void **state)
 
 	iodt_assert_ok(gc->v->add_domain(gc->inv, 8));
 	one(gc, gc_leaves(5, 1));
-	GC_EXPECT(gc, "narrow", pages(7, 5, 1, false), pages(8, 5, 1, false), sync_cmd);
+	GC_EXPECT(gc, "narrow", gc_pages(7, 5, 1, false), gc_pages(8, 5, 1, false), gc_sync_cmd);
 	iodt_assert_ok(gc_invalidate(gc, both, 2));
-	GC_EXPECT(gc, "both", pages(7, 0, 512, false), pages(8, 0, 512, false));
+	GC_EXPECT(gc, "both", gc_pages(7, 0, 512, false), gc_pages(8, 0, 512, false));
 	gc_close(gc);
 }
 
@@ -381,11 +219,11 @@ static void nested_amd(void **state)
 
 	iodt_assert_ok(v->add_domain(gc->inv, 8));
 	one(gc, item);
-	GC_EXPECT(gc, "narrow", pages(7, 5, 1, true), pages(8, 5, 1, true), sync_cmd, GUEST(7, 0),
-		  GUEST(7, 1), GUEST(8, 0), GUEST(8, 1), sync_cmd);
+	GC_EXPECT(gc, "narrow", gc_pages(7, 5, 1, true), gc_pages(8, 5, 1, true), gc_sync_cmd,
+		  GUEST(7, 0), GUEST(7, 1), GUEST(8, 0), GUEST(8, 1), gc_sync_cmd);
 	kind(gc, IOD_INV_DOMAIN);
 	GC_EXPECT(gc, "wide", { .kind = GC_TABLE, .domain = 7 }, { .kind = GC_TABLE, .domain = 8 },
-		  sync_cmd, GUEST(7, 0), GUEST(7, 1), GUEST(8, 0), GUEST(8, 1), sync_cmd);
+		  gc_sync_cmd, GUEST(7, 0), GUEST(7, 1), GUEST(8, 0), GUEST(8, 1), gc_sync_cmd);
 	iodt_assert_ok(v->encode(gc->inv, false, &item, 1, raw, 16, &n));
 	assert_int_equal(n, 2 + 1 + 4);
 	assert_int_equal(gc_decode(gc, &raw[2 * 2]).kind, GC_SYNC);
@@ -394,7 +232,7 @@ static void nested_amd(void **state)
 	cfg.pasids = 0;
 	gc = gc_open(v, &cfg);
 	one(gc, item);
-	GC_EXPECT(gc, "not known", { .kind = GC_ALL }, sync_cmd);
+	GC_EXPECT(gc, "not known", { .kind = GC_ALL }, gc_sync_cmd);
 	gc_close(gc);
 	/* or too many to be worth it: 256 * 8 commands are more than 200000 */
 	cfg.pasids = 256;
@@ -405,13 +243,13 @@ static void nested_amd(void **state)
 	for (n = 1; n < 8; n++)
 		iodt_assert_ok(v->add_domain(gc->inv, (uint16_t)n + 100));
 	one(gc, item);
-	GC_EXPECT(gc, "too many", { .kind = GC_ALL }, sync_cmd);
+	GC_EXPECT(gc, "too many", { .kind = GC_ALL }, gc_sync_cmd);
 	gc_close(gc);
 	/* the caller knows better */
 	cfg.flags |= GC_NO_COMBINED;
 	gc = gc_open(v, &cfg);
 	one(gc, item);
-	GC_EXPECT(gc, "enough", pages(7, 5, 1, true), sync_cmd);
+	GC_EXPECT(gc, "enough", gc_pages(7, 5, 1, true), gc_sync_cmd);
 	gc_close(gc);
 	/* nothing takes what nobody can name */
 	cfg = (struct gc_cfg){ .flags = GC_NESTED, .no_ia = true };
@@ -428,7 +266,7 @@ static void nested_amd(void **state)
 static struct gc_cmd dev_cmd(uint32_t id, uint64_t first, uint64_t n)
 {
 	return (struct gc_cmd){
-		.kind = GC_DEV, .dev = id, .first = PAGE(first), .last = PAGE(first + n) - 1
+		.kind = GC_DEV, .dev = id, .first = GC_PAGE(first), .last = GC_PAGE(first + n) - 1
 	};
 }
 
@@ -455,22 +293,23 @@ static void order(void **state)
 		struct iod_inv item = gc_leaves(5, 1), table = gc_tables(512, 512);
 
 		one(gc, item);
-		GC_EXPECT(gc, "no device", pages(1, 5, 1, true), sync_cmd);
+		GC_EXPECT(gc, "no device", gc_pages(1, 5, 1, true), gc_sync_cmd);
 		iodt_assert_ok(gc->v->add_device(gc->inv, &dev));
 		one(gc, item);
-		GC_EXPECT(gc, "new", pages(1, 5, 1, true), sync_cmd, dev_all(0x100), sync_cmd);
+		GC_EXPECT(gc, "new", gc_pages(1, 5, 1, true), gc_sync_cmd, dev_all(0x100),
+			  gc_sync_cmd);
 		/* nothing that a device holds before the IOMMU has forgotten it */
 		iodt_assert_ok(gc_invalidate(gc, &item, 1));
-		GC_EXPECT(gc, "not yet", pages(1, 5, 1, true));
+		GC_EXPECT(gc, "not yet", gc_pages(1, 5, 1, true));
 		iodt_assert_ok(gc_sync(gc));
-		GC_EXPECT(gc, "then", sync_cmd, dev_cmd(0x100, 5, 1), sync_cmd);
+		GC_EXPECT(gc, "then", gc_sync_cmd, dev_cmd(0x100, 5, 1), gc_sync_cmd);
 		iodt_assert_ok(gc_sync(gc));
-		GC_EXPECT(gc, "nothing is left", sync_cmd);
+		GC_EXPECT(gc, "nothing is left", gc_sync_cmd);
 		/* devices know nothing of tables */
 		table.flags = IOD_INV_NO_LEAVES;
 		table.leaf_levels = 0;
 		one(gc, table);
-		GC_EXPECT(gc, "an empty table", pages(1, 512, 512, false), sync_cmd);
+		GC_EXPECT(gc, "an empty table", gc_pages(1, 512, 512, false), gc_sync_cmd);
 		gc_close(gc);
 	}
 }
@@ -501,8 +340,8 @@ static void one_target(void **state)
 			want[i].by_pasid = devs[i].has_pasid;
 		}
 		one(gc, gc_leaves(0x205, 1));
-		GC_EXPECT(gc, "three", pages(1, 0x205, 1, true), sync_cmd, want[0], want[1],
-			  want[2], sync_cmd);
+		GC_EXPECT(gc, "three", gc_pages(1, 0x205, 1, true), gc_sync_cmd, want[0], want[1],
+			  want[2], gc_sync_cmd);
 		iodt_assert_ok(gc->v->remove_device(gc->inv, &devs[0]));
 		assert_int_equal(gc->v->remove_device(gc->inv, &devs[0]), -ENOENT);
 		kind(gc, IOD_INV_DOMAIN);
@@ -528,8 +367,8 @@ static void nested_devices(void **state)
 	settled(gc, &plain);
 	settled(gc, &pasids);
 	one(gc, gc_leaves(5, 1));
-	GC_EXPECT(gc, "VT-d", pages(7, 5, 1, false), sync_cmd, dev_all(1), dev_all(2), every,
-		  sync_cmd);
+	GC_EXPECT(gc, "VT-d", gc_pages(7, 5, 1, false), gc_sync_cmd, dev_all(1), dev_all(2), every,
+		  gc_sync_cmd);
 	gc_close(gc);
 	gc = gc_open(&gc_vendors[GC_AMD], &cfg);
 	assert_int_equal(gc->v->add_device(gc->inv, &pasids), -EINVAL);
@@ -541,8 +380,8 @@ static void nested_devices(void **state)
 	settled(gc, &plain);
 	settled(gc, &pasids);
 	one(gc, gc_leaves(5, 1));
-	GC_EXPECT(gc, "AMD", pages(7, 5, 1, true), sync_cmd, dev_all(1), dev_all(2), guest, guest1,
-		  sync_cmd);
+	GC_EXPECT(gc, "AMD", gc_pages(7, 5, 1, true), gc_sync_cmd, dev_all(1), dev_all(2), guest,
+		  guest1, gc_sync_cmd);
 	gc_close(gc);
 }
 
@@ -567,8 +406,8 @@ static void nothing_is_forgotten(void **state)
 			iodt_assert_ok(gc_invalidate(gc, &item[1], 1));
 			gc_reset(gc);
 			iodt_assert_ok(gc_sync(gc));
-			GC_EXPECT(gc, "again", sync_cmd, dev_cmd(1, 5, 1), dev_cmd(1, 0x1000, 1),
-				  sync_cmd);
+			GC_EXPECT(gc, "again", gc_sync_cmd, dev_cmd(1, 5, 1), dev_cmd(1, 0x1000, 1),
+				  gc_sync_cmd);
 		}
 		gc->fail_at = 1;
 		assert_int_equal(gc_invalidate(gc, item, 1), -EIO);
@@ -580,7 +419,7 @@ static void nothing_is_forgotten(void **state)
 
 static bool seen_by_quirk(struct gc *gc, const struct gc_cmd *cmd, uint64_t *raw)
 {
-	return cmd->first != PAGE(9);
+	return cmd->first != GC_PAGE(9);
 }
 
 static void errata(void **state)
@@ -596,8 +435,8 @@ static void errata(void **state)
 
 		settled(gc, &dev);
 		one(gc, gc_leaves(5, 1));
-		GC_EXPECT(gc, "repeat", pages(1, 5, 1, true), pages(1, 5, 1, true), sync_cmd,
-			  dev_cmd(1, 5, 1), sync_cmd);
+		GC_EXPECT(gc, "repeat", gc_pages(1, 5, 1, true), gc_pages(1, 5, 1, true),
+			  gc_sync_cmd, dev_cmd(1, 5, 1), gc_sync_cmd);
 		iodt_assert_ok(gc->v->stats(gc->inv, f));
 		assert_true(f[0] == 1 && f[1] == 2 && !f[2] && f[3] == 2 && f[4] == 4);
 		gc_close(gc);
@@ -606,14 +445,14 @@ static void errata(void **state)
 		one(gc, gc_leaves(0x100, 200));
 		assert_int_equal(gc->nr, 201);
 		for (i = 0; i < 200; i++)
-			assert_true(gc->cmd[i].first == PAGE(0x100 + i) &&
-				    gc->cmd[i].last == PAGE(0x101 + i) - 1);
+			assert_true(gc->cmd[i].first == GC_PAGE(0x100 + i) &&
+				    gc->cmd[i].last == GC_PAGE(0x101 + i) - 1);
 		gc_close(gc);
 		cfg.flags = 0;
 		cfg.quirk = seen_by_quirk;
 		gc = gc_open(&gc_vendors[v], &cfg);
 		one(gc, gc_leaves(9, 3));
-		GC_EXPECT(gc, "quirk", pages(1, 10, 2, true), sync_cmd);
+		GC_EXPECT(gc, "quirk", gc_pages(1, 10, 2, true), gc_sync_cmd);
 		gc_close(gc);
 	}
 }
@@ -621,22 +460,11 @@ static void errata(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(which_command),
-		cmocka_unit_test(large_ones),
-		cmocka_unit_test(small_blocks),
-		cmocka_unit_test(decided_together),
-		cmocka_unit_test(decided_before),
-		cmocka_unit_test(decided_for_the_last),
-		cmocka_unit_test(covered_by_cost),
-		cmocka_unit_test(bounded),
-		cmocka_unit_test(costs_without_end),
-		cmocka_unit_test(domains),
-		cmocka_unit_test(nested_vtd),
-		cmocka_unit_test(nested_amd),
-		cmocka_unit_test(order),
-		cmocka_unit_test(one_target),
-		cmocka_unit_test(nested_devices),
-		cmocka_unit_test(nothing_is_forgotten),
+		cmocka_unit_test(which_command),  cmocka_unit_test(large_ones),
+		cmocka_unit_test(small_blocks),	  cmocka_unit_test(domains),
+		cmocka_unit_test(nested_vtd),	  cmocka_unit_test(nested_amd),
+		cmocka_unit_test(order),	  cmocka_unit_test(one_target),
+		cmocka_unit_test(nested_devices), cmocka_unit_test(nothing_is_forgotten),
 		cmocka_unit_test(errata),
 	};
 
