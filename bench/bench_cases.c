@@ -90,8 +90,8 @@
 #define AMDVI_GUEST GUEST("amdvi_guest")
 
 /* A guest's table is followed by its shadow. */
-#define SHADOW                                                     \
-	.bench = "shadow", .page = "4K", .ops = &bench_shadow_ops, \
+#define SHADOW                                                                                     \
+	.bench = "shadow", .page = "4K", .formats = BENCH_F(IOD_VTD_SS), .ops = &bench_shadow_ops, \
 	.limit = &bench_limit_read_both, .warm = true
 
 /* The map and unmap cases build the plain tables anew, which the sweeps before them must not see. */
