@@ -204,3 +204,17 @@ bool iod_inv_core_next_domain(const struct inv_core *inv, uint32_t *pos, uint16_
 	}
 	return false;
 }
+
+/* ---- figures ---- */
+
+int iod_inv_core_get_stats(const struct inv_core *inv, void *stats)
+{
+	struct inv_stats now = { 0 };
+
+	now.items = word_load(&inv->items);
+	now.tlbi = word_load(&inv->tlbi);
+	now.wide = word_load(&inv->wides);
+	now.atc = word_load(&inv->atc);
+	now.syncs = word_load(&inv->syncs);
+	return iod_struct_out(stats, &now, sizeof(now), sizeof(now));
+}

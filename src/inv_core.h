@@ -205,8 +205,8 @@ static inline bool inv_next_domain(const struct inv_core *inv, uint32_t *pos, ui
 
 /* ---- what the ops and the encoders are made of ---- */
 
-int iod_inv_core_invalidate(struct inv_core *inv, const struct iod_inv *items, size_t nr);
-int iod_inv_core_sync(struct inv_core *inv);
+/* The ops of a gather whose cookie is a vendor's object: that begins with its core. */
+const struct iod_inv_ops *iod_inv_core_ops(void);
 int iod_inv_core_encode(const struct inv_core *inv, const struct iod_inv *items, size_t nr,
 			uint64_t *out, size_t max, size_t *n);
 int iod_inv_core_encode_atc(const struct inv_core *inv, const struct iod_inv *items, size_t nr,
@@ -237,5 +237,12 @@ void iod_inv_spans(const struct inv_core *inv, const struct iod_inv *items, size
 
 /* The commands of a set, which is sorted and joined for it, for all devices. fresh: new ones forget everything. */
 void iod_inv_atc(struct inv_out *o, struct span_set *set, bool all, bool fresh);
+
+/* Fill a struct iod_*_inv_stats, which all have the shape of struct inv_stats. @return 0, -EINVAL, -E2BIG */
+struct inv_stats {
+	size_t size;
+	uint64_t items, tlbi, wide, atc, syncs;
+};
+int iod_inv_core_get_stats(const struct inv_core *inv, void *stats);
 
 #endif

@@ -47,11 +47,12 @@ static void record(struct inv_core *inv, const struct iod_inv *items, size_t nr,
 	pthread_mutex_unlock(&inv->lock);
 }
 
-int iod_inv_core_invalidate(struct inv_core *inv, const struct iod_inv *items, size_t nr)
+static int core_invalidate(void *cookie, const struct iod_inv *items, size_t nr)
 {
+	struct inv_core *inv = cookie;
 	struct inv_out o;
 	bool due;
-	int ret = iod_inv_check(inv, items, nr);
+	int ret = inv ? iod_inv_check(inv, items, nr) : -EINVAL;
 
 	if (ret)
 		return ret;
@@ -165,11 +166,12 @@ static int flush_recorded(struct inv_core *inv)
 	return shared ? sync_only(inv) : ret;
 }
 
-int iod_inv_core_sync(struct inv_core *inv)
+static int core_sync(void *cookie)
 {
+	struct inv_core *inv = cookie;
 	int ret;
 
-	if (!inv->has_issue)
+	if (!inv || !inv->has_issue)
 		return -EINVAL;
 	if (!inv->nested && !word_load(&inv->nr_devices)) {
 		ret = sync_only(inv);
@@ -178,6 +180,17 @@ int iod_inv_core_sync(struct inv_core *inv)
 			return ret;
 	}
 	return flush_recorded(inv);
+}
+
+const struct iod_inv_ops *iod_inv_core_ops(void)
+{
+	static const struct iod_inv_ops ops = {
+		.size = sizeof(ops),
+		.invalidate = core_invalidate,
+		.sync = core_sync,
+	};
+
+	return &ops;
 }
 
 /* ---- for those who have a queue of their own ---- */

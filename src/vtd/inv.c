@@ -371,29 +371,9 @@ int iod_vtd_inv_remove_device(struct iod_vtd_inv *inv, uint16_t sid, uint32_t pa
 
 /* ---- a gather's ops, and the same for those who have a queue of their own ---- */
 
-static int inv_invalidate(void *cookie, const struct iod_inv *items, size_t nr)
-{
-	struct iod_vtd_inv *inv = cookie;
-
-	return inv ? iod_inv_core_invalidate(&inv->core, items, nr) : -EINVAL;
-}
-
-static int inv_sync(void *cookie)
-{
-	struct iod_vtd_inv *inv = cookie;
-
-	return inv ? iod_inv_core_sync(&inv->core) : -EINVAL;
-}
-
 const struct iod_inv_ops *iod_vtd_inv_ops(void)
 {
-	static const struct iod_inv_ops ops = {
-		.size = sizeof(ops),
-		.invalidate = inv_invalidate,
-		.sync = inv_sync,
-	};
-
-	return &ops;
+	return iod_inv_core_ops();
 }
 
 int iod_vtd_inv_encode(const struct iod_vtd_inv *inv, const struct iod_inv *items, size_t nr,
@@ -414,14 +394,5 @@ int iod_vtd_inv_encode_atc(const struct iod_vtd_inv *inv, const struct iod_inv *
 
 int iod_vtd_inv_get_stats(const struct iod_vtd_inv *inv, struct iod_vtd_inv_stats *stats)
 {
-	struct iod_vtd_inv_stats now = { 0 };
-
-	if (!inv)
-		return -EINVAL;
-	now.items = word_load(&inv->core.items);
-	now.tlbi = word_load(&inv->core.tlbi);
-	now.wide = word_load(&inv->core.wides);
-	now.atc = word_load(&inv->core.atc);
-	now.syncs = word_load(&inv->core.syncs);
-	return iod_struct_out(stats, &now, sizeof(now), sizeof(now));
+	return inv ? iod_inv_core_get_stats(&inv->core, stats) : -EINVAL;
 }

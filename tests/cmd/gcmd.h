@@ -143,4 +143,11 @@ static inline struct gc_cmd gc_pages(uint32_t domain, uint64_t first, uint64_t n
 				.last = GC_PAGE(first + n) - 1 };
 }
 
+/* One item, complete. */
+static inline void gc_one(struct gc *gc, struct iod_inv item)
+{
+	iodt_assert_ok(gc_invalidate(gc, &item, 1));
+	iodt_assert_ok(gc_sync(gc));
+}
+
 #endif

@@ -7,15 +7,9 @@
 
 #define TIB (UINT64_C(1) << 28) /* in pages */
 
-static void one(struct gc *gc, struct iod_inv item)
-{
-	iodt_assert_ok(gc_invalidate(gc, &item, 1));
-	iodt_assert_ok(gc_sync(gc));
-}
-
 static void kind(struct gc *gc, enum iod_inv_kind what)
 {
-	one(gc, (struct iod_inv){ .kind = what });
+	gc_one(gc, (struct iod_inv){ .kind = what });
 }
 
 /* ---- which command ---- */
@@ -65,14 +59,14 @@ static void which_command(void **state)
 		c.kind = GC_PAGES;
 		c.first = GC_PAGE(0x12345);
 		c.last = c.first + 0xfff;
-		one(gc, gc_tables(0x12345, 1));
+		gc_one(gc, gc_tables(0x12345, 1));
 		GC_EXPECT(gc, w->name, c, gc_sync_cmd);
 		c.leaf = true;
-		one(gc, gc_leaves(0x12345, 1));
+		gc_one(gc, gc_leaves(0x12345, 1));
 		GC_EXPECT(gc, w->name, c, gc_sync_cmd);
 		c.first = GC_PAGE(0x200);
 		c.last = GC_PAGE(0x400) - 1;
-		one(gc, gc_leaves(0x200, 0x200));
+		gc_one(gc, gc_leaves(0x200, 0x200));
 		GC_EXPECT(gc, w->name, c, gc_sync_cmd);
 		kind(gc, IOD_INV_DOMAIN);
 		GC_EXPECT(gc, w->name, w->wide, gc_sync_cmd);
@@ -99,16 +93,16 @@ static void large_ones(void **state)
 						       .granule_lg2 = 12 };
 
 				/* 32 MiB, 1 TiB, and unaligned */
-				one(gc, gc_tables(1u << 20, 1u << 13));
+				gc_one(gc, gc_tables(1u << 20, 1u << 13));
 				assert_int_equal(gc->nr, 2);
 				gc_reset(gc);
-				one(gc, gc_tables(TIB, TIB));
+				gc_one(gc, gc_tables(TIB, TIB));
 				assert_int_equal(gc->nr, 2);
 				gc_reset(gc);
-				one(gc, gc_tables(TIB + 1, TIB));
+				gc_one(gc, gc_tables(TIB + 1, TIB));
 				assert_true(gc->nr <= 2 * 28 + 1);
 				gc_reset(gc);
-				one(gc, all);
+				gc_one(gc, all);
 				assert_int_equal(gc->nr, 2);
 				assert_int_equal(gc->cmd[0].kind, GC_TABLE);
 				gc_close(gc);
@@ -122,13 +116,13 @@ static void small_blocks(void **state)
 	struct gc *gc = gc_open(&gc_vendors[GC_VTD], &cfg);
 	size_t i;
 
-	one(gc, gc_tables(TIB, TIB));
+	gc_one(gc, gc_tables(TIB, TIB));
 	GC_EXPECT(gc, "1 TiB", { .kind = GC_TABLE, .domain = 1 }, gc_sync_cmd);
 	gc_close(gc);
 	cfg.mamv = 9 + 1;
 	cfg.cost = &gc_never;
 	gc = gc_open(&gc_vendors[GC_VTD], &cfg);
-	one(gc, gc_leaves(1u << 18, 1u << 18));
+	gc_one(gc, gc_leaves(1u << 18, 1u << 18));
 	assert_int_equal(gc->nr, 513);
 	for (i = 0; i < 512; i++)
 		assert_int_equal(gc->cmd[i].first, (UINT64_C(1) << 30) + (i << 21));
@@ -137,7 +131,7 @@ static void small_blocks(void **state)
 	/* without page-selective invalidation */
 	cfg.no_psi = true;
 	gc = gc_open(&gc_vendors[GC_VTD], &cfg);
-	one(gc, gc_leaves(5, 1));
+	gc_one(gc, gc_leaves(5, 1));
 	GC_EXPECT(gc, "no PSI", { .kind = GC_TABLE, .domain = 1 }, gc_sync_cmd);
 	gc_close(gc);
 }
@@ -162,7 +156,7 @@ static void domains(void **state)
 		assert_int_equal(d->add_domain(gc->inv, 64), -EEXIST);
 		assert_int_equal(d->remove_domain(gc->inv, 63), -ENOENT);
 		assert_int_equal(d->remove_domain(gc->inv, 7), -ENOENT);
-		one(gc, gc_leaves(5, 1));
+		gc_one(gc, gc_leaves(5, 1));
 		GC_EXPECT(gc, "four", gc_pages(7, 5, 1, true), gc_pages(0, 5, 1, true),
 			  gc_pages(64, 5, 1, true), gc_pages(0xffff, 5, 1, true), gc_sync_cmd);
 		iodt_assert_ok(d->remove_domain(gc->inv, 0));
@@ -195,7 +189,7 @@ static void nested_vtd(void **state)
 	struct gc *gc = gc_open(&gc_vendors[GC_VTD], &cfg);
 
 	iodt_assert_ok(gc->v->add_domain(gc->inv, 8));
-	one(gc, gc_leaves(5, 1));
+	gc_one(gc, gc_leaves(5, 1));
 	GC_EXPECT(gc, "narrow", gc_pages(7, 5, 1, false), gc_pages(8, 5, 1, false), gc_sync_cmd);
 	iodt_assert_ok(gc_invalidate(gc, both, 2));
 	GC_EXPECT(gc, "both", gc_pages(7, 0, 512, false), gc_pages(8, 0, 512, false));
@@ -218,7 +212,7 @@ static void nested_amd(void **state)
 	size_t n;
 
 	iodt_assert_ok(v->add_domain(gc->inv, 8));
-	one(gc, item);
+	gc_one(gc, item);
 	GC_EXPECT(gc, "narrow", gc_pages(7, 5, 1, true), gc_pages(8, 5, 1, true), gc_sync_cmd,
 		  GUEST(7, 0), GUEST(7, 1), GUEST(8, 0), GUEST(8, 1), gc_sync_cmd);
 	kind(gc, IOD_INV_DOMAIN);
@@ -231,24 +225,24 @@ static void nested_amd(void **state)
 	/* PASIDs are not known: everything, at once */
 	cfg.pasids = 0;
 	gc = gc_open(v, &cfg);
-	one(gc, item);
+	gc_one(gc, item);
 	GC_EXPECT(gc, "not known", { .kind = GC_ALL }, gc_sync_cmd);
 	gc_close(gc);
 	/* or too many to be worth it: 256 * 8 commands are more than 200000 */
 	cfg.pasids = 256;
 	gc = gc_open(v, &cfg);
-	one(gc, item);
+	gc_one(gc, item);
 	assert_int_equal(gc->nr, 1 + 1 + 256 + 1);
 	gc_reset(gc);
 	for (n = 1; n < 8; n++)
 		iodt_assert_ok(v->add_domain(gc->inv, (uint16_t)n + 100));
-	one(gc, item);
+	gc_one(gc, item);
 	GC_EXPECT(gc, "too many", { .kind = GC_ALL }, gc_sync_cmd);
 	gc_close(gc);
 	/* the caller knows better */
 	cfg.flags |= GC_NO_COMBINED;
 	gc = gc_open(v, &cfg);
-	one(gc, item);
+	gc_one(gc, item);
 	GC_EXPECT(gc, "enough", gc_pages(7, 5, 1, true), gc_sync_cmd);
 	gc_close(gc);
 	/* nothing takes what nobody can name */
@@ -292,10 +286,10 @@ static void order(void **state)
 		const struct gc_dev dev = { .id = 0x100 };
 		struct iod_inv item = gc_leaves(5, 1), table = gc_tables(512, 512);
 
-		one(gc, item);
+		gc_one(gc, item);
 		GC_EXPECT(gc, "no device", gc_pages(1, 5, 1, true), gc_sync_cmd);
 		iodt_assert_ok(gc->v->add_device(gc->inv, &dev));
-		one(gc, item);
+		gc_one(gc, item);
 		GC_EXPECT(gc, "new", gc_pages(1, 5, 1, true), gc_sync_cmd, dev_all(0x100),
 			  gc_sync_cmd);
 		/* nothing that a device holds before the IOMMU has forgotten it */
@@ -308,7 +302,7 @@ static void order(void **state)
 		/* devices know nothing of tables */
 		table.flags = IOD_INV_NO_LEAVES;
 		table.leaf_levels = 0;
-		one(gc, table);
+		gc_one(gc, table);
 		GC_EXPECT(gc, "an empty table", gc_pages(1, 512, 512, false), gc_sync_cmd);
 		gc_close(gc);
 	}
@@ -339,7 +333,7 @@ static void one_target(void **state)
 			want[i].pasid = devs[i].pasid;
 			want[i].by_pasid = devs[i].has_pasid;
 		}
-		one(gc, gc_leaves(0x205, 1));
+		gc_one(gc, gc_leaves(0x205, 1));
 		GC_EXPECT(gc, "three", gc_pages(1, 0x205, 1, true), gc_sync_cmd, want[0], want[1],
 			  want[2], gc_sync_cmd);
 		iodt_assert_ok(gc->v->remove_device(gc->inv, &devs[0]));
@@ -366,7 +360,7 @@ static void nested_devices(void **state)
 	assert_int_equal(gc->v->add_device(gc->inv, &wrong), -EINVAL);
 	settled(gc, &plain);
 	settled(gc, &pasids);
-	one(gc, gc_leaves(5, 1));
+	gc_one(gc, gc_leaves(5, 1));
 	GC_EXPECT(gc, "VT-d", gc_pages(7, 5, 1, false), gc_sync_cmd, dev_all(1), dev_all(2), every,
 		  gc_sync_cmd);
 	gc_close(gc);
@@ -379,7 +373,7 @@ static void nested_devices(void **state)
 	assert_int_equal(gc->v->add_device(gc->inv, &wrong), -EINVAL);
 	settled(gc, &plain);
 	settled(gc, &pasids);
-	one(gc, gc_leaves(5, 1));
+	gc_one(gc, gc_leaves(5, 1));
 	GC_EXPECT(gc, "AMD", gc_pages(7, 5, 1, true), gc_sync_cmd, dev_all(1), dev_all(2), guest,
 		  guest1, gc_sync_cmd);
 	gc_close(gc);
@@ -434,7 +428,7 @@ static void errata(void **state)
 		uint64_t f[5];
 
 		settled(gc, &dev);
-		one(gc, gc_leaves(5, 1));
+		gc_one(gc, gc_leaves(5, 1));
 		GC_EXPECT(gc, "repeat", gc_pages(1, 5, 1, true), gc_pages(1, 5, 1, true),
 			  gc_sync_cmd, dev_cmd(1, 5, 1), gc_sync_cmd);
 		iodt_assert_ok(gc->v->stats(gc->inv, f));
@@ -442,7 +436,7 @@ static void errata(void **state)
 		gc_close(gc);
 		cfg.flags = GC_NO_RANGES;
 		gc = gc_open(&gc_vendors[v], &cfg);
-		one(gc, gc_leaves(0x100, 200));
+		gc_one(gc, gc_leaves(0x100, 200));
 		assert_int_equal(gc->nr, 201);
 		for (i = 0; i < 200; i++)
 			assert_true(gc->cmd[i].first == GC_PAGE(0x100 + i) &&
@@ -451,7 +445,7 @@ static void errata(void **state)
 		cfg.flags = 0;
 		cfg.quirk = seen_by_quirk;
 		gc = gc_open(&gc_vendors[v], &cfg);
-		one(gc, gc_leaves(9, 3));
+		gc_one(gc, gc_leaves(9, 3));
 		GC_EXPECT(gc, "quirk", gc_pages(1, 10, 2, true), gc_sync_cmd);
 		gc_close(gc);
 	}

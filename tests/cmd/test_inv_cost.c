@@ -2,12 +2,6 @@
 /* What costs decide between a gather and VT-d or an AMD IOMMU: one wide command, or many; exact ones, or fewer. */
 #include "gcmd.h"
 
-static void one(struct gc *gc, struct iod_inv item)
-{
-	iodt_assert_ok(gc_invalidate(gc, &item, 1));
-	iodt_assert_ok(gc_sync(gc));
-}
-
 /* By default 500 commands are as dear as everything: decided for all items that are handed over together. */
 static void decided_together(void **state)
 {
@@ -98,7 +92,7 @@ static void covered_by_cost(void **state)
 						 gc_leaves(512, 512), gc_leaves(1536, 512) };
 		const struct iod_inv inside[] = { gc_tables(16, 1), gc_leaves(0, 512) };
 
-		one(gc, gc_leaves(1, 3));
+		gc_one(gc, gc_leaves(1, 3));
 		GC_EXPECT(gc, "three", gc_pages(1, 0, 4, true), gc_sync_cmd);
 		/* 8 MiB: one command with walk caches, 110 + 30, is less than two */
 		iodt_assert_ok(gc_invalidate(gc, mixed, 4));
@@ -106,7 +100,7 @@ static void covered_by_cost(void **state)
 		gc_close(gc);
 		cfg.cost = &cost;
 		gc = gc_open(&gc_vendors[v], &cfg);
-		one(gc, gc_leaves(1, 3));
+		gc_one(gc, gc_leaves(1, 3));
 		GC_EXPECT(gc, "three", gc_pages(1, 1, 1, true), gc_pages(1, 2, 2, true),
 			  gc_sync_cmd);
 		/* that for leaves reaches over the table */
